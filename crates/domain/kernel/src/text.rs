@@ -34,6 +34,8 @@ pub type DisplayName = Text<200>;
 pub type Description = Text<2_000>;
 /// Why somebody did something: at most 2,000 bytes.
 pub type Reason = Text<2_000>;
+/// A media type as given (`application/json`): at most 255 bytes.
+pub type MediaType = Text<255>;
 /// Notes to a record or a version: at most 16 KiB.
 pub type Notes = Text<16_384>;
 
