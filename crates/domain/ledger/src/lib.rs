@@ -13,7 +13,8 @@ pub use statistics::{DayCount, Statistics};
 
 use async_trait::async_trait;
 use slipway_kernel::{
-    Key, Page, PageSize, ProjectId, RecordId, Sha256, Slug, StoreError, Timestamp, VersionId,
+    ApplicationKind, Key, Page, PageSize, ProjectId, RecordId, Sha256, Slug, StoreError, Timestamp,
+    VersionId, text::MediaType,
 };
 
 /// Reads about the ledger. Each is one statement, and needs no transaction. Lookups answer `Ok(None)` where there is
