@@ -55,11 +55,12 @@ pub trait CatalogQueries: Send + Sync {
         identifier: &Key,
     ) -> Result<Option<Version>, StoreError>;
 
-    /// An application's versions, newest first.
+    /// An application's versions, newest first, without the deprecated ones where `exclude_deprecated` says so.
     async fn versions(
         &self,
         project: ProjectId,
         application: &Key,
+        exclude_deprecated: bool,
         after: Option<version::Place>,
         size: PageSize,
     ) -> Result<Page<Version, version::Place>, StoreError>;

@@ -36,8 +36,10 @@ pub struct Version {
     pub attributes: Attributes,
     /// What changed.
     pub notes: Notes,
-    /// Who made it; four eyes looks at this.
+    /// Who made the content, as its creator says.
     pub author: PrincipalId,
+    /// Who added it, as authenticated. Four eyes looks at both.
+    pub created_by: PrincipalId,
     /// When it was added.
     pub created_at: Timestamp,
     /// Since when and why it must not be deployed any more.
@@ -59,7 +61,7 @@ pub struct Dependency {
     /// The application, by its key in the same project.
     pub application: Key,
     /// A semantic version requirement (`^1.2`), or an exact identifier.
-    pub requirement: Text<128>,
+    pub requirement: Text<255>,
 }
 
 /// A version was declared unfit for new deployments.
@@ -67,6 +69,8 @@ pub struct Dependency {
 pub struct Deprecation {
     /// When.
     pub at: Timestamp,
+    /// By whom.
+    pub by: PrincipalId,
     /// Why.
     pub reason: Reason,
 }

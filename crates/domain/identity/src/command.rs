@@ -18,7 +18,6 @@ pub enum Permission {
 const READERS: Permission =
     Permission::InProject(&[Role::Viewer, Role::Developer, Role::Approver, Role::Admin]);
 const WRITERS: Permission = Permission::InProject(&[Role::Developer, Role::Admin]);
-const AUDITORS: Permission = Permission::InProject(&[Role::Approver, Role::Admin]);
 const ADMINS: Permission = Permission::InProject(&[Role::Admin]);
 
 macro_rules! commands {
@@ -135,11 +134,11 @@ commands! {
     GetStatistics: READERS;
 
     /// Reads the audit trail.
-    ListAuditEvents: AUDITORS;
+    ListAuditEvents: ADMINS;
     /// Reads the whole audit trail.
-    ExportAuditEvents: AUDITORS;
+    ExportAuditEvents: ADMINS;
     /// Checks the audit trail.
-    VerifyAuditTrail: AUDITORS;
+    VerifyAuditTrail: ADMINS;
     /// Takes a checkpoint of the audit trail, to be kept elsewhere.
-    ExportCheckpoint: AUDITORS;
+    ExportCheckpoint: ADMINS;
 }

@@ -12,13 +12,17 @@ pub mod token;
 
 pub use access::{Caller, Denied, Grant, Scope, authorise};
 pub use command::{Command, Permission};
-pub use membership::{Member, Membership, MembershipRepository, Role};
+pub use membership::{Membership, MembershipRepository, Role};
 pub use principal::{Principal, PrincipalKind, PrincipalRepository};
 pub use project::{Project, ProjectRepository};
 pub use token::{SecretSource, Token, TokenRepository, TokenSecret};
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
-use slipway_kernel::{Page, PageSize, PrincipalId, ProjectId, Slug, StoreError, TokenId};
+use slipway_kernel::{
+    Page, PageSize, PrincipalId, ProjectId, Slug, StoreError, Timestamp, TokenId, text::DisplayName,
+};
 
 /// Reads about identity. Lookups answer `Ok(None)` where there is nothing.
 #[async_trait]
@@ -30,6 +34,7 @@ pub trait IdentityQueries: Send + Sync {
     async fn projects(
         &self,
         visible_to: Option<PrincipalId>,
+        include_archived: bool,
         after: Option<&Slug>,
         size: PageSize,
     ) -> Result<Page<Project, Slug>, StoreError>;
@@ -37,9 +42,11 @@ pub trait IdentityQueries: Send + Sync {
     /// The principal with this id.
     async fn principal(&self, id: PrincipalId) -> Result<Option<Principal>, StoreError>;
 
-    /// All principals, oldest first.
+    /// All principals, oldest first: users only or service accounts only where `users` says so.
     async fn principals(
         &self,
+        users: Option<bool>,
+        include_disabled: bool,
         after: Option<PrincipalId>,
         size: PageSize,
     ) -> Result<Page<Principal, PrincipalId>, StoreError>;
@@ -50,12 +57,13 @@ pub trait IdentityQueries: Send + Sync {
         project: ProjectId,
         after: Option<PrincipalId>,
         size: PageSize,
-    ) -> Result<Page<Member, PrincipalId>, StoreError>;
+    ) -> Result<Page<Membership, PrincipalId>, StoreError>;
 
-    /// The tokens of a principal, oldest first, expired and revoked ones included.
+    /// The tokens of a principal, oldest first; those that are good at `active_at` only, where that is given.
     async fn tokens(
         &self,
         principal: PrincipalId,
+        active_at: Option<Timestamp>,
         after: Option<TokenId>,
         size: PageSize,
     ) -> Result<Page<Token, TokenId>, StoreError>;
@@ -63,6 +71,12 @@ pub trait IdentityQueries: Send + Sync {
     /// A token with its principal and all of that principal's memberships, in at most two statements: what
     /// authentication needs.
     async fn bearer(&self, token: TokenId) -> Result<Option<Bearer>, StoreError>;
+
+    /// What people call these principals; erased and unknown ones are missing.
+    async fn display_names(
+        &self,
+        ids: &[PrincipalId],
+    ) -> Result<HashMap<PrincipalId, DisplayName>, StoreError>;
 
     /// A principal's memberships with their projects' slugs, by slug.
     async fn memberships(

@@ -4,12 +4,10 @@ use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use slipway_kernel::{PrincipalId, ProjectId, Slug, StoreError, Timestamp, text::DisplayName};
-
-use crate::PrincipalKind;
+use slipway_kernel::{PrincipalId, ProjectId, Slug, StoreError, Timestamp};
 
 /// How many groups a member may be in.
-pub const MAX_GROUPS: usize = 50;
+pub const MAX_GROUPS: usize = 32;
 
 /// A set of permissions in a project. A member may have several; none contains another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -19,7 +17,7 @@ pub enum Role {
     Viewer,
     /// Reads, adds applications and versions, reports deployments.
     Developer,
-    /// Reads, including the audit trail; exists to be named by approval policies.
+    /// Reads; exists to be named by approval policies.
     Approver,
     /// Does everything in the project.
     Admin,
@@ -73,21 +71,10 @@ pub struct Membership {
     pub roles: BTreeSet<Role>,
     /// The groups that policies name (`lead`, `tech-lead`); at most [`MAX_GROUPS`].
     pub groups: BTreeSet<Slug>,
+    /// When the membership began; setting it again keeps this.
+    pub created_at: Timestamp,
     /// When the membership was set last.
     pub updated_at: Timestamp,
-}
-
-/// A membership as lists show it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Member {
-    /// The membership.
-    pub membership: Membership,
-    /// What people call the member.
-    pub display_name: DisplayName,
-    /// A person or a machine.
-    pub kind: PrincipalKind,
-    /// Whether its tokens are refused everywhere.
-    pub disabled: bool,
 }
 
 /// Changes memberships, inside a unit of work.

@@ -6,7 +6,8 @@ use slipway_kernel::{
     text::{DisplayName, Reason},
 };
 
-/// An e-mail address as given: at most 254 bytes. Slipway sends nothing to it and does not decide by it.
+/// An e-mail address as given: at most 254 bytes, unique in the installation without regard to case. Slipway sends
+/// nothing to it and does not decide by it.
 pub type Email = Text<254>;
 
 /// Somebody or something that can be authenticated.
@@ -52,8 +53,8 @@ pub struct Disabled {
 /// Changes principals, inside a unit of work.
 #[async_trait]
 pub trait PrincipalRepository: Send {
-    /// Adds a principal.
-    async fn insert(&mut self, principal: &Principal) -> Result<(), StoreError>;
+    /// Adds a principal. An adapter MUST answer `false`, and change nothing, where its e-mail address is another's.
+    async fn insert(&mut self, principal: &Principal) -> Result<bool, StoreError>;
 
     /// The principal with this identifier.
     async fn get(&mut self, id: PrincipalId) -> Result<Option<Principal>, StoreError>;

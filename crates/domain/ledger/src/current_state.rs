@@ -91,6 +91,8 @@ pub struct CellFilter {
     pub application: Option<Key>,
     /// In this environment.
     pub environment: Option<Slug>,
+    /// Whether cells of applications and environments that are archived today are wanted too.
+    pub include_archived: bool,
 }
 
 /// A cell's place in lists: by application, then by environment, both bytewise.

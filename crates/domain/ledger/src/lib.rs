@@ -68,12 +68,14 @@ pub trait LedgerQueries: Send + Sync {
         environment: &Slug,
     ) -> Result<Option<Resolved>, StoreError>;
 
-    /// A project's figures: records from `since` on are counted, days from `days_from` on are listed.
+    /// A project's figures: records from `since` on are counted, days from `days_from` on are listed, for one
+    /// environment where one is named.
     async fn statistics(
         &self,
         project: ProjectId,
         since: Timestamp,
         days_from: Timestamp,
+        environment: Option<&Slug>,
     ) -> Result<Statistics, StoreError>;
 }
 

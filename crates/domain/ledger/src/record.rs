@@ -232,8 +232,6 @@ pub struct Record {
     pub recorded_at: Timestamp,
     /// Who reported it.
     pub reporter: PrincipalId,
-    /// What people call the reporter; empty where the name was erased.
-    pub reporter_name: String,
     /// Who deployed it, as the reporter claims; `None` where nothing was claimed or the name was erased.
     pub deployed_by: Option<String>,
     /// How risky it was, as the reporter says.

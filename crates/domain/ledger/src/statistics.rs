@@ -4,6 +4,9 @@ use slipway_kernel::Slug;
 
 use crate::Record;
 
+/// How many counts per day an answer has at most.
+pub const MAX_DAY_COUNTS: u32 = 10_000;
+
 /// A project's figures. Retracted records count nowhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statistics {
@@ -15,8 +18,11 @@ pub struct Statistics {
     pub recent_deployments: u64,
     /// The ten latest records, newest first.
     pub latest: Vec<Record>,
-    /// Deployments per environment and UTC day, by day, then environment; days without any are left out.
+    /// Records per environment and UTC day, newest day first, then by environment; days without any are left out. At
+    /// most [`MAX_DAY_COUNTS`].
     pub per_day: Vec<DayCount>,
+    /// Whether the oldest days were left out to keep that limit.
+    pub per_day_truncated: bool,
 }
 
 /// How many deployments an environment had on one day.
@@ -26,6 +32,8 @@ pub struct DayCount {
     pub environment: Slug,
     /// The UTC day: days since 1970-01-01.
     pub day: i64,
-    /// How many.
-    pub deployments: u64,
+    /// Records of the kind DEPLOYED.
+    pub deployed: u64,
+    /// Records of the kind REMOVED.
+    pub removed: u64,
 }
