@@ -66,6 +66,7 @@ pub struct Verifier {
     last: Option<Link>,
     events: u64,
     facts: u64,
+    linked: HashSet<EventId>,
     vouched: HashSet<(FactKind, RecordId)>,
 }
 
@@ -78,6 +79,7 @@ impl Verifier {
             last: None,
             events: 0,
             facts: 0,
+            linked: HashSet::new(),
             vouched: HashSet::new(),
         }
     }
@@ -134,6 +136,10 @@ impl Verifier {
                 link.hash, checkpoint.hash
             );
             return Err(broken(BreakKind::CheckpointDiffers, explanation));
+        }
+        if !self.linked.insert(link.event) {
+            let explanation = "the event was linked before".to_owned();
+            return Err(broken(BreakKind::EventMisplaced, explanation));
         }
         self.last = Some(link);
         self.events += 1;

@@ -21,7 +21,7 @@ const WRITERS: Permission = Permission::InProject(&[Role::Developer, Role::Admin
 const ADMINS: Permission = Permission::InProject(&[Role::Admin]);
 
 macro_rules! commands {
-    ($($(#[$doc:meta])* $name:ident: $permission:expr;)+) => {
+    ($($(#[$doc:meta])* $kind:ident $name:ident: $permission:expr;)+) => {
         /// Something that can be asked of Slipway. The names are those of the API's methods.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Command {$(
@@ -38,107 +38,114 @@ macro_rules! commands {
                 match self { $(Self::$name => stringify!($name)),+ }
             }
 
+            /// Whether it only reads.
+            pub const fn reads(self) -> bool {
+                match self { $(Self::$name => commands!(@$kind)),+ }
+            }
+
             /// What it needs.
             pub const fn permission(self) -> Permission {
                 match self { $(Self::$name => $permission),+ }
             }
         }
     };
+    (@reads) => { true };
+    (@changes) => { false };
 }
 
 commands! {
     /// Says who the caller is.
-    WhoAmI: Permission::Authenticated;
+    reads WhoAmI: Permission::Authenticated;
     /// Adds a project.
-    CreateProject: Permission::InInstallation;
+    changes CreateProject: Permission::InInstallation;
     /// Reads a project.
-    GetProject: READERS;
+    reads GetProject: READERS;
     /// Lists the projects that the caller can see.
-    ListProjects: Permission::Authenticated;
+    reads ListProjects: Permission::Authenticated;
     /// Changes a project's names.
-    UpdateProject: ADMINS;
+    changes UpdateProject: ADMINS;
     /// Closes a project for changes.
-    ArchiveProject: Permission::InInstallation;
+    changes ArchiveProject: Permission::InInstallation;
     /// Adds a user or a service account.
-    CreatePrincipal: Permission::InInstallation;
+    changes CreatePrincipal: Permission::InInstallation;
     /// Reads a principal.
-    GetPrincipal: Permission::OnPrincipal;
+    reads GetPrincipal: Permission::OnPrincipal;
     /// Lists all principals.
-    ListPrincipals: Permission::InInstallation;
+    reads ListPrincipals: Permission::InInstallation;
     /// Shuts a principal out.
-    DisablePrincipal: Permission::InInstallation;
+    changes DisablePrincipal: Permission::InInstallation;
     /// Sets what a principal may do in a project.
-    SetMembership: ADMINS;
+    changes SetMembership: ADMINS;
     /// Lists a project's members.
-    ListMembers: READERS;
+    reads ListMembers: READERS;
     /// Ends a membership.
-    RemoveMember: ADMINS;
+    changes RemoveMember: ADMINS;
     /// Makes a token.
-    CreateToken: Permission::OnPrincipal;
+    changes CreateToken: Permission::OnPrincipal;
     /// Lists a principal's tokens.
-    ListTokens: Permission::OnPrincipal;
+    reads ListTokens: Permission::OnPrincipal;
     /// Revokes a token.
-    RevokeToken: Permission::OnPrincipal;
+    changes RevokeToken: Permission::OnPrincipal;
 
     /// Adds an environment.
-    CreateEnvironment: ADMINS;
+    changes CreateEnvironment: ADMINS;
     /// Reads an environment.
-    GetEnvironment: READERS;
+    reads GetEnvironment: READERS;
     /// Lists environments.
-    ListEnvironments: READERS;
+    reads ListEnvironments: READERS;
     /// Changes an environment.
-    UpdateEnvironment: ADMINS;
+    changes UpdateEnvironment: ADMINS;
     /// Closes an environment for deployments.
-    ArchiveEnvironment: ADMINS;
+    changes ArchiveEnvironment: ADMINS;
 
     /// Adds an application.
-    CreateApplication: WRITERS;
+    changes CreateApplication: WRITERS;
     /// Reads an application.
-    GetApplication: READERS;
+    reads GetApplication: READERS;
     /// Lists applications.
-    ListApplications: READERS;
+    reads ListApplications: READERS;
     /// Changes an application's names.
-    UpdateApplication: WRITERS;
+    changes UpdateApplication: WRITERS;
     /// Closes an application for new versions and deployments.
-    ArchiveApplication: ADMINS;
+    changes ArchiveApplication: ADMINS;
     /// Adds a version.
-    CreateVersion: WRITERS;
+    changes CreateVersion: WRITERS;
     /// Reads a version, with its content where asked.
-    GetVersion: READERS;
+    reads GetVersion: READERS;
     /// Lists an application's versions.
-    ListVersions: READERS;
+    reads ListVersions: READERS;
     /// Marks a version as not to be deployed any more.
-    DeprecateVersion: WRITERS;
+    changes DeprecateVersion: WRITERS;
 
     /// Reports a deployment.
-    RecordDeployment: WRITERS;
+    changes RecordDeployment: WRITERS;
     /// Reports many deployments.
-    ImportDeployments: WRITERS;
+    changes ImportDeployments: WRITERS;
     /// Reads a deployment record.
-    GetDeploymentRecord: READERS;
+    reads GetDeploymentRecord: READERS;
     /// Reads the history.
-    ListDeploymentRecords: READERS;
+    reads ListDeploymentRecords: READERS;
     /// Takes a deployment record back.
-    RetractDeploymentRecord: ADMINS;
+    changes RetractDeploymentRecord: ADMINS;
     /// Reads one cell of the current state.
-    GetCurrentState: READERS;
+    reads GetCurrentState: READERS;
     /// Reads many cells of the current state.
-    ListCurrentState: READERS;
+    reads ListCurrentState: READERS;
     /// Compares what is in two environments.
-    CompareEnvironments: READERS;
+    reads CompareEnvironments: READERS;
     /// Follows the current state.
-    WatchCurrentState: READERS;
+    reads WatchCurrentState: READERS;
     /// Asks for the current version of an application in an environment.
-    ResolveVersion: READERS;
+    reads ResolveVersion: READERS;
     /// Reads a project's figures.
-    GetStatistics: READERS;
+    reads GetStatistics: READERS;
 
     /// Reads the audit trail.
-    ListAuditEvents: ADMINS;
+    reads ListAuditEvents: ADMINS;
     /// Reads the whole audit trail.
-    ExportAuditEvents: ADMINS;
+    reads ExportAuditEvents: ADMINS;
     /// Checks the audit trail.
-    VerifyAuditTrail: ADMINS;
+    reads VerifyAuditTrail: ADMINS;
     /// Takes a checkpoint of the audit trail, to be kept elsewhere.
-    ExportCheckpoint: ADMINS;
+    reads ExportCheckpoint: ADMINS;
 }

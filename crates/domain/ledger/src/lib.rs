@@ -6,8 +6,8 @@ pub mod statistics;
 
 pub use current_state::{AsOf, Cell, CellFilter, CellPlace, Freshness};
 pub use record::{
-    CLOCK_SKEW, NewRecord, Record, RecordFilter, RecordKind, RecordPlace, RecordRepository,
-    Retraction, RiskLevel,
+    CLOCK_SKEW, NaturalKey, NewRecord, Record, RecordFilter, RecordKind, RecordPlace,
+    RecordRepository, Retraction, RiskLevel,
 };
 pub use statistics::{DayCount, Statistics};
 

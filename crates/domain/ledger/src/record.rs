@@ -302,10 +302,12 @@ pub struct Target {
 }
 
 /// An application as far as a report needs it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetApplication {
     /// Its identifier.
     pub id: ApplicationId,
+    /// What people call it.
+    pub display_name: String,
     /// Its kind.
     pub kind: ApplicationKind,
     /// Whether it takes no new deployments.
@@ -313,10 +315,12 @@ pub struct TargetApplication {
 }
 
 /// An environment as far as a report needs it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetEnvironment {
     /// Its identifier.
     pub id: EnvironmentId,
+    /// What people call it.
+    pub display_name: String,
     /// Whether it takes no new deployments.
     pub archived: bool,
 }
@@ -341,6 +345,33 @@ pub struct TargetNames<'a> {
     pub environment: &'a Slug,
     /// Who deployed it, as claimed.
     pub deployed_by: Option<&'a DeployedBy>,
+}
+
+/// What makes two reports the same one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NaturalKey<'a> {
+    /// The reporter's own identifier, unique per project and reporter.
+    External {
+        /// The project.
+        project: ProjectId,
+        /// Who reported it.
+        reporter: PrincipalId,
+        /// The reporter's own identifier.
+        external_id: &'a ExternalId,
+    },
+    /// What it says, where it has no identifier of the reporter's.
+    Content {
+        /// The application.
+        application: ApplicationId,
+        /// The version.
+        version: VersionId,
+        /// The environment.
+        environment: EnvironmentId,
+        /// When it happened, as reported.
+        reported_at: Timestamp,
+        /// What happened.
+        kind: RecordKind,
+    },
 }
 
 /// What became of a record that was to be added.
@@ -390,6 +421,12 @@ pub trait RecordRepository: Send {
         project: ProjectId,
         names: &[(&DeployedBy, PersonId)],
     ) -> Result<Vec<PersonId>, StoreError>;
+
+    /// Which of these are present already, by natural key, retracted or not; in their order.
+    async fn present(
+        &mut self,
+        records: &[NaturalKey<'_>],
+    ) -> Result<Vec<Option<RecordId>>, StoreError>;
 
     /// Adds records, and says for each, in their order, what became of it. An adapter MUST NOT fail where a natural key
     /// is present already, be it in the database or earlier in the same call.

@@ -177,3 +177,12 @@ fn an_event_put_in_behind_the_sequencer_is_found() {
         Some(BreakKind::EventMisplaced)
     );
 }
+
+#[test]
+fn an_event_linked_twice_is_found_though_the_hashes_fit() {
+    let events = vec![event(10), event(11), event(10)];
+    assert_eq!(
+        kind(&verify(&links(&events), &events, None, 2)),
+        Some(BreakKind::EventMisplaced)
+    );
+}

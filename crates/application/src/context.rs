@@ -1,0 +1,128 @@
+//! What every use case works with.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use moka::sync::Cache;
+use slipway_identity::{Bearer, Caller, SecretSource};
+use slipway_kernel::{
+    Clock, IdGenerator, PrincipalId, ProjectId, Slug, StoreError, Timestamp, TokenId,
+    object::ObjectStore, text::DisplayName,
+};
+use slipway_store::{Reader, Store};
+
+/// How long a token's bearer and its memberships are remembered. What another replica revokes takes effect here within
+/// this time; the promise to callers is 5 s.
+const BEARER_TTL: Duration = Duration::from_secs(4);
+/// How long people's names are remembered: an erased one is gone from all answers after this time.
+const NAME_TTL: Duration = Duration::from_mins(1);
+const CACHE_ENTRIES: u64 = 10_000;
+
+/// The outside of the use cases, and what they remember of it.
+pub struct Context {
+    /// The database.
+    pub store: Arc<dyn Store>,
+    /// Where content is kept.
+    pub objects: Arc<dyn ObjectStore>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// New identifiers.
+    pub ids: Arc<dyn IdGenerator>,
+    /// New secrets.
+    pub secrets: Arc<dyn SecretSource>,
+    /// Slugs never change and projects are never deleted, so that this can't go out of date.
+    projects: Cache<Slug, ProjectId>,
+    display_names: Cache<PrincipalId, Option<DisplayName>>,
+    pub(crate) bearers: Cache<TokenId, Arc<(Bearer, Caller)>>,
+    pub(crate) token_uses: Mutex<HashMap<TokenId, Timestamp>>,
+}
+
+impl Context {
+    /// A context with nothing remembered yet.
+    pub fn new(
+        store: Arc<dyn Store>,
+        objects: Arc<dyn ObjectStore>,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn IdGenerator>,
+        secrets: Arc<dyn SecretSource>,
+    ) -> Self {
+        Self {
+            store,
+            objects,
+            clock,
+            ids,
+            secrets,
+            projects: Cache::new(CACHE_ENTRIES),
+            display_names: Cache::builder()
+                .max_capacity(CACHE_ENTRIES)
+                .time_to_live(NAME_TTL)
+                .build(),
+            bearers: Cache::builder()
+                .max_capacity(CACHE_ENTRIES)
+                .time_to_live(BEARER_TTL)
+                .build(),
+            token_uses: Mutex::default(),
+        }
+    }
+
+    /// Reads.
+    pub fn reader(&self) -> &dyn Reader {
+        self.store.reader()
+    }
+
+    /// The project with this slug. Costs a query the first time only.
+    pub(crate) async fn project_id(&self, slug: &Slug) -> Result<Option<ProjectId>, StoreError> {
+        if let Some(id) = self.projects.get(slug) {
+            return Ok(Some(id));
+        }
+        let id = self.reader().project(slug).await?.map(|project| project.id);
+        if let Some(id) = id {
+            self.projects.insert(slug.clone(), id);
+        }
+        Ok(id)
+    }
+
+    /// What people call these principals; erased ones are missing. Costs at most one query, and none where all were
+    /// asked for within the last minute.
+    pub async fn display_names(
+        &self,
+        ids: impl IntoIterator<Item = PrincipalId> + Send,
+    ) -> Result<HashMap<PrincipalId, DisplayName>, StoreError> {
+        let mut names = HashMap::new();
+        let mut unknown = Vec::new();
+        for id in ids {
+            match self.display_names.get(&id) {
+                Some(Some(name)) => drop(names.insert(id, name)),
+                Some(None) => {}
+                None => unknown.push(id),
+            }
+        }
+        if !unknown.is_empty() {
+            unknown.sort_unstable();
+            unknown.dedup();
+            let mut found = self.reader().display_names(&unknown).await?;
+            for id in unknown {
+                let name = found.remove(&id);
+                self.display_names.insert(id, name.clone());
+                names.extend(name.map(|name| (id, name)));
+            }
+        }
+        Ok(names)
+    }
+
+    /// Forgets every bearer: after a change to tokens, principals or memberships made here, it holds at once.
+    pub(crate) fn forget_bearers(&self) {
+        self.bearers.invalidate_all();
+    }
+
+    /// Remembers that a token was used, to be written once a minute.
+    pub(crate) fn note_use(&self, token: TokenId, at: Timestamp) {
+        self.token_uses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(token, at);
+    }
+}

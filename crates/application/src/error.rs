@@ -1,0 +1,56 @@
+//! What any command may meet. What only some meet stands with the noun they are about.
+
+use slipway_identity::Denied;
+use slipway_kernel::{Slug, StoreError, digest::CanonicalError};
+
+/// Why a command was not carried out, whatever the command.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// There is no such project, or the caller may not know of it.
+    #[error("there is no project `{slug}`, or you are no member of it")]
+    ProjectNotFound {
+        /// The slug given.
+        slug: Slug,
+    },
+    /// The project takes no changes.
+    #[error("the project `{slug}` is archived: it can be read, not changed")]
+    ProjectArchived {
+        /// The project.
+        slug: Slug,
+    },
+    /// The caller may not.
+    #[error(transparent)]
+    Denied(Denied),
+    /// The request id was used for something else.
+    #[error(
+        "the request id `{request_id}` was used before with another payload; use a new id for a new request"
+    )]
+    RequestIdReused {
+        /// The request id.
+        request_id: String,
+    },
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A value could not be hashed: a fault of ours.
+    #[error(transparent)]
+    Canonical(#[from] CanonicalError),
+}
+
+/// Lets `?` turn what any command may meet into a noun's own error, which has a variant `Command(CommandError)`.
+macro_rules! meets_command_errors {
+    ($($error:ty),+ $(,)?) => {$(
+        impl From<slipway_kernel::StoreError> for $error {
+            fn from(error: slipway_kernel::StoreError) -> Self {
+                Self::Command(error.into())
+            }
+        }
+
+        impl From<slipway_kernel::digest::CanonicalError> for $error {
+            fn from(error: slipway_kernel::digest::CanonicalError) -> Self {
+                Self::Command(error.into())
+            }
+        }
+    )+};
+}
+pub(crate) use meets_command_errors;

@@ -1,0 +1,130 @@
+use serde::Serialize;
+use serde_json::json;
+use slipway_audit::Resource;
+use slipway_identity::Command;
+use slipway_kernel::{RecordId, Slug};
+use slipway_ledger::Record;
+
+use super::{
+    CreateMissing, Created, LedgerError, Report,
+    recording::{Outcome, Reporting},
+};
+use crate::{
+    Call, Context,
+    change::{Change, Done},
+};
+
+/// A deployment to report.
+#[derive(Debug, Clone, Serialize)]
+pub struct RecordDeployment {
+    /// The project.
+    pub project: Slug,
+    /// What happened.
+    pub report: Report,
+    /// What may be created in the catalog on the way.
+    pub create_missing: CreateMissing,
+    /// Whether only to check: the same refusals, nothing written.
+    pub validate_only: bool,
+}
+
+/// The deployment as recorded.
+#[derive(Debug, Clone)]
+pub struct Recorded {
+    /// The record, new or found. With `validate_only` its id, sequence and time mean nothing unless it was found.
+    pub record: Record,
+    /// Whether it was recorded before; nothing was written then.
+    pub already_present: bool,
+    /// What was created in the catalog on the way.
+    pub created: Created,
+}
+
+impl Recorded {
+    fn before(record: Record) -> Self {
+        Self {
+            record,
+            already_present: true,
+            created: Created::default(),
+        }
+    }
+}
+
+/// Reports one deployment. Reporting the same one again returns the record that is there.
+///
+/// Costs, where all names exist: one look-up of the names, one insert each of record, current state and audit event,
+/// and one commit; with a request id one statement more.
+pub async fn record_deployment(
+    context: &Context,
+    call: &Call<'_>,
+    command: RecordDeployment,
+) -> Result<Recorded, LedgerError> {
+    let (mut change, project) =
+        Change::in_any_project(context, call, Command::RecordDeployment, &command.project).await?;
+    let id = RecordId::new(&*context.ids);
+    if !command.validate_only
+        && let Some(earlier) = change.made_before(&command, &id.to_string()).await?
+    {
+        return found(&mut change, project, &earlier, id).await;
+    }
+    let reporting = Reporting {
+        context,
+        call,
+        project,
+        slug: &command.project,
+        create_missing: command.create_missing,
+    };
+    let recording = reporting
+        .record(&mut change, std::slice::from_ref(&command.report), Some(id))
+        .await?;
+    let outcome = recording
+        .outcomes
+        .into_iter()
+        .next()
+        .ok_or(LedgerError::RecordNotFound { id })??;
+    let record = match outcome {
+        Outcome::Added(record) => *record,
+        Outcome::Present(present) => {
+            let record = change.unit.records().get(project, present).await?;
+            return record
+                .map(Recorded::before)
+                .ok_or(LedgerError::RecordNotFound { id: present });
+        }
+    };
+    let recorded = Recorded {
+        record,
+        already_present: false,
+        created: recording.created,
+    };
+    if command.validate_only {
+        return Ok(recorded);
+    }
+    change
+        .audit(Done {
+            resource: Resource::new("deployment_record", &recorded.record.id),
+            before: None,
+            after: Some(json!({
+                "application": recorded.record.application,
+                "version": recorded.record.version,
+                "environment": recorded.record.environment,
+                "kind": recorded.record.kind,
+                "deployed_at": recorded.record.deployed_at.to_string(),
+                "created": recorded.created.described(),
+            })),
+            facts: &recording.facts,
+        })
+        .await?;
+    change.commit().await?;
+    Ok(recorded)
+}
+
+async fn found(
+    change: &mut Change<'_>,
+    project: slipway_kernel::ProjectId,
+    earlier: &str,
+    id: RecordId,
+) -> Result<Recorded, LedgerError> {
+    let id = earlier.parse().unwrap_or(id);
+    let record = change.unit.records().get(project, id).await?;
+    record
+        .map(Recorded::before)
+        .ok_or(LedgerError::RecordNotFound { id })
+}

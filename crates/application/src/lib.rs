@@ -1,0 +1,16 @@
+//! The use cases. Each is one function: authorise, begin, load, decide, save, audit, commit.
+//!
+//! This is the one door: the gRPC services, the console, the command line and background work all come through these
+//! functions, so that permissions, idempotency and the audit trail hold for all of them. Nothing is enforced elsewhere.
+
+pub mod access;
+pub mod authentication;
+mod change;
+pub mod context;
+pub mod error;
+pub mod ledger;
+pub mod projects;
+
+pub use access::Call;
+pub use context::Context;
+pub use error::CommandError;

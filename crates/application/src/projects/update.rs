@@ -1,0 +1,69 @@
+use serde::Serialize;
+use slipway_audit::Resource;
+use slipway_identity::{Command, Project};
+use slipway_kernel::{
+    Slug,
+    text::{Description, DisplayName},
+};
+
+use super::{ProjectError, described};
+use crate::{
+    Call, CommandError, Context,
+    change::{Change, Done},
+};
+
+/// What to change about a project; what is `None` stays.
+#[derive(Debug, Clone, Serialize)]
+pub struct UpdateProject {
+    /// The project.
+    pub project: Slug,
+    /// What people call it.
+    pub display_name: Option<DisplayName>,
+    /// What it is for.
+    pub description: Option<Description>,
+    /// The etag that the caller read; `None` to change whatever is there.
+    pub etag: Option<String>,
+}
+
+/// Changes a project's names.
+pub async fn update_project(
+    context: &Context,
+    call: &Call<'_>,
+    command: UpdateProject,
+) -> Result<Project, ProjectError> {
+    let (mut change, _) =
+        Change::in_project(context, call, Command::UpdateProject, &command.project).await?;
+    let before = change.unit.projects().find(&command.project).await?;
+    let before = before.ok_or_else(|| CommandError::ProjectNotFound {
+        slug: command.project.clone(),
+    })?;
+    if change
+        .made_before(&command, before.slug.as_str())
+        .await?
+        .is_some()
+    {
+        return Ok(before);
+    }
+    before.revision.check(command.etag.as_deref())?;
+    let after = Project {
+        display_name: command
+            .display_name
+            .unwrap_or_else(|| before.display_name.clone()),
+        description: command
+            .description
+            .unwrap_or_else(|| before.description.clone()),
+        revision: before.revision.next(),
+        ..before.clone()
+    };
+    change.unit.projects().update(&after).await?;
+    change
+        .audit(Done {
+            resource: Resource::new("project", &after.slug),
+            before: Some(described(&before)),
+            after: Some(described(&after)),
+            facts: &[],
+        })
+        .await?;
+    change.commit().await?;
+    Ok(after)
+}
