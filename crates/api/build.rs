@@ -39,7 +39,10 @@ fn collect_protos(directory: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> 
         let path = entry?.path();
         if path.is_dir() {
             collect_protos(&path, found)?;
-        } else if path.extension().is_some_and(|extension| extension == "proto") {
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "proto")
+        {
             found.push(path);
         }
     }

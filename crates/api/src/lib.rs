@@ -4,7 +4,13 @@
 //! protos, which are the reference: limits, defaults, orders and refusals are told there.
 
 // The generators write for every compiler and every message, not for our lints.
-#![expect(clippy::pedantic, reason = "generated code")]
+#![expect(
+    clippy::allow_attributes,
+    clippy::allow_attributes_without_reason,
+    clippy::large_enum_variant,
+    clippy::pedantic,
+    reason = "generated code"
+)]
 
 /// All protos and what they import, as an encoded `google.protobuf.FileDescriptorSet` without comments: what server
 /// reflection serves.
