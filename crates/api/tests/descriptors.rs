@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use prost::Message as _;
-use prost_types::FileDescriptorSet;
+use prost_types::{FileDescriptorProto, FileDescriptorSet, ServiceDescriptorProto};
 
 #[test]
 fn the_descriptors_are_complete_and_bare() {
@@ -14,7 +14,7 @@ fn the_descriptors_are_complete_and_bare() {
         .iter()
         .flat_map(|file| &file.service)
         .inspect(|service| assert!(!service.method.is_empty(), "{}", service.name()))
-        .map(|service| service.name())
+        .map(ServiceDescriptorProto::name)
         .collect();
     assert_eq!(
         services,
@@ -27,7 +27,7 @@ fn the_descriptors_are_complete_and_bare() {
         ])
     );
 
-    let names: BTreeSet<&str> = set.file.iter().map(|file| file.name()).collect();
+    let names: BTreeSet<&str> = set.file.iter().map(FileDescriptorProto::name).collect();
     for file in &set.file {
         assert!(file.source_code_info.is_none(), "{}", file.name());
         for import in &file.dependency {
