@@ -1,0 +1,67 @@
+//! What can be deployed, and where to: environments, applications and their versions.
+
+pub mod application;
+pub mod environment;
+pub mod version;
+
+pub use application::{Application, ApplicationRepository};
+pub use environment::{Environment, EnvironmentRepository};
+pub use version::{Content, Dependency, Deprecation, Version, VersionRepository};
+
+use async_trait::async_trait;
+use slipway_kernel::{ApplicationKind, Key, Page, PageSize, ProjectId, Slug, StoreError};
+
+/// Reads about the catalog. Lookups answer `Ok(None)` where there is nothing.
+#[async_trait]
+pub trait CatalogQueries: Send + Sync {
+    /// The environment with this slug, archived or not.
+    async fn environment(
+        &self,
+        project: ProjectId,
+        slug: &Slug,
+    ) -> Result<Option<Environment>, StoreError>;
+
+    /// A project's environments by position, then slug.
+    async fn environments(
+        &self,
+        project: ProjectId,
+        include_archived: bool,
+        after: Option<&(i32, Slug)>,
+        size: PageSize,
+    ) -> Result<Page<Environment, (i32, Slug)>, StoreError>;
+
+    /// The application with this key, archived or not.
+    async fn application(
+        &self,
+        project: ProjectId,
+        key: &Key,
+    ) -> Result<Option<Application>, StoreError>;
+
+    /// A project's applications by key, of one kind where one is named.
+    async fn applications(
+        &self,
+        project: ProjectId,
+        kind: Option<ApplicationKind>,
+        include_archived: bool,
+        after: Option<&Key>,
+        size: PageSize,
+    ) -> Result<Page<Application, Key>, StoreError>;
+
+    /// One version of an application.
+    async fn version(
+        &self,
+        project: ProjectId,
+        application: &Key,
+        identifier: &Key,
+    ) -> Result<Option<Version>, StoreError>;
+
+    /// An application's versions, newest first, without the deprecated ones where `exclude_deprecated` says so.
+    async fn versions(
+        &self,
+        project: ProjectId,
+        application: &Key,
+        exclude_deprecated: bool,
+        after: Option<version::Place>,
+        size: PageSize,
+    ) -> Result<Page<Version, version::Place>, StoreError>;
+}

@@ -1,0 +1,99 @@
+//! Memberships: what a principal may do in a project.
+
+use std::{collections::BTreeSet, fmt, str::FromStr};
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use slipway_kernel::{PrincipalId, ProjectId, Slug, StoreError, Timestamp};
+
+/// How many groups a member may be in.
+pub const MAX_GROUPS: usize = 32;
+
+/// A set of permissions in a project. A member may have several; none contains another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Role {
+    /// Reads the catalog, the ledger and who is a member.
+    Viewer,
+    /// Reads, adds applications and versions, reports deployments.
+    Developer,
+    /// Reads; exists to be named by approval policies.
+    Approver,
+    /// Does everything in the project.
+    Admin,
+}
+
+impl Role {
+    /// All roles.
+    pub const ALL: [Self; 4] = [Self::Viewer, Self::Developer, Self::Approver, Self::Admin];
+
+    /// Its name in the database and in messages.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "VIEWER",
+            Self::Developer => "DEVELOPER",
+            Self::Approver => "APPROVER",
+            Self::Admin => "ADMIN",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A text that is no role.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a role")]
+pub struct RoleError(String);
+
+impl FromStr for Role {
+    type Err = RoleError;
+
+    fn from_str(text: &str) -> Result<Self, RoleError> {
+        Self::ALL
+            .into_iter()
+            .find(|role| role.as_str() == text)
+            .ok_or_else(|| RoleError(text.to_owned()))
+    }
+}
+
+/// What a principal may do in a project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Membership {
+    /// The project.
+    pub project: ProjectId,
+    /// The member.
+    pub principal: PrincipalId,
+    /// What it may do; at least one.
+    pub roles: BTreeSet<Role>,
+    /// The groups that policies name (`lead`, `tech-lead`); at most [`MAX_GROUPS`].
+    pub groups: BTreeSet<Slug>,
+    /// When the membership began; setting it again keeps this.
+    pub created_at: Timestamp,
+    /// When the membership was set last.
+    pub updated_at: Timestamp,
+}
+
+/// Changes memberships, inside a unit of work.
+#[async_trait]
+pub trait MembershipRepository: Send {
+    /// Sets what a principal may do in a project, in place of what it might before.
+    async fn set(&mut self, membership: &Membership) -> Result<(), StoreError>;
+
+    /// The membership of a principal in a project.
+    async fn get(
+        &mut self,
+        project: ProjectId,
+        principal: PrincipalId,
+    ) -> Result<Option<Membership>, StoreError>;
+
+    /// Ends a membership; nothing happens where there is none.
+    async fn remove(
+        &mut self,
+        project: ProjectId,
+        principal: PrincipalId,
+    ) -> Result<(), StoreError>;
+}

@@ -1,0 +1,108 @@
+//! The ledger: immutable records of what was put where and when, and the current state that follows from them.
+
+pub mod current_state;
+pub mod record;
+pub mod statistics;
+
+pub use current_state::{AsOf, Cell, CellFilter, CellPlace, Freshness};
+pub use record::{
+    CLOCK_SKEW, NewRecord, Record, RecordFilter, RecordKind, RecordPlace, RecordRepository,
+    Retraction, RiskLevel,
+};
+pub use statistics::{DayCount, Statistics};
+
+use async_trait::async_trait;
+use slipway_kernel::{
+    ApplicationKind, Key, Page, PageSize, ProjectId, RecordId, Sha256, Slug, StoreError, Timestamp,
+    VersionId, text::MediaType,
+};
+
+/// Reads about the ledger. Each is one statement, and needs no transaction. Lookups answer `Ok(None)` where there is
+/// nothing.
+#[async_trait]
+pub trait LedgerQueries: Send + Sync {
+    /// One record, retracted or not.
+    async fn record(&self, project: ProjectId, id: RecordId) -> Result<Option<Record>, StoreError>;
+
+    /// The history that a filter selects, newest deployment first, equal times by ledger sequence, highest first.
+    async fn records(
+        &self,
+        project: ProjectId,
+        filter: &RecordFilter,
+        after: Option<RecordPlace>,
+        size: PageSize,
+    ) -> Result<Page<Record, RecordPlace>, StoreError>;
+
+    /// What is in one cell, now or at another time; `None` where nothing is.
+    async fn cell(
+        &self,
+        project: ProjectId,
+        application: &Key,
+        environment: &Slug,
+        as_of: Option<AsOf>,
+    ) -> Result<Option<Cell>, StoreError>;
+
+    /// What is in the cells that a filter selects, by application key, then environment slug, both bytewise.
+    /// Empty cells are left out.
+    async fn cells(
+        &self,
+        project: ProjectId,
+        filter: &CellFilter,
+        as_of: Option<AsOf>,
+        after: Option<&CellPlace>,
+        size: PageSize,
+    ) -> Result<Page<Cell, CellPlace>, StoreError>;
+
+    /// The cells, filled or emptied, that these records stand or stood in, as they are now.
+    async fn cells_of_records(
+        &self,
+        project: ProjectId,
+        records: &[RecordId],
+    ) -> Result<Vec<CellNow>, StoreError>;
+
+    /// The current version of an application in an environment: the hot path.
+    async fn resolve(
+        &self,
+        project: ProjectId,
+        application: &Key,
+        environment: &Slug,
+    ) -> Result<Option<Resolved>, StoreError>;
+
+    /// A project's figures: records from `since` on are counted, days from `days_from` on are listed, for one
+    /// environment where one is named.
+    async fn statistics(
+        &self,
+        project: ProjectId,
+        since: Timestamp,
+        days_from: Timestamp,
+        environment: Option<&Slug>,
+    ) -> Result<Statistics, StoreError>;
+}
+
+/// A cell as it is now, filled or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CellNow {
+    /// Which cell.
+    pub place: CellPlace,
+    /// What is in it.
+    pub cell: Option<Cell>,
+}
+
+/// The answer to "which version is current?".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    /// The kind of the application.
+    pub kind: ApplicationKind,
+    /// The version.
+    pub version: VersionId,
+    /// Its name.
+    pub identifier: Key,
+    /// The SHA-256 of what it is.
+    pub digest: Option<Sha256>,
+    /// The media type of the content; `None` where Slipway keeps none.
+    pub media_type: Option<MediaType>,
+    /// The record that put it there.
+    pub record: RecordId,
+    /// When it was put there.
+    pub deployed_at: Timestamp,
+}

@@ -1,0 +1,76 @@
+//! The port to the database, as the use cases see it.
+//!
+//! A change is a [`UnitOfWork`]: it lends one repository per noun, and what they did becomes visible at once with
+//! [`UnitOfWork::commit`], or not at all. A read is a [`Reader`]: read models, one statement for a hot call.
+//!
+//! Units of work run at READ COMMITTED on `PostgreSQL`; on `SQLite` there is one writer at a time (BEGIN IMMEDIATE).
+//! What must hold under concurrency is therefore kept by unique keys and by the locks that the ports' comments demand,
+//! and proven by the contract that every store passes.
+
+pub mod request;
+
+pub use request::{RequestKey, RequestRecord, RequestRepository};
+pub use slipway_kernel::StoreError;
+
+use async_trait::async_trait;
+use slipway_audit::{AuditLog, AuditQueries, ChainRepository};
+use slipway_catalog::{
+    ApplicationRepository, CatalogQueries, EnvironmentRepository, VersionRepository,
+};
+use slipway_identity::{
+    IdentityQueries, MembershipRepository, PrincipalRepository, ProjectRepository, TokenRepository,
+};
+use slipway_ledger::{LedgerQueries, RecordRepository};
+
+/// A database.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Begins a change. It waits for a connection, and on `SQLite` for the writer before it, and answers
+    /// [`StoreError::Unavailable`] where none is free in time.
+    async fn begin(&self) -> Result<Box<dyn UnitOfWork>, StoreError>;
+
+    /// Reads.
+    fn reader(&self) -> &dyn Reader;
+
+    /// Reads that all see the same moment, for walks that take several statements. It holds a connection until it is
+    /// dropped.
+    async fn snapshot(&self) -> Result<Box<dyn Reader>, StoreError>;
+
+    /// Answers where the database does.
+    async fn ping(&self) -> Result<(), StoreError>;
+}
+
+/// A change that becomes visible as a whole, or not at all: dropping it rolls everything back.
+#[async_trait]
+pub trait UnitOfWork: Send {
+    /// Projects.
+    fn projects(&mut self) -> &mut dyn ProjectRepository;
+    /// Users and service accounts.
+    fn principals(&mut self) -> &mut dyn PrincipalRepository;
+    /// Who may do what in which project.
+    fn memberships(&mut self) -> &mut dyn MembershipRepository;
+    /// Tokens.
+    fn tokens(&mut self) -> &mut dyn TokenRepository;
+    /// Environments.
+    fn environments(&mut self) -> &mut dyn EnvironmentRepository;
+    /// Applications.
+    fn applications(&mut self) -> &mut dyn ApplicationRepository;
+    /// Versions.
+    fn versions(&mut self) -> &mut dyn VersionRepository;
+    /// The ledger.
+    fn records(&mut self) -> &mut dyn RecordRepository;
+    /// Audit events.
+    fn audit(&mut self) -> &mut dyn AuditLog;
+    /// The chain over the audit events.
+    fn chain(&mut self) -> &mut dyn ChainRepository;
+    /// Requests that were made before.
+    fn requests(&mut self) -> &mut dyn RequestRepository;
+
+    /// Makes everything visible and durable. Where it answers [`StoreError::Unavailable`], whether it did is unknown.
+    async fn commit(self: Box<Self>) -> Result<(), StoreError>;
+}
+
+/// All reads.
+pub trait Reader: IdentityQueries + CatalogQueries + LedgerQueries + AuditQueries {}
+
+impl<T: IdentityQueries + CatalogQueries + LedgerQueries + AuditQueries> Reader for T {}
