@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod grpc;
 pub mod logging;
 pub mod metrics;
 pub mod operations;
