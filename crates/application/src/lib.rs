@@ -4,12 +4,14 @@
 //! functions, so that permissions, idempotency and the audit trail hold for all of them. Nothing is enforced elsewhere.
 
 pub mod access;
+pub mod audit;
 pub mod authentication;
 mod change;
 pub mod context;
 pub mod error;
 pub mod ledger;
 pub mod projects;
+pub mod requests;
 
 pub use access::Call;
 pub use context::Context;

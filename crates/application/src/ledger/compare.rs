@@ -130,7 +130,7 @@ pub async fn compare_environments(
             seen = seen.not_before(step.cells().map(|cell| cell.deployed_at));
         }
         complete = step.through.is_none();
-        after = step.through.clone();
+        after.clone_from(&step.through);
         differences.extend(
             step.sides()
                 .filter(|sides| comparison.include_same || !sides.is_same()),
@@ -168,8 +168,7 @@ impl Step {
         as_of: Option<AsOf>,
         after: Option<&Key>,
     ) -> Result<Self, LedgerError> {
-        let (left, left_through) =
-            side(context, project, &comparison.left, as_of, after).await?;
+        let (left, left_through) = side(context, project, &comparison.left, as_of, after).await?;
         let (right, right_through) =
             side(context, project, &comparison.right, as_of, after).await?;
         let through = match (left_through, right_through) {
@@ -194,11 +193,13 @@ impl Step {
                 .is_none_or(|through| cell.application <= *through)
         };
         let mut pairs: BTreeMap<Key, (Option<Cell>, Option<Cell>)> = BTreeMap::new();
-        for cell in self.left.into_iter().filter(within) {
-            pairs.entry(cell.application.clone()).or_default().0 = Some(cell);
+        for left in self.left.into_iter().filter(within) {
+            let pair = pairs.entry(left.application.clone()).or_default();
+            pair.0 = Some(left);
         }
-        for cell in self.right.into_iter().filter(within) {
-            pairs.entry(cell.application.clone()).or_default().1 = Some(cell);
+        for right in self.right.into_iter().filter(within) {
+            let pair = pairs.entry(right.application.clone()).or_default();
+            pair.1 = Some(right);
         }
         pairs
             .into_values()

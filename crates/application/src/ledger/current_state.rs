@@ -45,11 +45,11 @@ pub async fn get_current_state(
         .await?;
     let now = context.clock.now();
     let seen = moment.at(now)?;
-    let cell = context
+    let found = context
         .reader()
         .cell(project, application, environment, seen.as_of(now))
         .await?;
-    if cell.is_none() {
+    if found.is_none() {
         let names = Names {
             application: Some(application),
             environment: Some(environment),
@@ -57,9 +57,9 @@ pub async fn get_current_state(
         };
         names.must_exist(context, project).await?;
     }
-    let seen = seen.not_before(cell.iter().map(|cell| cell.deployed_at));
+    let seen = seen.not_before(found.iter().map(|cell| cell.deployed_at));
     Ok(CellState {
-        cell,
+        cell: found,
         as_of: seen.at,
     })
 }

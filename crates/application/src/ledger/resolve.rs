@@ -1,6 +1,6 @@
 use bytes::Bytes;
 use slipway_identity::Command;
-use slipway_kernel::{Key, Slug, object::ObjectError};
+use slipway_kernel::{Key, Slug};
 use slipway_ledger::Resolved;
 
 use super::{LedgerError, names::Names};
@@ -70,22 +70,16 @@ pub async fn resolve_version(
     if query.if_none_match.as_ref() == Some(&etag) {
         return Ok(Resolution::Unchanged { etag });
     }
-    let content = match (query.include_content, &version.media_type, version.digest) {
+    let bytes = match (query.include_content, &version.media_type, version.digest) {
         (true, Some(_), Some(digest)) => {
-            let content = context.objects.get(digest).await?;
-            Some(content.ok_or(LedgerError::ContentMissing { digest })?)
+            let bytes = context.objects.get(digest).await?;
+            Some(bytes.ok_or(LedgerError::ContentMissing { digest })?)
         }
         _ => None,
     };
     Ok(Resolution::Current {
         etag,
         version: Box::new(version),
-        content,
+        content: bytes,
     })
-}
-
-impl From<ObjectError> for LedgerError {
-    fn from(error: ObjectError) -> Self {
-        Self::Object(error)
-    }
 }

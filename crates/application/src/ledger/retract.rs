@@ -38,7 +38,12 @@ pub async fn retract_deployment_record(
     let id = command.record;
     let made_before = change.made_before(&command, &id.to_string()).await?;
     let absent = LedgerError::RecordNotFound { id };
-    let before = change.unit.records().get(project, id).await?.ok_or(absent)?;
+    let before = change
+        .unit
+        .records()
+        .get(project, id)
+        .await?
+        .ok_or(absent)?;
     if made_before.is_some() {
         return Ok(before);
     }
