@@ -1,4 +1,13 @@
 //! The server: configuration, transport, and what watches over both. The binary `slipway` is a thin shell around it.
 
+pub mod cli;
 pub mod config;
+pub mod logging;
+pub mod metrics;
+pub mod operations;
 pub mod secret;
+pub mod serve;
+pub mod shutdown;
+pub mod system;
+pub mod transport;
+pub mod wellknown;

@@ -106,7 +106,7 @@ impl Database {
         super::limits::check_duration(
             "database.acquire_timeout",
             self.acquire_timeout,
-            Duration::from_millis(1)..=Duration::from_secs(60),
+            Duration::from_millis(1)..=Duration::from_mins(1),
             problems,
         );
     }

@@ -46,13 +46,13 @@ impl Default for Limits {
             max_receive_bytes: 4 * MIB,
             max_send_bytes: 4 * MIB,
             request_timeout: Duration::from_secs(30),
-            stream_timeout: Duration::from_secs(3600),
-            stream_idle_timeout: Duration::from_secs(900),
+            stream_timeout: Duration::from_hours(1),
+            stream_idle_timeout: Duration::from_mins(15),
             max_concurrent_requests: 1024,
             max_open_streams: 1024,
             max_concurrent_streams: 256,
             max_connections: 1024,
-            max_connection_age: Duration::from_secs(7200),
+            max_connection_age: Duration::from_hours(2),
         }
     }
 }
@@ -88,7 +88,7 @@ impl Limits {
             }
         }
         let millisecond = Duration::from_millis(1);
-        let day = Duration::from_secs(24 * 3600);
+        let day = Duration::from_hours(24);
         for (key, value) in [
             ("limits.request_timeout", self.request_timeout),
             ("limits.stream_timeout", self.stream_timeout),

@@ -80,9 +80,9 @@ impl Config {
         }
         sources = sources.merge(Env::prefixed("SLIPWAY__").split("__"));
 
-        let config: Self = sources
-            .extract()
-            .map_err(|errors| ConfigError::Invalid(errors.into_iter().map(explain).collect()))?;
+        let config: Self = sources.extract().map_err(|errors| {
+            ConfigError::Invalid(errors.into_iter().map(|error| explain(&error)).collect())
+        })?;
         config.check()?;
         Ok(config)
     }
@@ -117,7 +117,7 @@ impl Config {
 
 /// Says which key is meant, where it stands and what would be right. A value's text is never repeated for an unknown
 /// key: the key may be a secret's, misspelt.
-fn explain(error: figment::Error) -> String {
+fn explain(error: &figment::Error) -> String {
     let source = error.metadata.as_ref().map_or(String::new(), |metadata| {
         match metadata
             .source

@@ -105,7 +105,7 @@ impl Server {
         super::limits::check_duration(
             "server.drain_timeout",
             self.drain_timeout,
-            Duration::ZERO..=Duration::from_secs(600),
+            Duration::ZERO..=Duration::from_mins(10),
             problems,
         );
     }
