@@ -5,6 +5,7 @@ pub mod config;
 pub mod logging;
 pub mod metrics;
 pub mod operations;
+pub mod rate_limit;
 pub mod secret;
 pub mod serve;
 pub mod shutdown;

@@ -1,5 +1,6 @@
 //! `[limits]`: what one caller, one connection and one process may use.
 
+use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -38,6 +39,8 @@ pub struct Limits {
     /// `stream_timeout` later, whatever it does. Default: 2 h.
     #[serde(with = "humantime_serde")]
     pub max_connection_age: Duration,
+    /// How many calls per second one principal may make, on this server. Default: no limit.
+    pub requests_per_second_per_principal: Option<NonZeroU32>,
 }
 
 impl Default for Limits {
@@ -53,6 +56,7 @@ impl Default for Limits {
             max_concurrent_streams: 256,
             max_connections: 1024,
             max_connection_age: Duration::from_hours(2),
+            requests_per_second_per_principal: None,
         }
     }
 }

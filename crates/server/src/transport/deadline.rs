@@ -81,7 +81,7 @@ impl Over {
                 humantime::format_duration(limit)
             ),
         };
-        refusal(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", message)
+        refusal(Code::DeadlineExceeded, "DEADLINE_PASSED", message)
     }
 }
 
@@ -159,7 +159,7 @@ impl Stream {
                     "no message went either way for {}; open the stream again",
                     humantime::format_duration(self.idle_timeout)
                 );
-                return refusal(Code::DeadlineExceeded, "STREAM_IDLE", message);
+                return refusal(Code::DeadlineExceeded, "DEADLINE_PASSED", message);
             }
         }
     }

@@ -51,6 +51,11 @@ impl Methods {
         self.by_path.get(path).unwrap_or(&self.unknown)
     }
 
+    /// Whether there is a method at `path`.
+    pub(super) fn knows(&self, path: &str) -> bool {
+        self.by_path.contains_key(path)
+    }
+
     /// The full names of the services, ascending.
     pub fn services(&self) -> &[String] {
         &self.services

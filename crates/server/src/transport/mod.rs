@@ -1,6 +1,7 @@
 //! The gRPC transport: what every call passes before it reaches a service, and after.
 //!
-//! From the outside in: a request id, the access log with its metrics, panics, load shedding, deadlines. A service
+//! From the outside in: a request id, the access log with its metrics, panics, load shedding, the form of
+//! refusals, deadlines. A service
 //! below may rely on a bounded time, a bounded number of neighbours, a [`RequestId`] among the request's extensions and
 //! a span that carries it.
 
@@ -12,6 +13,7 @@ mod panics;
 mod refusal;
 mod request_id;
 mod shed;
+mod translate;
 
 #[cfg(test)]
 mod tests;
@@ -29,7 +31,7 @@ use tonic::transport::server::{Router, TcpConnectInfo, TlsConnectInfo};
 use tonic::transport::{Identity, Server, ServerTlsConfig};
 
 pub use methods::{Method, Methods};
-pub use refusal::{ERROR_DOMAIN, refusal};
+pub use refusal::{ERROR_DOMAIN, refusal, refusal_after};
 pub use request_id::RequestId;
 
 use crate::config::{Config, Limits, Tls};
@@ -123,6 +125,7 @@ impl Transport {
         routes
             .into_axum_router()
             .layer(from_fn_with_state(self.clone(), deadline::enforce))
+            .layer(from_fn_with_state(self.clone(), translate::statuses))
             .layer(from_fn_with_state(self.clone(), shed::admit))
             .layer(from_fn_with_state(self.clone(), panics::catch))
             .layer(from_fn_with_state(self.clone(), access::record))

@@ -1,5 +1,7 @@
 //! Refusals in one form: a code, words, and a reason that programs can read.
 
+use std::time::Duration;
+
 use axum::body::{Body, Bytes};
 use axum::response::Response;
 use http::HeaderMap;
@@ -13,6 +15,18 @@ pub const ERROR_DOMAIN: &str = "slipway";
 /// A status with `google.rpc.ErrorInfo` and nothing else.
 pub fn refusal(code: Code, reason: &str, message: impl Into<String>) -> Status {
     let details = ErrorDetails::with_error_info(reason, ERROR_DOMAIN, []);
+    Status::with_error_details(code, message, details)
+}
+
+/// A status with `google.rpc.ErrorInfo`, and `google.rpc.RetryInfo` that asks for this pause.
+pub fn refusal_after(
+    pause: Duration,
+    code: Code,
+    reason: &str,
+    message: impl Into<String>,
+) -> Status {
+    let mut details = ErrorDetails::with_error_info(reason, ERROR_DOMAIN, []);
+    details.set_retry_info(Some(pause));
     Status::with_error_details(code, message, details)
 }
 

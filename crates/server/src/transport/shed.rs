@@ -1,6 +1,7 @@
 //! Load shedding: a call beyond the limit is refused at once, because a queue would only make every call late.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -10,7 +11,10 @@ use http_body_util::BodyExt;
 use tonic::Code;
 
 use super::Transport;
-use super::refusal::{answer, refusal};
+use super::refusal::{answer, refusal_after};
+
+/// The pause that a refused caller is told to make first.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Admits the call while there is room and holds its place until its answer has ended.
 ///
@@ -43,7 +47,12 @@ pub(super) async fn admit(
         let message = format!(
             "the server has its limit of {limit} {what}; try again after a pause that grows"
         );
-        return answer(refusal(Code::ResourceExhausted, "OVERLOADED", message));
+        return answer(refusal_after(
+            RETRY_AFTER,
+            Code::ResourceExhausted,
+            "OVERLOADED",
+            message,
+        ));
     };
     let response = next.run(request).await;
     response.map(|body| {

@@ -246,6 +246,7 @@ async fn a_call_beyond_the_limit_is_refused_and_health_is_not() {
     let (refused, _) = bench.status("/test.v1.Test/Echo", &[]).await;
     assert_eq!(refused.code(), Code::ResourceExhausted);
     assert_eq!(reason(&refused), "OVERLOADED");
+    assert!(refused.get_details_retry_info().is_some());
     assert!(bench.metric("slipway_rpc_shed_total 1"));
     assert_eq!(
         bench
@@ -306,7 +307,7 @@ async fn a_unary_call_ends_at_the_sooner_deadline() {
         let began = tokio::time::Instant::now();
         let (status, _) = bench.status("/test.v1.Test/Hang", &headers).await;
         assert_eq!(status.code(), Code::DeadlineExceeded);
-        assert_eq!(reason(&status), "DEADLINE_EXCEEDED");
+        assert_eq!(reason(&status), "DEADLINE_PASSED");
         assert!(status.message().contains(words), "{}", status.message());
         let took = began.elapsed().as_millis();
         assert!((after..=after + 1).contains(&took), "{took} ms");
@@ -325,7 +326,7 @@ async fn a_stream_has_a_deadline_for_its_whole_life_and_one_for_silence() {
     });
     let (status, messages) = bench.status("/test.v1.Test/Tick", &[]).await;
     assert_eq!((status.code(), messages), (Code::DeadlineExceeded, 59));
-    assert_eq!(reason(&status), "DEADLINE_EXCEEDED");
+    assert_eq!(reason(&status), "DEADLINE_PASSED");
 
     let (status, messages) = bench
         .status("/test.v1.Test/Tick", &[("grpc-timeout", "5S")])
@@ -334,7 +335,11 @@ async fn a_stream_has_a_deadline_for_its_whole_life_and_one_for_silence() {
 
     let (status, _) = bench.status("/test.v1.Test/Silent", &[]).await;
     assert_eq!(status.code(), Code::DeadlineExceeded);
-    assert_eq!(reason(&status), "STREAM_IDLE");
+    assert!(
+        status
+            .message()
+            .contains("no message went either way for 10s")
+    );
 }
 
 #[tokio::test]
@@ -351,9 +356,13 @@ async fn a_drain_ends_health_watches() {
 async fn a_panic_fails_its_own_call_without_details() {
     let bench = Bench::new(Limits::default());
     for path in ["/test.v1.Test/Panic", "/test.v1.Test/Fall"] {
-        let (status, _) = bench.status(path, &[]).await;
+        let (status, _) = bench.status(path, &[("x-request-id", "call-1")]).await;
         assert_eq!(status.code(), Code::Internal);
-        assert_eq!(reason(&status), "INTERNAL");
+        let info = status.get_details_error_info().unwrap();
+        assert_eq!(
+            (&*info.reason, &*info.metadata["correlation_id"]),
+            ("INTERNAL", "call-1")
+        );
         assert!(!status.message().contains("secret"), "{}", status.message());
         assert!(bench.metric(&format!(
             r#"slipway_rpc_handled_total{{method="{path}",code="INTERNAL"}} 1"#
@@ -385,4 +394,123 @@ async fn every_call_is_counted_once_under_a_bounded_name() {
         "{text}"
     );
     assert!(bench.metric("slipway_rpc_in_flight 0"));
+}
+
+/// Sends these bytes to a real generated service.
+async fn raw(bytes: &[u8], headers: &[(&'static str, &str)], path: &str) -> Status {
+    let bench = Bench::new(Limits::default());
+    let reporter = tonic_health::server::HealthReporter::new();
+    let service = tonic_health::server::HealthService::from_health_reporter(reporter);
+    let service = tonic_health::pb::health_server::HealthServer::new(service)
+        .max_decoding_message_size(100)
+        .max_encoding_message_size(1);
+    let bench = Bench {
+        routes: bench.transport.wrap(Routes::new(service)),
+        ..bench
+    };
+    let mut request = Request::post(path).header("content-type", "application/grpc");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let body = http_body_util::Full::new(Bytes::copy_from_slice(bytes));
+    let request = request.body(tonic::body::Body::new(body)).unwrap();
+    end(bench.routes.oneshot(request).await.unwrap()).await.0
+}
+
+#[tokio::test]
+async fn what_the_library_refuses_has_our_form() {
+    const CHECK: &str = "/grpc.health.v1.Health/Check";
+    let too_large = [&[0, 0, 0, 0, 101][..], &[0; 101]].concat();
+    let gzip = [("grpc-encoding", "gzip")];
+    for (bytes, headers, path, code, reason_expected) in [
+        // Field 1 is a string: a number there, a string that is no UTF-8, a string that ends too soon.
+        (
+            &[0, 0, 0, 0, 2, 8, 1][..],
+            &[][..],
+            CHECK,
+            Code::InvalidArgument,
+            "MESSAGE_MALFORMED",
+        ),
+        (
+            &[0, 0, 0, 0, 3, 10, 1, 255],
+            &[],
+            CHECK,
+            Code::InvalidArgument,
+            "MESSAGE_MALFORMED",
+        ),
+        (
+            &[0, 0, 0, 0, 2, 10, 9],
+            &[],
+            CHECK,
+            Code::InvalidArgument,
+            "MESSAGE_MALFORMED",
+        ),
+        // A frame that is cut off, no frame at all, flags that mean nothing.
+        (
+            &[0, 0, 0, 0, 9, 1],
+            &[],
+            CHECK,
+            Code::InvalidArgument,
+            "MESSAGE_MALFORMED",
+        ),
+        (&[], &[], CHECK, Code::InvalidArgument, "MESSAGE_MALFORMED"),
+        (
+            &[1, 0, 0, 0, 0],
+            &[],
+            CHECK,
+            Code::InvalidArgument,
+            "MESSAGE_MALFORMED",
+        ),
+        (
+            &[7, 0, 0, 0, 0],
+            &[],
+            CHECK,
+            Code::InvalidArgument,
+            "MESSAGE_MALFORMED",
+        ),
+        (
+            &too_large,
+            &[],
+            CHECK,
+            Code::ResourceExhausted,
+            "MESSAGE_TOO_LARGE",
+        ),
+        // The whole server's health takes two bytes, one more than allowed here.
+        (
+            &[0, 0, 0, 0, 0],
+            &[],
+            CHECK,
+            Code::ResourceExhausted,
+            "ANSWER_TOO_LARGE",
+        ),
+        (
+            &[0, 0, 0, 0, 0],
+            &[],
+            "/grpc.health.v1.Health/No",
+            Code::Unimplemented,
+            "METHOD_UNKNOWN",
+        ),
+        (
+            &[0, 0, 0, 0, 0],
+            &[],
+            "/no.Such/Method",
+            Code::Unimplemented,
+            "METHOD_UNKNOWN",
+        ),
+        (
+            &[0, 0, 0, 0, 0],
+            &gzip,
+            CHECK,
+            Code::Unimplemented,
+            "COMPRESSION_UNSUPPORTED",
+        ),
+    ] {
+        let status = raw(bytes, headers, path).await;
+        assert_eq!(status.code(), code, "{bytes:?} {path}: {status:?}");
+        assert_eq!(
+            reason(&status),
+            reason_expected,
+            "{bytes:?} {path}: {status:?}"
+        );
+    }
 }
