@@ -258,23 +258,21 @@ mod tests {
         Status::from_header_map(answer.headers()).map_or(Code::Ok, |status| status.code())
     }
 
-    fn refuse_all() -> Option<Protect> {
+    fn refuse_all() -> Protect {
         let refuse =
             async |_: Request, _: Next| -> Response { Status::unauthenticated("").into_http() };
-        Some(Box::new(move |routes| {
-            routes.into_axum_router().layer(from_fn(refuse)).into()
-        }))
+        Box::new(move |routes| routes.into_axum_router().layer(from_fn(refuse)).into())
     }
 
     #[tokio::test]
     async fn reflection_is_open_on_loopback_and_protected_elsewhere() {
         assert_eq!(code("127.0.0.1:1", None, REFLECTION).await, Code::Ok);
         assert_eq!(
-            code("127.0.0.1:1", refuse_all(), REFLECTION).await,
+            code("127.0.0.1:1", Some(refuse_all()), REFLECTION).await,
             Code::Ok
         );
         assert_eq!(
-            code("192.0.2.1:1", refuse_all(), REFLECTION).await,
+            code("192.0.2.1:1", Some(refuse_all()), REFLECTION).await,
             Code::Unauthenticated
         );
         assert_eq!(
@@ -287,11 +285,16 @@ mod tests {
     async fn health_answers_everyone() {
         // Without a message, the service itself refuses the call.
         assert_eq!(
-            code("192.0.2.1:1", refuse_all(), HEALTH).await,
+            code("192.0.2.1:1", Some(refuse_all()), HEALTH).await,
             Code::Internal
         );
         assert_eq!(
-            code("192.0.2.1:1", refuse_all(), "/other.v1.Service/Method").await,
+            code(
+                "192.0.2.1:1",
+                Some(refuse_all()),
+                "/other.v1.Service/Method"
+            )
+            .await,
             Code::Unauthenticated
         );
     }
