@@ -31,7 +31,7 @@ use tonic::transport::server::{Router, TcpConnectInfo, TlsConnectInfo};
 use tonic::transport::{Identity, Server, ServerTlsConfig};
 
 pub use methods::{Method, Methods};
-pub use refusal::{ERROR_DOMAIN, refusal, refusal_after};
+pub use refusal::{ERROR_DOMAIN, error_info, refusal, refusal_after};
 pub use request_id::RequestId;
 
 use self::listener::Listener;

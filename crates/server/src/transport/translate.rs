@@ -13,6 +13,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http::HeaderMap;
 use http_body_util::BodyExt;
+use slipway_api::errors::v1::ErrorReason;
 use tonic::{Code, Status};
 
 use super::Transport;
@@ -74,32 +75,47 @@ fn translated(headers: &HeaderMap, known_method: bool) -> Option<Status> {
     let (code, reason, message) = match status.code() {
         Code::Unimplemented if !known_method => (
             Code::Unimplemented,
-            "METHOD_UNKNOWN",
+            ErrorReason::MethodUnknown,
             "this server has no such method".to_owned(),
         ),
         Code::Unimplemented if says(&["Content is compressed"]) => (
             Code::Unimplemented,
-            "COMPRESSION_UNSUPPORTED",
+            ErrorReason::CompressionUnsupported,
             words.to_owned(),
         ),
         Code::OutOfRange | Code::ResourceExhausted if says(&REQUEST_TOO_LARGE) => {
             let message = format!("the message is too large; send less, or in parts ({words})");
-            (Code::ResourceExhausted, "MESSAGE_TOO_LARGE", message)
+            (
+                Code::ResourceExhausted,
+                ErrorReason::MessageTooLarge,
+                message,
+            )
         }
         Code::OutOfRange | Code::ResourceExhausted if says(&ANSWER_TOO_LARGE) => {
             let message =
                 format!("the answer would be too large; ask for less, or in parts ({words})");
-            (Code::ResourceExhausted, "ANSWER_TOO_LARGE", message)
+            (
+                Code::ResourceExhausted,
+                ErrorReason::AnswerTooLarge,
+                message,
+            )
         }
         Code::Internal if says(&MALFORMED) => {
             let message = format!(
                 "the call's bytes are no message of this method; is the client's contract this server's? ({words})"
             );
-            (Code::InvalidArgument, "MESSAGE_MALFORMED", message)
+            (
+                Code::InvalidArgument,
+                ErrorReason::MessageMalformed,
+                message,
+            )
         }
         _ => return None,
     };
-    Some(refusal(code, reason, message))
+    let mut translated = refusal(code, reason, message);
+    // Such as `grpc-accept-encoding`, and what is no status' business but stood beside it.
+    *translated.metadata_mut() = status.metadata().clone();
+    Some(translated)
 }
 
 #[cfg(test)]
@@ -221,6 +237,12 @@ mod tests {
             ),
         ] {
             let status = raw(bytes, headers, path).await;
+            if reason_expected == "COMPRESSION_UNSUPPORTED" {
+                assert_eq!(
+                    status.metadata().get("grpc-accept-encoding").unwrap(),
+                    "identity"
+                );
+            }
             assert_eq!(status.code(), code, "{bytes:?} {path}: {status:?}");
             assert_eq!(
                 reason(&status),
