@@ -1,0 +1,1 @@
+//! Identity: projects, principals, memberships, tokens.
