@@ -10,6 +10,13 @@ async fn sqlite_migrates_once() {
     assert!(directory.path().join("state 100%.db").exists());
 }
 
+#[tokio::test]
+async fn postgres_migrates_once() {
+    if let Some(database) = slipway_test_support::postgres::database().await {
+        migrates_once(&Options::new(database.url())).await;
+    }
+}
+
 async fn migrates_once(options: &Options) {
     let several = (0..4).map(|_| {
         let options = options.clone();
