@@ -7,6 +7,7 @@ use sea_orm::{
     FromQueryResult, SqlxPostgresConnector, SqlxSqliteConnector, Statement, Value,
     sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
+use slipway_kernel::PageSize;
 use slipway_store::StoreError;
 
 use crate::{Options, error::store_error};
@@ -121,6 +122,17 @@ pub(crate) fn placeholders(rows: usize, columns: usize) -> String {
         format!("({})", values.join(", "))
     };
     (0..rows).map(row).collect::<Vec<_>>().join(", ")
+}
+
+/// `$1, $2, $3`: the values of an `IN`.
+pub(crate) fn list(values: usize) -> String {
+    let values: Vec<_> = (1..=values).map(|value| format!("${value}")).collect();
+    values.join(", ")
+}
+
+/// The limit of a page: one row more than it has, which says whether another page follows.
+pub(crate) fn limit(size: PageSize) -> Value {
+    (i64::from(size.get()) + 1).into()
 }
 
 /// How many rows of `columns` values fit into one statement, on both databases (`SQLite` takes 32,766 values).
