@@ -28,7 +28,7 @@ pub async fn retract_deployment_record(
     call: &Call<'_>,
     command: RetractRecord,
 ) -> Result<Record, LedgerError> {
-    let (mut change, project) = Change::in_project(
+    let (mut change, project) = Change::in_any_project(
         context,
         call,
         Command::RetractDeploymentRecord,
@@ -37,16 +37,12 @@ pub async fn retract_deployment_record(
     .await?;
     let id = command.record;
     let made_before = change.made_before(&command, &id.to_string()).await?;
-    let absent = LedgerError::RecordNotFound { id };
-    let before = change
-        .unit
-        .records()
-        .get(project, id)
-        .await?
-        .ok_or(absent)?;
+    let found = change.unit.records().get(project, id).await?;
+    let before = found.ok_or(LedgerError::RecordNotFound { id })?;
     if made_before.is_some() {
         return Ok(before);
     }
+    change.require_open(&command.project).await?;
     let retraction = Retraction {
         record: id,
         at: change.now,

@@ -4,8 +4,9 @@ use clap::Args;
 
 use super::Failure;
 use crate::config::Config;
+use crate::logging;
 use crate::serve::{Listening, Process, Services};
-use crate::{logging, shutdown};
+use crate::shutdown::Signals;
 
 /// The arguments of `slipway serve`: everything is configured.
 #[derive(Debug, Args)]
@@ -17,6 +18,7 @@ pub(super) struct Serve {}
 impl Serve {
     pub(super) async fn run(self, config: &Config) -> Result<(), Failure> {
         logging::start(&config.log)?;
+        let signals = Signals::listen()?;
         let process = Process::new();
         let listening = Listening::bind(config).await?;
         tracing::info!(
@@ -28,7 +30,7 @@ impl Serve {
             tracing::info!(address = %address?, "/metrics, /healthz and /readyz are served");
         }
         listening
-            .serve(config, &process, Services::default(), shutdown::signaled())
+            .serve(config, &process, Services::default(), signals.first())
             .await?;
         Ok(())
     }
