@@ -3,37 +3,59 @@
 //! Every method is the same five steps: enter the [`door`], admit the caller to what the request is about, parse the
 //! message with all its faults, call the use case, leave through the door.
 
+mod audit;
 mod door;
 mod fields;
 mod identity;
 mod ledger;
+mod page;
 mod page_token;
 mod refusal;
 mod show;
+mod stream;
 
 use std::sync::Arc;
 
+use slipway_api::audit::v1::audit_service_server::AuditServiceServer;
+use slipway_api::ledger::v1::ledger_service_server::LedgerServiceServer;
 use slipway_application::Context;
 use tonic::service::RoutesBuilder;
 
 use crate::config::Limits;
 use crate::metrics::Metrics;
 use crate::rate_limit::RateLimit;
+use crate::shutdown::Shutdown;
 
 /// What all services share.
 pub struct Api {
     context: Arc<Context>,
     metrics: Arc<Metrics>,
     rate_limit: RateLimit,
+    shutdown: Shutdown,
+    /// How large an answer's items may be together, in bytes.
+    max_page_bytes: usize,
 }
+
+/// What a client takes unless it was told otherwise.
+const COMMON_MAX_MESSAGE: usize = 4 * 1024 * 1024;
+/// What is kept free in an answer for everything but its items.
+const PAGE_RESERVE: usize = 16 * 1024;
 
 impl Api {
     /// The services' surroundings.
-    pub fn new(context: Arc<Context>, metrics: Arc<Metrics>, limits: &Limits) -> Arc<Self> {
+    pub fn new(
+        context: Arc<Context>,
+        metrics: Arc<Metrics>,
+        limits: &Limits,
+        shutdown: Shutdown,
+    ) -> Arc<Self> {
+        let max_message = limits.max_send_bytes.min(COMMON_MAX_MESSAGE);
         Arc::new(Self {
             context,
             metrics,
             rate_limit: RateLimit::new(limits),
+            shutdown,
+            max_page_bytes: max_message.saturating_sub(PAGE_RESERVE),
         })
     }
 
@@ -49,6 +71,6 @@ impl Api {
                 );
             )*};
         }
-        add!();
+        add!(LedgerServiceServer, AuditServiceServer);
     }
 }
