@@ -4,16 +4,19 @@
 //! [`connection::Dialect`] has the words that differ. Rows are parsed into the types of the domain, and a row that no
 //! version of Slipway would have written is [`slipway_store::StoreError::Inconsistent`].
 
+mod audit;
 mod catalog;
 mod connection;
 mod error;
 mod identity;
+mod ledger;
 mod options;
 mod reader;
 mod request;
 mod row;
 mod schema;
 mod unit_of_work;
+mod values;
 
 pub use options::Options;
 pub use reader::SqlReader;
@@ -27,6 +30,7 @@ use sea_orm::{
 use slipway_store::StoreError;
 
 use crate::{
+    audit::SharedHorizon,
     connection::{Connection, Dialect},
     error::store_error,
 };
@@ -41,6 +45,7 @@ pub struct SqlStore {
     writer: DatabaseConnection,
     readers: DatabaseConnection,
     reader: SqlReader,
+    horizon: SharedHorizon,
 }
 
 impl SqlStore {
@@ -65,6 +70,7 @@ impl SqlStore {
             writer,
             readers,
             reader,
+            horizon: SharedHorizon::default(),
         })
     }
 
@@ -89,7 +95,7 @@ impl SqlStore {
             .begin_with_options(options)
             .await
             .map_err(store_error)?;
-        Ok(SqlUnitOfWork::new(transaction))
+        Ok(SqlUnitOfWork::new(transaction, self.horizon.clone()))
     }
 
     async fn begin_snapshot(&self) -> Result<SqlReader, StoreError> {
@@ -115,6 +121,14 @@ impl SqlStore {
 
     async fn answer_ping(&self) -> Result<(), StoreError> {
         self.readers.ping().await.map_err(store_error)
+    }
+
+    fn pool(&self) -> &Connection {
+        &self.reader.connection
+    }
+
+    fn horizon(&self) -> &SharedHorizon {
+        &self.horizon
     }
 
     fn pooled_reader(&self) -> &SqlReader {

@@ -3,18 +3,20 @@
 use sea_orm::DatabaseTransaction;
 use slipway_store::StoreError;
 
-use crate::{connection::Connection, error::store_error};
+use crate::{audit::SharedHorizon, connection::Connection, error::store_error};
 
 /// A change that becomes visible as a whole, or, where it is dropped, not at all.
 #[derive(Debug)]
 pub struct SqlUnitOfWork {
     pub(crate) connection: Connection,
+    pub(crate) horizon: SharedHorizon,
 }
 
 impl SqlUnitOfWork {
-    pub(crate) fn new(transaction: DatabaseTransaction) -> Self {
+    pub(crate) fn new(transaction: DatabaseTransaction, horizon: SharedHorizon) -> Self {
         Self {
             connection: Connection::Transaction(transaction),
+            horizon,
         }
     }
 
