@@ -103,7 +103,7 @@ impl AuditQueries for SqlReader {
 impl ChangeFeed for SqlStore {
     async fn settled_after(&self, after: i64, limit: u32) -> Result<Settled, StoreError> {
         let connection = self.pool();
-        let settled = self.horizon().settled(connection).await?;
+        let settled = self.horizon.settled(connection).await?;
         feed::settled_after(connection, settled, after, limit).await
     }
 }

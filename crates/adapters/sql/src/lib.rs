@@ -23,11 +23,13 @@ pub use reader::SqlReader;
 pub use schema::{SchemaError, SchemaState, grant_application_role, migrate, schema_state};
 pub use unit_of_work::SqlUnitOfWork;
 
+use async_trait::async_trait;
 use sea_orm::{
     AccessMode, DatabaseConnection, IsolationLevel, SqliteTransactionMode, TransactionOptions,
     TransactionTrait,
 };
-use slipway_store::StoreError;
+use slipway_audit::ChangeFeed;
+use slipway_store::{Reader, Store, StoreError, UnitOfWork};
 
 use crate::{
     audit::SharedHorizon,
@@ -80,7 +82,14 @@ impl SqlStore {
         self.writer.close_by_ref().await.map_err(store_error)
     }
 
-    async fn begin_unit_of_work(&self) -> Result<SqlUnitOfWork, StoreError> {
+    fn pool(&self) -> &Connection {
+        &self.reader.connection
+    }
+}
+
+#[async_trait]
+impl Store for SqlStore {
+    async fn begin(&self) -> Result<Box<dyn UnitOfWork>, StoreError> {
         let options = match self.dialect {
             // A deferred transaction that turns into a writing one fails under concurrency instead of waiting.
             Dialect::Sqlite => TransactionOptions {
@@ -95,10 +104,15 @@ impl SqlStore {
             .begin_with_options(options)
             .await
             .map_err(store_error)?;
-        Ok(SqlUnitOfWork::new(transaction, self.horizon.clone()))
+        let unit = SqlUnitOfWork::new(transaction, self.horizon.clone());
+        Ok(Box::new(unit))
     }
 
-    async fn begin_snapshot(&self) -> Result<SqlReader, StoreError> {
+    fn reader(&self) -> &dyn Reader {
+        &self.reader
+    }
+
+    async fn snapshot(&self) -> Result<Box<dyn Reader>, StoreError> {
         let options = match self.dialect {
             // The snapshot is taken by the first statement.
             Dialect::Sqlite => TransactionOptions {
@@ -116,22 +130,16 @@ impl SqlStore {
             .begin_with_options(options)
             .await
             .map_err(store_error)?;
-        Ok(SqlReader::new(Connection::Transaction(transaction)))
+        Ok(Box::new(SqlReader::new(Connection::Transaction(
+            transaction,
+        ))))
     }
 
-    async fn answer_ping(&self) -> Result<(), StoreError> {
+    fn changes(&self) -> &dyn ChangeFeed {
+        self
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
         self.readers.ping().await.map_err(store_error)
-    }
-
-    fn pool(&self) -> &Connection {
-        &self.reader.connection
-    }
-
-    fn horizon(&self) -> &SharedHorizon {
-        &self.horizon
-    }
-
-    fn pooled_reader(&self) -> &SqlReader {
-        &self.reader
     }
 }
