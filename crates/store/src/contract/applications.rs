@@ -45,7 +45,7 @@ pub async fn taken_keys_are_left_out(store: &dyn Store) {
         .applications()
         .insert(std::slice::from_ref(&first))
         .await;
-    assert_eq!(added.expect("inserted"), [first.key.clone()]);
+    assert_eq!(added.expect("inserted"), vec![first.key.clone()]);
     let more = [
         application(2, shop, "cart"),
         application(3, shop, "Cart"),
