@@ -4,29 +4,35 @@
 //! [`connection::Dialect`] has the words that differ. Rows are parsed into the types of the domain, and a row that no
 //! version of Slipway would have written is [`slipway_store::StoreError::Inconsistent`].
 
+mod audit;
 mod catalog;
 mod connection;
 mod error;
 mod identity;
+mod ledger;
 mod options;
 mod reader;
 mod request;
 mod row;
 mod schema;
 mod unit_of_work;
+mod values;
 
 pub use options::Options;
 pub use reader::SqlReader;
 pub use schema::{SchemaError, SchemaState, grant_application_role, migrate, schema_state};
 pub use unit_of_work::SqlUnitOfWork;
 
+use async_trait::async_trait;
 use sea_orm::{
     AccessMode, DatabaseConnection, IsolationLevel, SqliteTransactionMode, TransactionOptions,
     TransactionTrait,
 };
-use slipway_store::StoreError;
+use slipway_audit::ChangeFeed;
+use slipway_store::{Reader, Store, StoreError, UnitOfWork};
 
 use crate::{
+    audit::SharedHorizon,
     connection::{Connection, Dialect},
     error::store_error,
 };
@@ -41,6 +47,7 @@ pub struct SqlStore {
     writer: DatabaseConnection,
     readers: DatabaseConnection,
     reader: SqlReader,
+    horizon: SharedHorizon,
 }
 
 impl SqlStore {
@@ -65,6 +72,7 @@ impl SqlStore {
             writer,
             readers,
             reader,
+            horizon: SharedHorizon::default(),
         })
     }
 
@@ -74,7 +82,14 @@ impl SqlStore {
         self.writer.close_by_ref().await.map_err(store_error)
     }
 
-    async fn begin_unit_of_work(&self) -> Result<SqlUnitOfWork, StoreError> {
+    fn pool(&self) -> &Connection {
+        &self.reader.connection
+    }
+}
+
+#[async_trait]
+impl Store for SqlStore {
+    async fn begin(&self) -> Result<Box<dyn UnitOfWork>, StoreError> {
         let options = match self.dialect {
             // A deferred transaction that turns into a writing one fails under concurrency instead of waiting.
             Dialect::Sqlite => TransactionOptions {
@@ -89,10 +104,15 @@ impl SqlStore {
             .begin_with_options(options)
             .await
             .map_err(store_error)?;
-        Ok(SqlUnitOfWork::new(transaction))
+        let unit = SqlUnitOfWork::new(transaction, self.horizon.clone());
+        Ok(Box::new(unit))
     }
 
-    async fn begin_snapshot(&self) -> Result<SqlReader, StoreError> {
+    fn reader(&self) -> &dyn Reader {
+        &self.reader
+    }
+
+    async fn snapshot(&self) -> Result<Box<dyn Reader>, StoreError> {
         let options = match self.dialect {
             // The snapshot is taken by the first statement.
             Dialect::Sqlite => TransactionOptions {
@@ -110,14 +130,16 @@ impl SqlStore {
             .begin_with_options(options)
             .await
             .map_err(store_error)?;
-        Ok(SqlReader::new(Connection::Transaction(transaction)))
+        Ok(Box::new(SqlReader::new(Connection::Transaction(
+            transaction,
+        ))))
     }
 
-    async fn answer_ping(&self) -> Result<(), StoreError> {
+    fn changes(&self) -> &dyn ChangeFeed {
+        self
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
         self.readers.ping().await.map_err(store_error)
-    }
-
-    fn pooled_reader(&self) -> &SqlReader {
-        &self.reader
     }
 }

@@ -16,14 +16,17 @@ mod stream;
 
 use std::sync::Arc;
 
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
 use slipway_api::audit::v1::audit_service_server::AuditServiceServer;
 use slipway_api::ledger::v1::ledger_service_server::LedgerServiceServer;
 use slipway_application::Context;
-use tonic::service::RoutesBuilder;
+use tonic::service::{Routes, RoutesBuilder};
 
 use crate::config::Limits;
 use crate::metrics::Metrics;
 use crate::rate_limit::RateLimit;
+use crate::serve::{Process, Protect};
 use crate::shutdown::Shutdown;
 
 /// What all services share.
@@ -43,18 +46,13 @@ const PAGE_RESERVE: usize = 16 * 1024;
 
 impl Api {
     /// The services' surroundings.
-    pub fn new(
-        context: Arc<Context>,
-        metrics: Arc<Metrics>,
-        limits: &Limits,
-        shutdown: Shutdown,
-    ) -> Arc<Self> {
+    pub fn new(context: Arc<Context>, process: &Process, limits: &Limits) -> Arc<Self> {
         let max_message = limits.max_send_bytes.min(COMMON_MAX_MESSAGE);
         Arc::new(Self {
             context,
-            metrics,
+            metrics: Arc::clone(&process.metrics),
             rate_limit: RateLimit::new(limits),
-            shutdown,
+            shutdown: process.shutdown.clone(),
             max_page_bytes: max_message.saturating_sub(PAGE_RESERVE),
         })
     }
@@ -72,5 +70,23 @@ impl Api {
             )*};
         }
         add!(LedgerServiceServer, AuditServiceServer);
+    }
+
+    /// Lets only known callers through.
+    pub fn protect(self: &Arc<Self>) -> Protect {
+        let api = Arc::clone(self);
+        Box::new(move |routes: Routes| {
+            let guard = from_fn(move |request: Request, next: Next| {
+                let api = Arc::clone(&api);
+                async move {
+                    let (parts, body) = request.into_parts();
+                    match api.known(&parts).await {
+                        Ok(()) => next.run(Request::from_parts(parts, body)).await,
+                        Err(status) => status.into_http(),
+                    }
+                }
+            });
+            routes.into_axum_router().layer(guard).into()
+        })
     }
 }
