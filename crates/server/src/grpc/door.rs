@@ -6,9 +6,10 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use slipway_api::errors::v1::ErrorReason;
 use slipway_application::authentication::{AuthenticationError, authenticate};
+use slipway_application::tokens::TokenError;
 use slipway_application::{Call, Context};
 use slipway_identity::{Bearer, Caller, Command, TokenSecret};
-use slipway_kernel::Slug;
+use slipway_kernel::{PrincipalId, Slug};
 use tonic::{Code, Request, Response, Status};
 
 use super::Api;
@@ -136,6 +137,19 @@ impl Session {
             &self.call(""),
             self.command,
         )?)
+    }
+
+    /// Passes where the caller may give the command about this principal; empty is the caller. A malformed id is left to
+    /// be found with all other faults.
+    pub(super) async fn admit_on(&self, principal: &str) -> Result<(), Refusal> {
+        let Ok(id) = principal.parse::<PrincipalId>() else {
+            return Ok(());
+        };
+        let call = self.call("");
+        let found = self.context.authorise_on(&call, self.command, id).await?;
+        found
+            .map(drop)
+            .ok_or_else(|| TokenError::PrincipalNotFound { id }.into())
     }
 
     /// The call, for the use case. `request_id` is the message's field; empty where the caller gave none.

@@ -122,6 +122,20 @@ impl Fields {
         }
     }
 
+    /// A value of an enum that must be there.
+    pub(super) fn required_choice<E: TryFrom<i32>, T>(
+        &mut self,
+        field: &str,
+        number: i32,
+        turn: impl FnOnce(E) -> Option<T>,
+    ) -> Option<T> {
+        if number == 0 {
+            self.refuse(field, "is required");
+            return None;
+        }
+        self.choice(field, number, turn)
+    }
+
     /// Attributes.
     pub(super) fn attributes(&mut self, field: &str, map: BTreeMap<String, String>) -> Attributes {
         map.try_into()

@@ -3,8 +3,10 @@
 //! Every method is the same five steps: enter the [`door`], admit the caller to what the request is about, parse the
 //! message with all its faults, call the use case, leave through the door.
 
+mod catalog;
 mod door;
 mod fields;
+mod fit;
 mod identity;
 mod ledger;
 mod page_token;
@@ -15,6 +17,9 @@ use std::sync::Arc;
 
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
+use slipway_api::catalog::v1::application_service_server::ApplicationServiceServer;
+use slipway_api::catalog::v1::environment_service_server::EnvironmentServiceServer;
+use slipway_api::identity::v1::identity_service_server::IdentityServiceServer;
 use slipway_application::Context;
 use tonic::service::{Routes, RoutesBuilder};
 
@@ -52,7 +57,11 @@ impl Api {
                 );
             )*};
         }
-        add!();
+        add!(
+            IdentityServiceServer,
+            EnvironmentServiceServer,
+            ApplicationServiceServer,
+        );
     }
 
     /// Lets only known callers through.

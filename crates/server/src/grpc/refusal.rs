@@ -6,11 +6,16 @@ use slipway_application::ledger::LedgerError;
 use slipway_application::projects::ProjectError;
 use slipway_identity::Denied;
 use slipway_kernel::StoreError;
+use slipway_kernel::object::ObjectError;
 use slipway_kernel::revision::EtagMismatch;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::transport::ERROR_DOMAIN;
+
+/// How much is said about faulty fields, in bytes. A status travels in headers, of which many clients take 16 KiB, and
+/// these words stand in it twice, escaped and in base64.
+const MAX_WORDS: usize = 2_048;
 
 /// A refusal on its way to the caller.
 #[derive(Debug)]
@@ -42,8 +47,24 @@ impl Refusal {
         }
     }
 
-    /// A message with faulty fields: all of them, each with what is allowed.
-    pub(super) fn fields(violations: Vec<(String, String)>) -> Self {
+    /// A message with faulty fields: all of them, each with what is allowed. Of very many the last are only counted.
+    pub(super) fn fields(mut violations: Vec<(String, String)>) -> Self {
+        let mut room = MAX_WORDS;
+        let fitting = violations
+            .iter()
+            .take_while(|(field, what)| {
+                let length = field.len() + what.len();
+                room.checked_sub(length)
+                    .inspect(|left| room = *left)
+                    .is_some()
+            })
+            .count()
+            .max(1);
+        if let Some((field, _)) = violations.get(fitting).cloned() {
+            let more = violations.len() - fitting;
+            violations.truncate(fitting);
+            violations.push((field, format!("is one of {more} further faulty fields")));
+        }
         let words: Vec<_> = violations
             .iter()
             .map(|(field, what)| format!("{field}: {what}"))
@@ -146,6 +167,21 @@ impl From<StoreError> for Refusal {
                 ..Self::internal(error)
             },
             StoreError::Inconsistent { .. } | StoreError::Fault(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<ObjectError> for Refusal {
+    fn from(error: ObjectError) -> Self {
+        match error {
+            ObjectError::Unavailable(_) => Self {
+                code: Code::Unavailable,
+                reason: ErrorReason::StoreUnavailable,
+                message: "the object store can't be reached; try again, with the same request_id"
+                    .to_owned(),
+                ..Self::internal(error)
+            },
+            ObjectError::Corrupt { .. } => Self::internal(error),
         }
     }
 }
