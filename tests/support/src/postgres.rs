@@ -154,9 +154,7 @@ impl Cluster {
             .stderr(Stdio::null())
             // Ctrl-C is for the tests; the cluster ends after them.
             .process_group(0);
-        let Ok(mut keeper) = command.spawn() else {
-            panic!("can't start a PostgreSQL cluster with {command:?}");
-        };
+        let mut keeper = start(&mut command);
         let mut directory = String::new();
         let read = keeper
             .stdout
@@ -172,6 +170,14 @@ impl Cluster {
             url: format!("postgres://postgres@localhost/postgres?host={directory}"),
             _keeper: keeper,
         }
+    }
+}
+
+#[expect(clippy::panic, reason = "tests fail where their PostgreSQL does")]
+fn start(command: &mut Command) -> Child {
+    match command.spawn() {
+        Ok(child) => child,
+        Err(error) => panic!("can't start a PostgreSQL cluster with {command:?}: {error}"),
     }
 }
 
