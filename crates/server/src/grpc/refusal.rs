@@ -2,8 +2,11 @@
 
 use slipway_api::errors::v1::ErrorReason;
 use slipway_application::CommandError;
-use slipway_application::ledger::LedgerError;
+use slipway_application::audit::AuditError;
+use slipway_application::authentication::AuthenticationError;
+use slipway_application::ledger::{LedgerError, WatchError};
 use slipway_application::projects::ProjectError;
+use slipway_audit::Resource;
 use slipway_identity::Denied;
 use slipway_kernel::StoreError;
 use slipway_kernel::object::ObjectError;
@@ -110,6 +113,32 @@ impl Refusal {
         name.strip_prefix("ERROR_REASON_").unwrap_or(name)
     }
 
+    /// What it is about, where it says so.
+    pub(super) fn resource(&self) -> Option<Resource> {
+        let (kind, name) = self.resource.as_ref()?;
+        Some(Resource::new(kind, name))
+    }
+
+    /// Whether it was decided. What merely went wrong, here or at the same time as something else, was not.
+    pub(super) fn is_decision(&self) -> bool {
+        self.fault.is_none()
+            && !matches!(
+                self.reason,
+                ErrorReason::StoreConflict | ErrorReason::ShuttingDown
+            )
+    }
+
+    /// Whether the caller may not, or may not even know whether there is such a thing.
+    pub(super) fn is_denial(&self) -> bool {
+        matches!(
+            self.reason,
+            ErrorReason::PermissionMissing
+                | ErrorReason::ProjectNotFound
+                | ErrorReason::PrincipalNotFound
+                | ErrorReason::TokenNotFound
+        )
+    }
+
     /// The status that the caller gets.
     pub(super) fn into_status(self, correlation_id: &str) -> Status {
         let reason = self.reason_name();
@@ -183,6 +212,19 @@ impl From<ObjectError> for Refusal {
             },
             ObjectError::Corrupt { .. } => Self::internal(error),
         }
+    }
+}
+
+impl From<AuthenticationError> for Refusal {
+    fn from(error: AuthenticationError) -> Self {
+        let reason = match error {
+            AuthenticationError::Unknown => ErrorReason::TokenInvalid,
+            AuthenticationError::Revoked => ErrorReason::TokenRevoked,
+            AuthenticationError::Expired => ErrorReason::TokenExpired,
+            AuthenticationError::Disabled => ErrorReason::PrincipalDisabled,
+            AuthenticationError::Store(error) => return error.into(),
+        };
+        Self::new(Code::Unauthenticated, reason, error.to_string())
     }
 }
 
@@ -307,7 +349,32 @@ impl From<LedgerError> for Refusal {
                 environment,
             } => not_found(ErrorReason::NothingDeployed)
                 .about("cell", format!("{application} {environment}")),
+            LedgerError::TimeAhead(ahead) => Self::fields(vec![(ahead.field.to_owned(), message)]),
+            LedgerError::Object(error) => error.into(),
+            LedgerError::ContentMissing { .. } => Self::internal(error),
             LedgerError::Command(error) => error.into(),
+        }
+    }
+}
+
+impl From<WatchError> for Refusal {
+    fn from(error: WatchError) -> Self {
+        match error {
+            WatchError::Authentication(error) => error.into(),
+            WatchError::Ledger(error) => error.into(),
+        }
+    }
+}
+
+impl From<AuditError> for Refusal {
+    fn from(error: AuditError) -> Self {
+        let message = error.to_string();
+        match error {
+            AuditError::ChainEmpty { project } => {
+                Self::new(Code::NotFound, ErrorReason::AuditChainEmpty, message)
+                    .about("audit_chain", project.map(String::from).unwrap_or_default())
+            }
+            AuditError::Command(error) => error.into(),
         }
     }
 }
