@@ -7,10 +7,11 @@ use http::header::AUTHORIZATION;
 use slipway_api::errors::v1::ErrorReason;
 use slipway_application::audit::{self, note_refusal};
 use slipway_application::authentication::{authenticate, authenticate_again};
+use slipway_application::tokens::TokenError;
 use slipway_application::{Call, Context};
 use slipway_audit::Resource;
 use slipway_identity::{Bearer, Caller, Command, TokenSecret};
-use slipway_kernel::Slug;
+use slipway_kernel::{PrincipalId, Slug};
 use tonic::{Code, Request, Response, Status};
 
 use super::Api;
@@ -129,6 +130,19 @@ impl Session {
             &self.call(""),
             self.command,
         )?)
+    }
+
+    /// Passes where the caller may give the command about this principal; empty is the caller. A malformed id is left to
+    /// be found with all other faults.
+    pub(super) async fn admit_on(&self, principal: &str) -> Result<(), Refusal> {
+        let Ok(id) = principal.parse::<PrincipalId>() else {
+            return Ok(());
+        };
+        let call = self.call("");
+        let found = self.context.authorise_on(&call, self.command, id).await?;
+        found
+            .map(drop)
+            .ok_or_else(|| TokenError::PrincipalNotFound { id }.into())
     }
 
     /// The call, for the use case. `request_id` is the message's field; empty where the caller gave none.

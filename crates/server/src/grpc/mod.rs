@@ -4,8 +4,10 @@
 //! message with all its faults, call the use case, leave through the door.
 
 mod audit;
+mod catalog;
 mod door;
 mod fields;
+mod fit;
 mod identity;
 mod ledger;
 mod page;
@@ -19,6 +21,9 @@ use std::sync::Arc;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use slipway_api::audit::v1::audit_service_server::AuditServiceServer;
+use slipway_api::catalog::v1::application_service_server::ApplicationServiceServer;
+use slipway_api::catalog::v1::environment_service_server::EnvironmentServiceServer;
+use slipway_api::identity::v1::identity_service_server::IdentityServiceServer;
 use slipway_api::ledger::v1::ledger_service_server::LedgerServiceServer;
 use slipway_application::Context;
 use tonic::service::{Routes, RoutesBuilder};
@@ -69,7 +74,13 @@ impl Api {
                 );
             )*};
         }
-        add!(LedgerServiceServer, AuditServiceServer);
+        add!(
+            IdentityServiceServer,
+            EnvironmentServiceServer,
+            ApplicationServiceServer,
+            LedgerServiceServer,
+            AuditServiceServer,
+        );
     }
 
     /// Lets only known callers through.
