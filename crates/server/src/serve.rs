@@ -197,7 +197,10 @@ async fn assemble(
         (ReflectionAccess::Authenticated, Some(protect)) => {
             let mut reflection = RoutesBuilder::default();
             wellknown::add_reflection(&mut reflection, descriptor_sets)?;
-            let reflection = protect(reflection.routes()).into_axum_router();
+            // Only one of two merged routers may say what becomes of unknown paths.
+            let reflection = protect(reflection.routes())
+                .into_axum_router()
+                .reset_fallback();
             routes = RoutesBuilder::from(Routes::from(
                 routes.routes().into_axum_router().merge(reflection),
             ));
