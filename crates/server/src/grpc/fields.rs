@@ -187,7 +187,7 @@ impl Fields {
     /// What the fields make, or all that is wrong with them.
     pub(super) fn finish<T>(self, make: impl FnOnce() -> Option<T>) -> Result<T, Refusal> {
         match make() {
-            Some(made) if self.violations.is_empty() => Ok(made),
+            Some(value) if self.violations.is_empty() => Ok(value),
             _ => Err(Refusal::fields(self.violations)),
         }
     }

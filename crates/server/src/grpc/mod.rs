@@ -6,9 +6,9 @@
 mod catalog;
 mod door;
 mod fields;
-mod fit;
 mod identity;
 mod ledger;
+mod page;
 mod page_token;
 mod refusal;
 mod show;

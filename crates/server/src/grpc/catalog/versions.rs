@@ -12,13 +12,16 @@ use slipway_kernel::{Key, PrincipalId, Sha256, Slug};
 use crate::grpc::Api;
 use crate::grpc::door::Session;
 use crate::grpc::fields::Fields;
-use crate::grpc::fit::fit;
+use crate::grpc::page;
 use crate::grpc::page_token::List;
 use crate::grpc::refusal::Refusal;
 use crate::grpc::show::{self, Names};
 
 /// The media type of content whose author named none.
 const UNKNOWN_MEDIA_TYPE: &str = "application/octet-stream";
+
+/// How large the versions of a page may be together, in bytes: what most clients take (4 MiB), less room for the token.
+const MAX_PAGE: usize = 4 * 1024 * 1024 - 16 * 1024;
 
 pub(super) async fn create(
     api: &Api,
@@ -127,11 +130,9 @@ pub(super) async fn list(
     .await?;
     let mentioned = page.items.iter().flat_map(principals).collect::<Vec<_>>();
     let names = Names(api.context.display_names(mentioned).await?);
-    let page = fit(page.map(|version| {
-        let place = version.place();
-        let version = shown(version, &message.project, &message.application, &names);
-        (version, place)
-    }));
+    let page = page::fitting(page, MAX_PAGE, Version::place, |version| {
+        shown(version, &message.project, &message.application, &names)
+    });
     Ok(proto::ListVersionsResponse {
         versions: page.items,
         next_page_token: list.token(page.next)?,
