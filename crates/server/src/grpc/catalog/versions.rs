@@ -20,9 +20,6 @@ use crate::grpc::show::{self, Names};
 /// The media type of content whose author named none.
 const UNKNOWN_MEDIA_TYPE: &str = "application/octet-stream";
 
-/// How large the versions of a page may be together, in bytes: what most clients take (4 MiB), less room for the token.
-const MAX_PAGE: usize = 4 * 1024 * 1024 - 16 * 1024;
-
 pub(super) async fn create(
     api: &Api,
     session: &mut Session,
@@ -130,7 +127,7 @@ pub(super) async fn list(
     .await?;
     let mentioned = page.items.iter().flat_map(principals).collect::<Vec<_>>();
     let names = Names(api.context.display_names(mentioned).await?);
-    let page = page::fitting(page, MAX_PAGE, Version::place, |version| {
+    let page = page::fitting(page, api.max_page_bytes, Version::place, |version| {
         shown(version, &message.project, &message.application, &names)
     });
     Ok(proto::ListVersionsResponse {
