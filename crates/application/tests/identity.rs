@@ -39,7 +39,10 @@ fn membership(principal: PrincipalId, roles: &[Role]) -> SetMembership {
     SetMembership {
         project: slug("default"),
         principal,
-        roles: BTreeSet::from_iter(roles.iter().copied())
+        roles: roles
+            .iter()
+            .copied()
+            .collect::<BTreeSet<_>>()
             .try_into()
             .unwrap(),
         groups: Groups::default(),
