@@ -292,14 +292,5 @@ mod tests {
             code("192.0.2.1:1", Some(refuse_all()), HEALTH).await,
             Code::Internal
         );
-        assert_eq!(
-            code(
-                "192.0.2.1:1",
-                Some(refuse_all()),
-                "/other.v1.Service/Method"
-            )
-            .await,
-            Code::Unauthenticated
-        );
     }
 }
