@@ -70,7 +70,7 @@ impl Model {
                     });
                 }
                 (Some(known), Inserted::Present { id }) => assert_eq!(known, id),
-                (known, inserted) => panic!("{record:?}: {inserted:?}, known: {known:?}"),
+                (known, inserted) => unreachable!("{record:?}: {inserted:?}, known: {known:?}"),
             }
         }
     }

@@ -173,7 +173,7 @@ impl<'a> World<'a> {
             revision: Revision::FIRST,
         };
         let added = unit.applications().insert(&[application]).await;
-        assert_eq!(added.expect("inserts"), [key.clone()]);
+        assert_eq!(added.expect("inserts").len(), 1);
         let versions: Vec<Version> = ["1.0", "1.1", "2.0"]
             .iter()
             .map(|identifier| Version {
