@@ -1,5 +1,10 @@
 //! On `PostgreSQL` a lower sequence can appear after a higher one: whoever reads in the order of sequences must wait.
 
+#![expect(
+    clippy::expect_used,
+    reason = "what tests share is a test too: a panic is how it fails"
+)]
+
 use slipway_audit::{ChainId, Event, Outcome, Resource};
 use slipway_kernel::{EventId, PrincipalId, Timestamp};
 use slipway_sql::{Options, SqlStore, migrate};

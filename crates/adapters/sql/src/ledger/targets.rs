@@ -74,13 +74,13 @@ pub(super) async fn targets(
             return Err(place.inconsistent("id", problem));
         }
         for row in rows {
-            targets.push(target(row)?);
+            targets.push(target(&row)?);
         }
     }
     Ok(targets)
 }
 
-fn target(row: TargetRow) -> Result<Target, StoreError> {
+fn target(row: &TargetRow) -> Result<Target, StoreError> {
     let application = row
         .application_id
         .map(|id| {
