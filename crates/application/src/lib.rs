@@ -4,12 +4,21 @@
 //! functions, so that permissions, idempotency and the audit trail hold for all of them. Nothing is enforced elsewhere.
 
 pub mod access;
+pub mod applications;
+pub mod audit;
 pub mod authentication;
+pub mod bootstrap;
 mod change;
 pub mod context;
+pub mod environments;
 pub mod error;
 pub mod ledger;
+pub mod memberships;
+pub mod principals;
 pub mod projects;
+pub mod requests;
+pub mod tokens;
+pub mod versions;
 
 pub use access::Call;
 pub use context::Context;

@@ -50,11 +50,11 @@ impl Default for Process {
 /// What is served, beside health, reflection and metrics.
 #[derive(Default)]
 pub struct Services {
-    /// The services' routes. [`Services::protect`] is put around them.
+    /// The services' routes. Each method authenticates by itself.
     pub routes: RoutesBuilder,
     /// The services' encoded `google.protobuf.FileDescriptorSet`s.
     pub descriptor_sets: Vec<&'static [u8]>,
-    /// Lets only known callers through. Without it, reflection that needs a known caller isn't served.
+    /// Lets only known callers through to reflection. Without it, reflection that needs a known caller isn't served.
     pub protect: Option<Protect>,
     /// What `/readyz` asks.
     pub probes: Vec<Box<dyn Probe>>,
@@ -192,16 +192,17 @@ async fn assemble(
     descriptor_sets: &[&'static [u8]],
     protect: Option<Protect>,
 ) -> Result<(Routes, Health), ServeError> {
-    let access = config.server.reflection_access();
-    if access == ReflectionAccess::Authenticated && protect.is_some() {
-        wellknown::add_reflection(&mut routes, descriptor_sets)?;
-    }
-    let mut routes = match protect {
-        Some(protect) => RoutesBuilder::from(protect(routes.routes())),
-        None => routes,
-    };
-    if access == ReflectionAccess::Open {
-        wellknown::add_reflection(&mut routes, descriptor_sets)?;
+    match (config.server.reflection_access(), protect) {
+        (ReflectionAccess::Open, _) => wellknown::add_reflection(&mut routes, descriptor_sets)?,
+        (ReflectionAccess::Authenticated, Some(protect)) => {
+            let mut reflection = RoutesBuilder::default();
+            wellknown::add_reflection(&mut reflection, descriptor_sets)?;
+            let reflection = protect(reflection.routes()).into_axum_router();
+            routes = RoutesBuilder::from(Routes::from(
+                routes.routes().into_axum_router().merge(reflection),
+            ));
+        }
+        (ReflectionAccess::Authenticated, None) | (ReflectionAccess::Off, _) => {}
     }
     let health = Health::add(&mut routes, methods.services()).await;
     Ok((routes.routes(), health))

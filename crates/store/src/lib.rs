@@ -7,13 +7,20 @@
 //! What must hold under concurrency is therefore kept by unique keys and by the locks that the ports' comments demand,
 //! and proven by the contract that every store passes.
 
+#[cfg(feature = "contract")]
+#[expect(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "the cases are tests: a panic is how they fail"
+)]
+pub mod contract;
 pub mod request;
 
 pub use request::{RequestKey, RequestRecord, RequestRepository};
 pub use slipway_kernel::StoreError;
 
 use async_trait::async_trait;
-use slipway_audit::{AuditLog, AuditQueries, ChainRepository};
+use slipway_audit::{AuditLog, AuditQueries, ChainRepository, ChangeFeed};
 use slipway_catalog::{
     ApplicationRepository, CatalogQueries, EnvironmentRepository, VersionRepository,
 };
@@ -35,6 +42,9 @@ pub trait Store: Send + Sync {
     /// Reads that all see the same moment, for walks that take several statements. It holds a connection until it is
     /// dropped.
     async fn snapshot(&self) -> Result<Box<dyn Reader>, StoreError>;
+
+    /// What changed since.
+    fn changes(&self) -> &dyn ChangeFeed;
 
     /// Answers where the database does.
     async fn ping(&self) -> Result<(), StoreError>;

@@ -16,6 +16,7 @@ use tonic::{Request, Status};
 use super::call_error::{CallError, root_cause};
 use crate::config::Config;
 use crate::secret::{Secret, SecretError, SecretReference};
+use crate::wiring;
 
 /// How long making a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -227,7 +228,7 @@ impl ClientArgs {
                 .resolve()
                 .map_err(ConnectError::Token);
         }
-        let path = config.state.dir.join("admin.token");
+        let path = wiring::token_file(config);
         SecretReference::File(path.clone())
             .resolve()
             .map_err(|_| ConnectError::NoToken { path })

@@ -11,10 +11,12 @@ mod client;
 mod deployment_line;
 mod export;
 mod import;
+mod migrate;
 mod output;
 mod patience;
 mod serve;
 mod time;
+mod token;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -62,6 +64,10 @@ enum Command {
     Export(export::Export),
     /// Show the audit trail, and prove that nobody has changed it; needs a running server
     Audit(audit::Audit),
+    /// Bring the database's schema up to date
+    Migrate(migrate::Migrate),
+    /// Make a new token for an administrator, when all are lost
+    Token(token::Token),
 }
 
 impl Cli {
@@ -84,6 +90,8 @@ impl Cli {
             Command::Import(import) => import.run(&config).await,
             Command::Export(export) => export.run(&config).await,
             Command::Audit(audit) => audit.run(&config).await,
+            Command::Migrate(migrate) => migrate.run(&config).await.map(|()| ExitCode::SUCCESS),
+            Command::Token(token) => token.run(&config).await.map(|()| ExitCode::SUCCESS),
         }
     }
 }
