@@ -5,8 +5,10 @@
 //! which is where the contract has to hold.
 
 pub mod applications;
+pub mod audit;
 pub mod environments;
 pub mod given;
+pub mod ledger;
 pub mod memberships;
 pub mod principals;
 pub mod projects;
@@ -87,6 +89,23 @@ macro_rules! store_contract {
                 one_of_many_at_once_is_first,
                 old_ones_are_forgotten_up_to_the_limit,
                 a_change_rolled_back_is_not_remembered,
+            }
+            ledger {
+                the_projection_equals_the_records,
+                other_times_equal_the_records,
+                the_history_equals_the_records,
+                concurrent_changes_of_a_cell_leave_the_right_one,
+                concurrent_repeats_add_each_record_once,
+                targets_come_in_the_order_of_the_reports,
+                projects_are_apart,
+                statistics_count_what_was_not_taken_back,
+            }
+            audit {
+                events_are_listed_by_every_filter,
+                chains_grow_in_order_and_verify,
+                what_is_dropped_leaves_no_event,
+                facts_have_the_digests_of_their_rows,
+                the_feed_tells_each_change_once,
             }
         }
     };

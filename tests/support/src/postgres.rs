@@ -118,6 +118,9 @@ fn binaries() -> Option<PathBuf> {
 /// tests prove does not need it.
 const SCRIPT: &str = r#"
 bin=$1
+# Where this process's parent is gone already, writing to it must not end the script before its trap.
+trap '' PIPE
+trap 'exit 1' HUP INT TERM
 dir=$(mktemp -d /tmp/slipway-postgres.XXXXXX) || exit 1
 trap '"$bin/pg_ctl" stop -D "$dir/data" -m immediate -w; rm -rf "$dir"' EXIT
 init() { "$bin/initdb" -D "$dir/data" --username=postgres --auth=trust --encoding=UTF8 --no-sync "$@" > "$dir/log"; }

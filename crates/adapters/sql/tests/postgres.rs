@@ -1,5 +1,10 @@
 //! The contract, on `PostgreSQL`.
 
+#![expect(
+    clippy::expect_used,
+    reason = "what a test starts from works, or the test fails"
+)]
+
 use slipway_sql::{Options, SqlStore, migrate};
 use slipway_store::Store;
 use slipway_test_support::postgres::{TestDatabase, database};

@@ -1,6 +1,11 @@
 //! The schema comes up to date once, however many ask for it; a newer one is refused; facts can't be changed, whoever
 //! asks the database directly.
 
+#![expect(
+    clippy::expect_used,
+    reason = "what a test starts from works, or the test fails"
+)]
+
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
 use slipway_sql::{Options, SchemaError, SqlStore, grant_application_role, migrate, schema_state};
 use slipway_store::{
