@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use futures_util::Stream;
 use slipway_api::errors::v1::ErrorReason;
@@ -18,29 +19,29 @@ use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 use tonic::transport::Server;
 use tonic::{Code, Request, Response, Status, Streaming};
 
-pub const TOKEN: &str = "secret";
+pub(crate) const TOKEN: &str = "secret";
 
 /// What survives a killed server.
 #[derive(Default)]
-pub struct Memory {
+pub(crate) struct Memory {
     /// In the order of recording.
-    pub records: Vec<DeploymentReport>,
+    pub(crate) records: Vec<DeploymentReport>,
     known: BTreeSet<String>,
     /// The number of the first line of each stream.
-    pub first_lines: Vec<i64>,
+    pub(crate) first_lines: Vec<i64>,
     /// After so many batches the next one is committed and never answered.
     fails_after: Option<(usize, Sender<()>)>,
 }
 
 /// A server on its own runtime, so that it can be killed whole.
-pub struct Fake {
-    pub memory: Arc<Mutex<Memory>>,
-    pub address: SocketAddr,
+pub(crate) struct Fake {
+    pub(crate) memory: Arc<Mutex<Memory>>,
+    pub(crate) address: SocketAddr,
     runtime: Option<Runtime>,
 }
 
 impl Fake {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::on("127.0.0.1:0".parse().unwrap(), Arc::default())
     }
 
@@ -61,16 +62,16 @@ impl Fake {
     }
 
     /// Tells when so many batches are answered, and the one after them is committed without an answer.
-    pub fn fail_after(&self, batches: usize) -> Receiver<()> {
+    pub(crate) fn fail_after(&self, batches: usize) -> Receiver<()> {
         let (sender, receiver) = channel();
         self.memory.lock().unwrap().fails_after = Some((batches, sender));
         receiver
     }
 
     /// Kills the server and starts another one on the same address with the same memory.
-    pub fn restart(mut self) -> Self {
+    pub(crate) fn restart(mut self) -> Self {
         if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
+            runtime.shutdown_timeout(Duration::from_secs(5));
         }
         Self::on(self.address, self.memory.clone())
     }

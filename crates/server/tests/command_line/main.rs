@@ -1,10 +1,6 @@
 //! The binary's commands that talk to a server: what they print, their exit status, and a server that dies meanwhile.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![expect(
-    clippy::wildcard_imports,
-    reason = "the fake names most messages of the ledger"
-)]
 
 mod fake;
 
@@ -167,20 +163,25 @@ fn an_import_goes_on_behind_the_last_answer_when_the_server_dies() {
     let end = ended(import);
 
     assert_eq!(end.status, Some(0), "{end:?}");
-    assert!(end.err.contains("going on behind line 30"), "{}", end.err);
-    assert!(
-        end.out.contains("recorded                      190\n"),
-        "{}",
-        end.out
-    );
-    assert!(
-        end.out.contains("already present                10\n"),
-        "{}",
-        end.out
-    );
     let memory = fake.memory.lock().unwrap();
+    // The last answers may have been lost on their way, so where the import goes on is one of several places.
+    let next = memory.first_lines[1];
+    assert!([1, 11, 21, 31].contains(&next), "{next}");
+    let told = format!("going on behind line {} in", next - 1);
+    assert!(next == 1 || end.err.contains(&told), "{}", end.err);
+    assert_eq!(memory.first_lines.len(), 2);
     assert_eq!(memory.records.len(), 200);
-    assert_eq!(memory.first_lines, [1, 31]);
+    let (known, new) = (41 - next, 159 + next);
+    assert!(
+        end.out.contains(&format!("recorded {new:>24}\n")),
+        "{}",
+        end.out
+    );
+    assert!(
+        end.out.contains(&format!("already present {known:>17}\n")),
+        "{}",
+        end.out
+    );
 }
 
 #[test]
@@ -204,7 +205,7 @@ fn what_is_exported_can_be_imported_and_gives_the_same_again() {
 
     let export = place.run(&["export", "deployments"]);
     assert_eq!(export.status, Some(0), "{export:?}");
-    let versions: Vec<_> = export
+    let versions: Vec<u8> = export
         .out
         .lines()
         .map(|line| {
