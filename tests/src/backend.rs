@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::Path;
 
+use slipway_test_support::postgres::{self, TestDatabase};
+
 /// A database system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Backend {
@@ -16,25 +18,40 @@ impl Backend {
     /// All of them.
     pub const ALL: [Self; 2] = [Self::Sqlite, Self::Postgres];
 
-    /// Why cases can't run on this database here, if they can't.
-    pub async fn missing(self) -> Option<String> {
+    /// Whether cases can run on this database here. Where they can't, one line says why; with
+    /// `SLIPWAY_TEST_REQUIRE=all` that is a failure.
+    pub async fn is_here(self) -> bool {
         match self {
-            Self::Sqlite => None,
-            Self::Postgres => slipway_test_support::postgres::database()
-                .await
-                .err()
-                .map(|reason| reason.to_string()),
+            Self::Sqlite => true,
+            Self::Postgres => postgres::database().await.is_some(),
         }
     }
 
-    /// An address of a new and empty database.
-    pub(crate) async fn new_database(self, state: &Path) -> String {
+    /// A new and empty database.
+    pub(crate) async fn new_database(self, state: &Path) -> Database {
         match self {
-            Self::Sqlite => format!("sqlite:{}", state.join("slipway.db").display()),
-            Self::Postgres => slipway_test_support::postgres::database()
-                .await
-                .unwrap_or_else(|reason| panic!("no database: {reason}"))
-                .url,
+            Self::Sqlite => {
+                Database::File(format!("sqlite:{}", state.join("slipway.db").display()))
+            }
+            Self::Postgres => {
+                Database::Own(postgres::database().await.expect("PostgreSQL is here"))
+            }
+        }
+    }
+}
+
+/// A database of a test's own, gone with this value.
+#[derive(Debug)]
+pub(crate) enum Database {
+    File(String),
+    Own(TestDatabase),
+}
+
+impl Database {
+    pub(crate) fn url(&self) -> &str {
+        match self {
+            Self::File(url) => url,
+            Self::Own(database) => database.url(),
         }
     }
 }
@@ -46,11 +63,6 @@ impl fmt::Display for Backend {
             Self::Postgres => "postgres",
         })
     }
-}
-
-/// Whether a missing part fails the run instead of skipping its cases: `SLIPWAY_TEST_REQUIRE=all`.
-pub fn required() -> bool {
-    std::env::var("SLIPWAY_TEST_REQUIRE").is_ok_and(|value| value == "all")
 }
 
 /// How large the tests of endurance are, as a factor: `SLIPWAY_TEST_SCALE`, by default 1.

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use tokio::process::{Child, Command as AsyncCommand};
 use tonic::transport::{Channel, Endpoint};
 
+use crate::backend::Database;
 use crate::{Backend, Client};
 
 /// How long a start may take. Generous, since many servers may start at once on a small machine.
@@ -35,11 +36,13 @@ pub fn binary() -> &'static Path {
 pub struct Server {
     /// What it runs on.
     pub backend: Backend,
-    state: TempDir,
     settings: BTreeMap<String, String>,
+    // The process ends before its state and its database go.
     process: Option<Child>,
     address: String,
     starts: u32,
+    state: TempDir,
+    database: Arc<Database>,
 }
 
 impl Server {
@@ -51,14 +54,14 @@ impl Server {
     /// A server on a new database, with further settings: `("SLIPWAY__LIMITS__MAX_CONNECTIONS", "7")`.
     pub async fn start_with(backend: Backend, settings: &[(&str, &str)]) -> Self {
         let state = tempfile::tempdir().expect("a temporary directory");
-        let database = backend.new_database(state.path()).await;
+        let database = Arc::new(backend.new_database(state.path()).await);
         Self::launch(backend, state, database, settings).await
     }
 
     /// A second server on the database and the contents of this one.
     pub async fn replica(&self) -> Self {
         let state = tempfile::tempdir().expect("a temporary directory");
-        let database = self.settings["SLIPWAY__DATABASE__URL"].clone();
+        let database = Arc::clone(&self.database);
         let objects = self.state.path().join("objects").display().to_string();
         let settings = [("SLIPWAY__OBJECTS__DIRECTORY", objects.as_str())];
         Self::launch(self.backend, state, database, &settings).await
@@ -67,7 +70,7 @@ impl Server {
     async fn launch(
         backend: Backend,
         state: TempDir,
-        database: String,
+        database: Arc<Database>,
         settings: &[(&str, &str)],
     ) -> Self {
         let mut all = BTreeMap::from([
@@ -75,7 +78,8 @@ impl Server {
                 "SLIPWAY__STATE__DIR".to_owned(),
                 state.path().display().to_string(),
             ),
-            ("SLIPWAY__DATABASE__URL".to_owned(), database),
+            ("SLIPWAY__DATABASE__URL".to_owned(), database.url().to_owned()),
+            ("SLIPWAY__LOG__FORMAT".to_owned(), "json".to_owned()),
             (
                 "SLIPWAY__SERVER__LISTEN".to_owned(),
                 "127.0.0.1:0".to_owned(),
@@ -97,11 +101,12 @@ impl Server {
         );
         let mut server = Self {
             backend,
-            state,
             settings: all,
             process: None,
             address: String::new(),
             starts: 0,
+            state,
+            database,
         };
         server.restart().await;
         server
@@ -257,15 +262,10 @@ impl Server {
     }
 }
 
-/// The first address that the log says it listens on.
+/// The address that the log says gRPC is served on.
 fn listening_address(log: &str) -> Option<String> {
-    let line = log
-        .lines()
-        .find(|line| line.contains("istening on http://127.0.0.1:"))?;
-    let (_, rest) = line.split_once("istening on http://")?;
-    let address: String = rest
-        .chars()
-        .take_while(|c| c.is_ascii_digit() || matches!(c, '.' | ':'))
-        .collect();
-    Some(format!("http://{address}"))
+    let line = log.lines().find(|line| line.contains("gRPC is served"))?;
+    let (_, rest) = line.split_once("127.0.0.1:")?;
+    let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    Some(format!("http://127.0.0.1:{port}"))
 }

@@ -1,5 +1,6 @@
 //! What cases have in common: a server, and a project of their own in it.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use slipway_api::catalog::v1 as catalog;
 use slipway_api::identity::v1 as identity;
 use slipway_api::identity::v1::Role;
 use slipway_api::ledger::v1 as ledger;
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 
 use crate::{Backend, Client, Granted, Server};
 
@@ -20,7 +21,7 @@ pub struct World {
     pub admin: Client,
 }
 
-static SHARED: [OnceCell<World>; 2] = [OnceCell::const_new(), OnceCell::const_new()];
+static SHARED: [Mutex<Option<Arc<World>>>; 2] = [Mutex::const_new(None), Mutex::const_new(None)];
 static UNIQUE: AtomicU32 = AtomicU32::new(1);
 
 /// A number that this run has not used before.
@@ -30,15 +31,26 @@ pub fn unique() -> u32 {
 
 impl World {
     /// The server that the cases of a database share.
-    pub async fn shared(backend: Backend) -> &'static Self {
-        SHARED[backend as usize]
-            .get_or_init(|| Self::own(backend))
-            .await
+    pub async fn shared(backend: Backend) -> Arc<Self> {
+        let mut shared = SHARED[backend as usize].lock().await;
+        if let Some(world) = &*shared {
+            return Arc::clone(world);
+        }
+        let world = Arc::new(Self::own(backend).await);
+        *shared = Some(Arc::clone(&world));
+        world
     }
 
     /// The shared server, if some case has started it.
-    pub fn started(backend: Backend) -> Option<&'static Self> {
-        SHARED[backend as usize].get()
+    pub async fn started(backend: Backend) -> Option<Arc<Self>> {
+        SHARED[backend as usize].lock().await.clone()
+    }
+
+    /// Ends the shared servers. Nothing else does: what is static is not dropped.
+    pub async fn end_shared() {
+        for shared in &SHARED {
+            drop(shared.lock().await.take());
+        }
     }
 
     /// A server for one case alone.

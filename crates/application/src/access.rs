@@ -20,7 +20,7 @@ pub struct Call<'a> {
 impl Context {
     /// Passes where the caller may give this command in this project, and answers with the project. A project that the
     /// caller may not see is answered like one that does not exist.
-    pub(crate) async fn authorise_in(
+    pub async fn authorise_in(
         &self,
         call: &Call<'_>,
         command: Command,
@@ -38,10 +38,7 @@ impl Context {
     }
 
     /// Passes where the caller may give this command to the installation.
-    pub(crate) fn authorise_installation(
-        call: &Call<'_>,
-        command: Command,
-    ) -> Result<(), CommandError> {
+    pub fn authorise_installation(call: &Call<'_>, command: Command) -> Result<(), CommandError> {
         authorise(call.caller, command, Scope::Installation).map_err(CommandError::Denied)
     }
 }

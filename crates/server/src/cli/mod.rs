@@ -1,0 +1,114 @@
+//! The command line: one file per subcommand.
+//!
+//! A subcommand is a struct of arguments that implements [`clap::Args`] and has
+//! `async fn run(self, config: &Config) -> Result<(), Failure>`; it is listed in `Command`, and that is all.
+
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Config;
+
+/// What made a command fail. It is told with all its causes.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Slipway: what is deployed where, how it got there, and how to put it back.
+#[derive(Debug, Parser)]
+#[command(name = "slipway", version, after_help = EXAMPLES)]
+pub struct Cli {
+    /// The configuration file [default: slipway.toml, where there is one]
+    #[arg(
+        long,
+        short,
+        global = true,
+        env = "SLIPWAY_CONFIG",
+        value_name = "FILE"
+    )]
+    config: Option<PathBuf>,
+
+    /// What to do; `serve` where nothing is said.
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  slipway                                         Serve on embedded defaults, with the state in ./.slipway
+  slipway --config /etc/slipway.toml serve        Serve as that file says
+  SLIPWAY__SERVER__LISTEN=127.0.0.1:7000 slipway  Any setting can come from the environment";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start the server, and run until SIGINT or SIGTERM
+    Serve(serve::Serve),
+}
+
+impl Cli {
+    /// Runs the command and tells on standard error why it failed. The status is 0, or 1 after a failure; clap ends the
+    /// process with 2 before, where the arguments are wrong.
+    pub async fn run(self) -> ExitCode {
+        match self.dispatch().await {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => {
+                eprintln!("slipway: {}", explain(&*failure));
+                ExitCode::FAILURE
+            }
+        }
+    }
+
+    async fn dispatch(self) -> Result<(), Failure> {
+        let config = Config::load(self.config.as_deref())?;
+        match self.command.unwrap_or(Command::Serve(serve::Serve {})) {
+            Command::Serve(serve) => serve.run(&config).await,
+        }
+    }
+}
+
+/// The failure and its causes, each told once, on one line unless a cause has several.
+fn explain(failure: &dyn std::error::Error) -> String {
+    let mut text = failure.to_string();
+    let mut cause = failure.source();
+    while let Some(next) = cause {
+        let words = next.to_string();
+        // A library may repeat its source in its own words.
+        if !text.ends_with(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
+        cause = next.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn nothing_means_serve_and_the_file_can_be_named_anywhere() {
+        let cli = Cli::try_parse_from(["slipway"]).unwrap();
+        assert!(cli.command.is_none());
+        let cli = Cli::try_parse_from(["slipway", "serve", "--config", "a.toml"]).unwrap();
+        assert_eq!(cli.config, Some(PathBuf::from("a.toml")));
+        assert!(Cli::try_parse_from(["slipway", "sreve"]).is_err());
+    }
+
+    #[test]
+    fn causes_are_told_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("can't listen")]
+        struct Outer(#[source] std::io::Error);
+        let failure = Outer(std::io::Error::other("address in use"));
+        assert_eq!(explain(&failure), "can't listen: address in use");
+    }
+}

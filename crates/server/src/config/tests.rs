@@ -1,0 +1,198 @@
+//! What the configuration takes, and how it refuses.
+
+#![expect(
+    clippy::result_large_err,
+    reason = "the jail of figment wants its error as it is"
+)]
+
+use std::path::Path;
+use std::time::Duration;
+
+use figment::Jail;
+
+use super::*;
+
+/// Loads `file` as `slipway.toml` under these environment variables.
+fn load(file: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
+    let mut loaded = None;
+    Jail::expect_with(|jail| {
+        jail.create_file(DEFAULT_FILE, file)?;
+        for (name, value) in environment {
+            jail.set_env(name, value);
+        }
+        loaded = Some(Config::load(None).map_err(|error| error.to_string()));
+        Ok(())
+    });
+    loaded.unwrap()
+}
+
+fn refusal(file: &str, environment: &[(&str, &str)]) -> String {
+    load(file, environment).expect_err("this configuration must be refused")
+}
+
+#[test]
+fn nothing_needs_to_be_configured() {
+    let config = load("", &[]).unwrap();
+
+    assert_eq!(config.server.listen.to_string(), "127.0.0.1:50051");
+    assert_eq!(
+        config.server.metrics_listen.unwrap().to_string(),
+        "127.0.0.1:9464"
+    );
+    assert_eq!(config.limits.max_receive_bytes, 4 * 1024 * 1024);
+    assert_eq!(config.limits.request_timeout, Duration::from_secs(30));
+    let database = config.database_url().unwrap();
+    assert_eq!(database.url.expose(), "sqlite:./.slipway/slipway.db");
+    assert_eq!(database.kind(), Some(DatabaseKind::Sqlite));
+    assert_eq!(config.objects_directory(), Path::new("./.slipway/objects"));
+    assert_eq!(config.server.reflection_access(), ReflectionAccess::Open);
+}
+
+#[test]
+fn no_file_is_no_error_unless_it_was_named() {
+    Jail::expect_with(|_| {
+        assert!(Config::load(None).is_ok());
+        let error = Config::load(Some(Path::new("other.toml"))).unwrap_err();
+        assert!(
+            error.to_string().contains("`other.toml` can't be read"),
+            "{error}"
+        );
+        Ok(())
+    });
+}
+
+#[test]
+fn the_environment_wins_over_the_file() {
+    let config = load(
+        "[server]\nlisten = \"127.0.0.1:1\"\nmetrics_listen = \"off\"\n[limits]\nrequest_timeout = \"2s\"",
+        &[
+            ("SLIPWAY__SERVER__LISTEN", "[::1]:2"),
+            ("SLIPWAY__LIMITS__MAX_CONNECTIONS", "7"),
+            ("SLIPWAY__LIMITS__STREAM_TIMEOUT", "5m"),
+        ],
+    )
+    .unwrap();
+
+    assert_eq!(config.server.listen.to_string(), "[::1]:2");
+    assert_eq!(config.server.metrics_listen, None);
+    assert_eq!(config.limits.request_timeout, Duration::from_secs(2));
+    assert_eq!(config.limits.stream_timeout, Duration::from_mins(5));
+    assert_eq!(config.limits.max_connections, 7);
+}
+
+#[test]
+fn an_unknown_key_suggests_the_nearest() {
+    let error = refusal("[server]\nlisen = \"127.0.0.1:1\"", &[]);
+    assert!(error.contains("unknown key `server.lisen`"), "{error}");
+    assert!(error.contains("slipway.toml"), "{error}");
+    assert!(error.contains("did you mean `server.listen`?"), "{error}");
+
+    let error = refusal("[limit]", &[]);
+    assert!(error.contains("did you mean `limits`?"), "{error}");
+
+    let error = refusal("", &[("SLIPWAY__DATABASE__URI", "hunter2")]);
+    assert!(
+        error.contains(
+            "unknown key `database.uri` (in the environment); did you mean `database.url`?"
+        ),
+        "{error}"
+    );
+    assert!(!error.contains("hunter2"), "{error}");
+
+    let error = refusal("[state]\nzzzzzz = 1", &[]);
+    assert!(error.contains("known here: dir"), "{error}");
+}
+
+#[test]
+fn a_wrong_type_names_the_key() {
+    let error = refusal("[limits]\nmax_connections = \"many\"", &[]);
+    assert!(error.contains("limits.max_connections"), "{error}");
+    let error = refusal("[server]\nmetrics_listen = \"localhost\"", &[]);
+    assert!(error.contains("`localhost` is no address"), "{error}");
+}
+
+#[test]
+fn plaintext_off_loopback_is_refused_unless_said() {
+    let error = refusal("[server]\nlisten = \"0.0.0.0:50051\"", &[]);
+    assert!(
+        error.contains("server.listen = \"0.0.0.0:50051\""),
+        "{error}"
+    );
+    assert!(error.contains("allow_plaintext"), "{error}");
+
+    let error = refusal("[server]\nmetrics_listen = \"0.0.0.0:9464\"", &[]);
+    assert!(error.contains("server.metrics_listen"), "{error}");
+
+    let open = load(
+        "[server]\nlisten = \"0.0.0.0:50051\"\nallow_plaintext = true",
+        &[],
+    )
+    .unwrap();
+    assert_eq!(
+        open.server.reflection_access(),
+        ReflectionAccess::Authenticated
+    );
+
+    let tls = "[server]\nlisten = \"0.0.0.0:50051\"\ntls = { certificate_file = \"c\", key_file = \"k\" }";
+    assert!(load(tls, &[]).is_ok());
+}
+
+#[test]
+fn every_problem_is_reported_at_once() {
+    let error = refusal(
+        "[server]\nlisten = \"0.0.0.0:1\"\n[limits]\nmax_connections = 0\nrequest_timeout = \"0s\"\n[log]\nfilter = \"a=b=c\"",
+        &[],
+    );
+    for part in [
+        "server.listen",
+        "limits.max_connections = 0",
+        "limits.request_timeout",
+        "log.filter",
+    ] {
+        assert!(error.contains(part), "{part} is missing in: {error}");
+    }
+}
+
+#[test]
+fn a_cluster_refuses_what_servers_cannot_share() {
+    let error = refusal("cluster = true", &[]);
+    assert!(error.contains("SQLite"), "{error}");
+    assert!(error.contains("objects.shared"), "{error}");
+
+    let shared = "cluster = true\n[database]\nurl = \"postgres://slipway@db/slipway\"\n[objects]\nshared = true";
+    assert!(load(shared, &[]).is_ok());
+}
+
+#[test]
+fn a_database_address_may_be_a_reference_and_is_never_printed() {
+    Jail::expect_with(|jail| {
+        jail.set_env("SLIPWAY__DATABASE__URL", "env:A_DATABASE");
+        jail.set_env("A_DATABASE", "postgres://me:hunter2@db/slipway");
+        let config = Config::load(None).unwrap();
+        let resolved = config.database_url().unwrap();
+        assert_eq!(resolved.url.expose(), "postgres://me:hunter2@db/slipway");
+        assert_eq!(resolved.kind(), Some(DatabaseKind::Postgres));
+        assert!(format!("{config:?}").contains("env:A_DATABASE"));
+        assert!(!format!("{resolved:?}").contains("hunter2"));
+        Ok(())
+    });
+
+    let literal = load(
+        "[database]\nurl = \"postgres://me:hunter2@db/slipway\"",
+        &[],
+    )
+    .unwrap();
+    assert!(!format!("{literal:?}").contains("hunter2"));
+
+    let absent = refusal("[database]\nurl = \"env:SLIPWAY_NO_SUCH_VARIABLE\"", &[]);
+    assert!(
+        absent.contains("database.url") && absent.contains("SLIPWAY_NO_SUCH_VARIABLE"),
+        "{absent}"
+    );
+
+    let unknown = refusal("[database]\nurl = \"mysql://me:hunter2@db\"", &[]);
+    assert!(
+        unknown.contains("names no known database") && !unknown.contains("hunter2"),
+        "{unknown}"
+    );
+}

@@ -1,0 +1,146 @@
+//! The door that every call enters and leaves by: authentication, the rate limit, and what becomes of refusals.
+
+use std::sync::Arc;
+
+use slipway_api::errors::v1::ErrorReason;
+use slipway_application::authentication::{AuthenticationError, authenticate};
+use slipway_application::{Call, Context};
+use slipway_identity::{Bearer, Caller, Command, TokenSecret};
+use slipway_kernel::Slug;
+use tonic::{Code, Request, Response, Status};
+
+use super::Api;
+use super::refusal::Refusal;
+use crate::transport::RequestId;
+
+/// An authenticated call, between entering and leaving.
+pub(super) struct Session {
+    context: Arc<Context>,
+    command: Command,
+    bearer: Arc<(Bearer, Caller)>,
+    correlation_id: String,
+    /// The project that the call is about, as given; empty where it is about none.
+    project: String,
+}
+
+impl Api {
+    /// Authenticates the caller of a command.
+    pub(super) async fn enter<T>(
+        &self,
+        command: Command,
+        request: Request<T>,
+    ) -> Result<(Session, T), Status> {
+        let correlation_id = request
+            .extensions()
+            .get::<RequestId>()
+            .map(|id| id.as_str().to_owned())
+            .unwrap_or_default();
+        let bearer = match self.bearer(&request).await {
+            Ok(bearer) => bearer,
+            Err(refusal) => {
+                self.metrics.unauthenticated.inc();
+                return Err(refusal.into_status(&correlation_id));
+            }
+        };
+        let principal = bearer.1.principal;
+        tracing::Span::current().record("principal", tracing::field::display(principal));
+        self.rate_limit
+            .check(principal.uuid())
+            .map_err(|status| *status)?;
+        let session = Session {
+            context: Arc::clone(&self.context),
+            command,
+            bearer,
+            correlation_id,
+            project: String::new(),
+        };
+        Ok((session, request.into_inner()))
+    }
+
+    async fn bearer<T>(&self, request: &Request<T>) -> Result<Arc<(Bearer, Caller)>, Refusal> {
+        let refused =
+            |reason, message: String| Refusal::new(Code::Unauthenticated, reason, message);
+        let header = request.metadata().get("authorization").ok_or_else(|| {
+            let message = "send a token as `authorization: Bearer <token>` metadata".to_owned();
+            refused(ErrorReason::TokenMissing, message)
+        })?;
+        let secret: TokenSecret = header
+            .to_str()
+            .ok()
+            .and_then(|header| header.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .and_then(|(_, token)| token.trim().parse().ok())
+            .ok_or_else(|| {
+                let message = "the authorization metadata is not `Bearer` and a Slipway token; check that it was \
+                               copied completely";
+                refused(ErrorReason::TokenInvalid, message.to_owned())
+            })?;
+        authenticate(&self.context, &secret).await.map_err(|error| {
+            let message = error.to_string();
+            match error {
+                AuthenticationError::Unknown => refused(ErrorReason::TokenInvalid, message),
+                AuthenticationError::Revoked => refused(ErrorReason::TokenRevoked, message),
+                AuthenticationError::Expired => refused(ErrorReason::TokenExpired, message),
+                AuthenticationError::Disabled => refused(ErrorReason::PrincipalDisabled, message),
+                AuthenticationError::Store(error) => error.into(),
+            }
+        })
+    }
+}
+
+impl Session {
+    /// Passes where the caller may give the command in this project, before anything else of the request is looked at.
+    /// A malformed slug is left to be found with all other faults.
+    pub(super) async fn admit(&mut self, project: &str) -> Result<(), Refusal> {
+        project.clone_into(&mut self.project);
+        if let Ok(slug) = project.parse::<Slug>() {
+            self.context
+                .authorise_in(&self.call(""), self.command, &slug)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Passes where the caller may give the command to the installation.
+    pub(super) fn admit_to_installation(&self) -> Result<(), Refusal> {
+        Ok(Context::authorise_installation(
+            &self.call(""),
+            self.command,
+        )?)
+    }
+
+    /// The call, for the use case. `request_id` is the message's field; empty where the caller gave none.
+    pub(super) fn call<'a>(&'a self, request_id: &'a str) -> Call<'a> {
+        Call {
+            caller: &self.bearer.1,
+            correlation_id: &self.correlation_id,
+            request_id: Some(request_id).filter(|id| !id.is_empty()),
+        }
+    }
+
+    /// Who calls.
+    pub(super) fn bearer(&self) -> &Bearer {
+        &self.bearer.0
+    }
+
+    /// The answer, or the refusal in the form that callers get.
+    pub(super) async fn leave<T>(self, result: Result<T, Refusal>) -> Result<Response<T>, Status> {
+        match result {
+            Ok(answer) => Ok(Response::new(answer)),
+            Err(refusal) => Err(refusal.into_status(&self.correlation_id)),
+        }
+    }
+}
+
+/// One unary method: enter, handle, leave. The handler is an
+/// `async fn(&Api, &mut Session, Message) -> Result<Answer, Refusal>`.
+macro_rules! unary {
+    ($api:expr, $command:ident, $request:expr, $handler:path) => {{
+        let (mut session, message) = $api
+            .enter(slipway_identity::Command::$command, $request)
+            .await?;
+        let result = $handler($api, &mut session, message).await;
+        session.leave(result).await
+    }};
+}
+pub(super) use unary;

@@ -1,0 +1,3 @@
+//! `slipway.identity.v1`.
+
+mod projects;

@@ -1,0 +1,4 @@
+//! `slipway.ledger.v1`.
+
+mod record;
+mod report;

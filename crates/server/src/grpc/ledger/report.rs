@@ -1,0 +1,103 @@
+//! Deployment reports: the same message in `RecordDeployment` and in imports.
+
+use slipway_api::catalog::v1 as catalog;
+use slipway_api::ledger::v1 as proto;
+use slipway_application::ledger::{CreateMissing, Report};
+use slipway_kernel::{ApplicationKind, Tier};
+use slipway_ledger::{RecordKind, RiskLevel};
+
+use crate::grpc::fields::Fields;
+
+/// A report, with all its faults noted in `fields`.
+pub(super) fn parse(fields: &mut Fields, message: proto::DeploymentReport) -> Option<Report> {
+    let application = fields.required("application", &message.application);
+    let version = fields.required("version", &message.version);
+    let environment = fields.required("environment", &message.environment);
+    let deployed_at = fields.time("deployed_time", message.deployed_time);
+    let kind = fields.choice("kind", message.kind, record_kind);
+    let deployed_by = fields.optional_text("deployed_by", message.deployed_by);
+    let risk = fields.choice("risk_level", message.risk_level, risk_level);
+    let notes = fields.text("notes", message.notes);
+    let attributes = fields.attributes("attributes", message.attributes);
+    let external_id = fields.optional_text("external_id", message.external_id);
+    Some(Report {
+        application: application?,
+        version: version?,
+        environment: environment?,
+        deployed_at,
+        kind: kind.unwrap_or(RecordKind::Deployed),
+        deployed_by,
+        risk,
+        notes,
+        attributes,
+        external_id,
+    })
+}
+
+/// What may be created on the way.
+pub(super) fn parse_create_missing(
+    fields: &mut Fields,
+    message: Option<proto::CreateMissing>,
+) -> CreateMissing {
+    let message = message.unwrap_or_default();
+    let kind = fields.choice(
+        "application_kind",
+        message.application_kind,
+        application_kind,
+    );
+    let tier = fields.choice(
+        "environment_tier",
+        message.environment_tier,
+        environment_tier,
+    );
+    CreateMissing {
+        applications: message
+            .applications
+            .then_some(kind.unwrap_or(ApplicationKind::Service)),
+        versions: message.versions,
+        environments: message
+            .environments
+            .then_some(tier.unwrap_or(Tier::Development)),
+    }
+}
+
+/// A kind of record; `None` where it is unspecified.
+pub(super) fn record_kind(kind: proto::RecordKind) -> Option<RecordKind> {
+    match kind {
+        proto::RecordKind::Unspecified => None,
+        proto::RecordKind::Deployed => Some(RecordKind::Deployed),
+        proto::RecordKind::Removed => Some(RecordKind::Removed),
+    }
+}
+
+fn risk_level(level: proto::RiskLevel) -> Option<RiskLevel> {
+    match level {
+        proto::RiskLevel::Unspecified => None,
+        proto::RiskLevel::Low => Some(RiskLevel::Low),
+        proto::RiskLevel::Medium => Some(RiskLevel::Medium),
+        proto::RiskLevel::High => Some(RiskLevel::High),
+        proto::RiskLevel::Critical => Some(RiskLevel::Critical),
+    }
+}
+
+fn application_kind(kind: catalog::ApplicationKind) -> Option<ApplicationKind> {
+    match kind {
+        catalog::ApplicationKind::Unspecified => None,
+        catalog::ApplicationKind::Service => Some(ApplicationKind::Service),
+        catalog::ApplicationKind::Workflow => Some(ApplicationKind::Workflow),
+        catalog::ApplicationKind::Function => Some(ApplicationKind::Function),
+        catalog::ApplicationKind::Prompt => Some(ApplicationKind::Prompt),
+        catalog::ApplicationKind::PromptAsset => Some(ApplicationKind::PromptAsset),
+        catalog::ApplicationKind::AiModel => Some(ApplicationKind::AiModel),
+    }
+}
+
+fn environment_tier(tier: catalog::EnvironmentTier) -> Option<Tier> {
+    match tier {
+        catalog::EnvironmentTier::Unspecified => None,
+        catalog::EnvironmentTier::Development => Some(Tier::Development),
+        catalog::EnvironmentTier::Testing => Some(Tier::Testing),
+        catalog::EnvironmentTier::Staging => Some(Tier::Staging),
+        catalog::EnvironmentTier::Production => Some(Tier::Production),
+    }
+}

@@ -1,0 +1,277 @@
+//! Why a call was refused, in the words of `slipway.errors.v1`: one match per error of the use cases, and no `_` in any.
+
+use slipway_api::errors::v1::ErrorReason;
+use slipway_application::CommandError;
+use slipway_application::ledger::LedgerError;
+use slipway_application::projects::ProjectError;
+use slipway_identity::Denied;
+use slipway_kernel::StoreError;
+use slipway_kernel::revision::EtagMismatch;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+use crate::transport::ERROR_DOMAIN;
+
+/// A refusal on its way to the caller.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    /// The gRPC code.
+    pub(super) code: Code,
+    /// The reason.
+    pub(super) reason: ErrorReason,
+    /// For people.
+    pub(super) message: String,
+    metadata: Vec<(&'static str, String)>,
+    violations: Vec<(String, String)>,
+    resource: Option<(&'static str, String)>,
+    /// What went wrong inside, for the log only.
+    fault: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Refusal {
+    /// A refusal with nothing beside its reason.
+    pub(super) fn new(code: Code, reason: ErrorReason, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            reason,
+            message: message.into(),
+            metadata: Vec::new(),
+            violations: Vec::new(),
+            resource: None,
+            fault: None,
+        }
+    }
+
+    /// A message with faulty fields: all of them, each with what is allowed.
+    pub(super) fn fields(violations: Vec<(String, String)>) -> Self {
+        let words: Vec<_> = violations
+            .iter()
+            .map(|(field, what)| format!("{field}: {what}"))
+            .collect();
+        let message = format!("the request is not valid: {}", words.join("; "));
+        Self {
+            violations,
+            ..Self::new(Code::InvalidArgument, ErrorReason::InvalidField, message)
+        }
+    }
+
+    /// About this resource.
+    pub(super) fn about(mut self, kind: &'static str, name: impl ToString) -> Self {
+        self.resource = Some((kind, name.to_string()));
+        self
+    }
+
+    /// Caused by this field.
+    pub(super) fn field(mut self, field: &str) -> Self {
+        self.violations
+            .push((field.to_owned(), self.message.clone()));
+        self
+    }
+
+    /// With this beside the reason.
+    pub(super) fn with(mut self, key: &'static str, value: impl Into<String>) -> Self {
+        self.metadata.push((key, value.into()));
+        self
+    }
+
+    /// A fault of ours: the caller gets a name to tell the operator, the log gets the rest.
+    pub(super) fn internal(fault: impl std::error::Error + Send + Sync + 'static) -> Self {
+        let message = "the server could not carry this out; tell the operator the correlation_id";
+        Self {
+            fault: Some(Box::new(fault)),
+            ..Self::new(Code::Internal, ErrorReason::Internal, message)
+        }
+    }
+
+    /// The reason's name without the enum's prefix, as `google.rpc.ErrorInfo` bears it.
+    pub(super) fn reason_name(&self) -> &'static str {
+        let name = self.reason.as_str_name();
+        name.strip_prefix("ERROR_REASON_").unwrap_or(name)
+    }
+
+    /// The status that the caller gets.
+    pub(super) fn into_status(self, correlation_id: &str) -> Status {
+        let reason = self.reason_name();
+        let mut metadata: std::collections::HashMap<String, String> = self
+            .metadata
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect();
+        if let Some(fault) = &self.fault {
+            tracing::error!(
+                correlation_id,
+                fault = &**fault as &dyn std::error::Error,
+                "{reason}: {}",
+                self.message
+            );
+            metadata.insert("correlation_id".to_owned(), correlation_id.to_owned());
+        }
+        if let Some((kind, name)) = &self.resource {
+            metadata.insert("resource".to_owned(), format!("{kind} {name}"));
+        }
+        if let Some((field, _)) = self.violations.first() {
+            metadata.insert("field".to_owned(), field.clone());
+        }
+        let mut details = ErrorDetails::with_error_info(reason, ERROR_DOMAIN, metadata);
+        for (field, description) in self.violations {
+            details.add_bad_request_violation(field, description);
+        }
+        if self.code == Code::FailedPrecondition {
+            let subject = self
+                .resource
+                .as_ref()
+                .map_or(String::new(), |(kind, name)| format!("{kind} {name}"));
+            details.add_precondition_failure_violation(reason, subject, self.message.clone());
+        }
+        if let Some((kind, name)) = self.resource {
+            details.set_resource_info(kind, name, "", self.message.clone());
+        }
+        Status::with_error_details(self.code, self.message, details)
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict(_) => Self::new(
+                Code::Aborted,
+                ErrorReason::StoreConflict,
+                "another change got in between and nothing was done; try again",
+            ),
+            StoreError::Unavailable(_) => Self {
+                code: Code::Unavailable,
+                reason: ErrorReason::StoreUnavailable,
+                message: "the database can't be reached; try again, with the same request_id"
+                    .to_owned(),
+                ..Self::internal(error)
+            },
+            StoreError::Inconsistent { .. } | StoreError::Fault(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<EtagMismatch> for Refusal {
+    fn from(error: EtagMismatch) -> Self {
+        Self::new(Code::Aborted, ErrorReason::EtagMismatch, error.to_string())
+            .with("etag", error.given)
+    }
+}
+
+impl From<CommandError> for Refusal {
+    fn from(error: CommandError) -> Self {
+        let message = error.to_string();
+        match error {
+            CommandError::ProjectNotFound { slug } => {
+                Self::new(Code::NotFound, ErrorReason::ProjectNotFound, message)
+                    .about("project", slug)
+            }
+            CommandError::ProjectArchived { slug } => Self::new(
+                Code::FailedPrecondition,
+                ErrorReason::ProjectArchived,
+                message,
+            )
+            .about("project", slug),
+            CommandError::Denied(denied) => {
+                let refusal = Self::new(
+                    Code::PermissionDenied,
+                    ErrorReason::PermissionMissing,
+                    message,
+                );
+                match denied {
+                    Denied::RoleMissing { command, roles } => {
+                        refusal.with("command", command).with(
+                            "roles",
+                            roles
+                                .iter()
+                                .map(|role| role.as_str())
+                                .collect::<Vec<_>>()
+                                .join(","),
+                        )
+                    }
+                    Denied::TenantAdminOnly { command } => refusal
+                        .with("command", command)
+                        .with("roles", "TENANT_ADMIN"),
+                    Denied::NotVisible => refusal,
+                }
+            }
+            CommandError::RequestIdReused { request_id } => {
+                Self::new(Code::InvalidArgument, ErrorReason::RequestIdReused, message)
+                    .field("request_id")
+                    .with("request_id", request_id)
+            }
+            CommandError::Store(error) => error.into(),
+            CommandError::Canonical(error) => Self::internal(error),
+        }
+    }
+}
+
+impl From<ProjectError> for Refusal {
+    fn from(error: ProjectError) -> Self {
+        let message = error.to_string();
+        match error {
+            ProjectError::AlreadyExists { slug } => Self::new(
+                Code::AlreadyExists,
+                ErrorReason::ProjectAlreadyExists,
+                message,
+            )
+            .about("project", slug),
+            ProjectError::Etag(error) => error.into(),
+            ProjectError::Command(error) => error.into(),
+        }
+    }
+}
+
+impl From<LedgerError> for Refusal {
+    fn from(error: LedgerError) -> Self {
+        let message = error.to_string();
+        let not_found = |reason| Self::new(Code::NotFound, reason, message.clone());
+        let unfit = |reason| Self::new(Code::FailedPrecondition, reason, message.clone());
+        match error {
+            LedgerError::ApplicationNotFound { key } => {
+                not_found(ErrorReason::ApplicationNotFound).about("application", key)
+            }
+            LedgerError::VersionNotFound {
+                application,
+                version,
+            } => not_found(ErrorReason::VersionNotFound)
+                .about("version", format!("{application} {version}")),
+            LedgerError::VersionElsewhere {
+                application,
+                version,
+            } => unfit(ErrorReason::VersionNotOfApplication)
+                .about("version", format!("{application} {version}")),
+            LedgerError::EnvironmentNotFound { slug } => {
+                not_found(ErrorReason::EnvironmentNotFound).about("environment", slug)
+            }
+            LedgerError::ApplicationArchived { key } => {
+                unfit(ErrorReason::ApplicationArchived).about("application", key)
+            }
+            LedgerError::EnvironmentArchived { slug } => {
+                unfit(ErrorReason::EnvironmentArchived).about("environment", slug)
+            }
+            LedgerError::VersionDeprecated {
+                application,
+                version,
+            } => unfit(ErrorReason::VersionDeprecated)
+                .about("version", format!("{application} {version}")),
+            LedgerError::InFuture(_) => Self::new(
+                Code::InvalidArgument,
+                ErrorReason::DeploymentTimeInFuture,
+                message,
+            )
+            .field("report.deployed_time"),
+            LedgerError::RecordNotFound { id } => {
+                not_found(ErrorReason::RecordNotFound).about("deployment_record", id)
+            }
+            LedgerError::AlreadyRetracted { id } => {
+                unfit(ErrorReason::RecordAlreadyRetracted).about("deployment_record", id)
+            }
+            LedgerError::NothingDeployed {
+                application,
+                environment,
+            } => not_found(ErrorReason::NothingDeployed)
+                .about("cell", format!("{application} {environment}")),
+            LedgerError::Command(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! How values of the domain look in messages.
+
+use std::collections::HashMap;
+
+use slipway_api::identity::v1::PrincipalRef;
+use slipway_kernel::text::DisplayName;
+use slipway_kernel::{PrincipalId, Sha256, Timestamp};
+
+/// A moment.
+pub(super) fn time(time: Timestamp) -> prost_types::Timestamp {
+    let (seconds, nanos) = time.seconds_and_nanos();
+    prost_types::Timestamp { seconds, nanos }
+}
+
+/// A digest, with its algorithm.
+pub(super) fn digest(digest: Sha256) -> String {
+    format!("sha256:{digest}")
+}
+
+/// What people call principals, for the messages of one answer.
+pub(super) struct Names(pub(super) HashMap<PrincipalId, DisplayName>);
+
+impl Names {
+    /// A principal as other messages mention it.
+    pub(super) fn principal(&self, id: PrincipalId) -> PrincipalRef {
+        PrincipalRef {
+            principal_id: id.to_string(),
+            display_name: self.0.get(&id).map(ToString::to_string).unwrap_or_default(),
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Refusals in one form: a code, words, and a reason that programs can read.
+
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::response::Response;
+use http::HeaderMap;
+use http_body::Frame;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+/// The domain of every reason that Slipway gives in `google.rpc.ErrorInfo`.
+pub const ERROR_DOMAIN: &str = "slipway";
+
+/// A status with `google.rpc.ErrorInfo` and nothing else.
+pub fn refusal(code: Code, reason: &str, message: impl Into<String>) -> Status {
+    let details = ErrorDetails::with_error_info(reason, ERROR_DOMAIN, []);
+    Status::with_error_details(code, message, details)
+}
+
+/// A status with `google.rpc.ErrorInfo`, and `google.rpc.RetryInfo` that asks for this pause.
+pub fn refusal_after(
+    pause: Duration,
+    code: Code,
+    reason: &str,
+    message: impl Into<String>,
+) -> Status {
+    let mut details = ErrorDetails::with_error_info(reason, ERROR_DOMAIN, []);
+    details.set_retry_info(Some(pause));
+    Status::with_error_details(code, message, details)
+}
+
+/// The status as a whole answer.
+pub(super) fn answer(status: Status) -> Response {
+    status.into_http::<Body>()
+}
+
+/// The status as the end of an answer whose headers are already sent.
+pub(super) fn trailers(status: &Status) -> Frame<Bytes> {
+    let mut trailers = HeaderMap::new();
+    if status.add_header(&mut trailers).is_err() {
+        // Only metadata can fail to become a header, and ours has none.
+        trailers.insert(Status::GRPC_STATUS, (Code::Internal as i32).into());
+    }
+    Frame::trailers(trailers)
+}
+
+/// The gRPC code among headers or trailers, where there is one.
+pub(super) fn code_in(headers: &HeaderMap) -> Option<Code> {
+    headers
+        .get(Status::GRPC_STATUS)
+        .map(|value| Code::from_bytes(value.as_bytes()))
+}
+
+/// The code's name as the gRPC specification writes it.
+pub(super) fn name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
