@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, header};
-use http_body::{Body as _, Frame, SizeHint};
+use http_body::{Frame, SizeHint};
 use slipway_api::audit::v1::audit_service_client::AuditServiceClient;
 use slipway_api::catalog::v1::application_service_client::ApplicationServiceClient;
 use slipway_api::catalog::v1::environment_service_client::EnvironmentServiceClient;

@@ -106,10 +106,9 @@ pub fn check_details(status: &Status) -> Result<(), String> {
     match reason {
         ErrorReason::InvalidField => match status.get_details_bad_request() {
             Some(detail) if !detail.field_violations.is_empty() => {
-                let incomplete = detail
-                    .field_violations
-                    .iter()
-                    .any(|violation| violation.field.is_empty() || violation.description.is_empty());
+                let incomplete = detail.field_violations.iter().any(|violation| {
+                    violation.field.is_empty() || violation.description.is_empty()
+                });
                 if incomplete {
                     return Err("a violation without field or description".to_owned());
                 }

@@ -78,7 +78,10 @@ impl Server {
                 "SLIPWAY__STATE__DIR".to_owned(),
                 state.path().display().to_string(),
             ),
-            ("SLIPWAY__DATABASE__URL".to_owned(), database.url().to_owned()),
+            (
+                "SLIPWAY__DATABASE__URL".to_owned(),
+                database.url().to_owned(),
+            ),
             ("SLIPWAY__LOG__FORMAT".to_owned(), "json".to_owned()),
             (
                 "SLIPWAY__SERVER__LISTEN".to_owned(),
@@ -163,7 +166,9 @@ impl Server {
 
     /// The file that this start of the server logs to.
     pub fn log_file(&self) -> PathBuf {
-        self.state.path().join(format!("server-{}.log", self.starts))
+        self.state
+            .path()
+            .join(format!("server-{}.log", self.starts))
     }
 
     /// The last lines of the log, for a failed test.
@@ -186,8 +191,8 @@ impl Server {
     /// The token that the first start left for the administrator.
     pub fn admin_token(&self) -> String {
         let path = self.state.path().join("admin.token");
-        let token = fs::read_to_string(&path)
-            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let token =
+            fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         token.trim().to_owned()
     }
 

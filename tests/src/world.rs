@@ -90,9 +90,7 @@ pub async fn user(admin: &Client, display_name: &str) -> Client {
         .granted();
     let principal_id = created.principal.unwrap().principal_id;
     let secret = token(admin, &principal_id, None).await.secret;
-    admin
-        .with_token(Some(&secret))
-        .known_as(principal_id)
+    admin.with_token(Some(&secret)).known_as(principal_id)
 }
 
 /// A new token for a principal, which stops working after `ttl`.

@@ -37,7 +37,9 @@ pub(crate) use cases;
 impl Case {
     /// Its name without the name of the binary.
     pub(crate) fn name(&self) -> &'static str {
-        self.path.split_once("::").map_or(self.path, |(_, name)| name)
+        self.path
+            .split_once("::")
+            .map_or(self.path, |(_, name)| name)
     }
 
     /// Runs it. Where it fails, the end of the shared server's log is told too.

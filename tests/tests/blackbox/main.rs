@@ -10,7 +10,10 @@
     reason = "all of this is test code"
 )]
 
+mod access;
 mod case;
+mod current;
+mod import;
 mod ledger;
 mod scenarios;
 
@@ -26,7 +29,13 @@ use case::Case;
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
 
 /// All cases, by topic.
-const TOPICS: &[&[Case]] = &[scenarios::CASES, ledger::CASES];
+const TOPICS: &[&[Case]] = &[
+    scenarios::CASES,
+    ledger::CASES,
+    import::CASES,
+    current::CASES,
+    access::CASES,
+];
 
 fn main() -> ExitCode {
     server::use_binary(env!("CARGO_BIN_EXE_slipway-tested"));
@@ -67,9 +76,10 @@ fn trials(only_listed: bool) -> Vec<Trial> {
             continue;
         }
         for case in TOPICS.iter().copied().flatten() {
-            trials.push(Trial::test(format!("{backend}::{}", case.name()), move || {
-                RUNTIME.block_on(case.run(backend)).map_err(Failed::from)
-            }));
+            trials.push(Trial::test(
+                format!("{backend}::{}", case.name()),
+                move || RUNTIME.block_on(case.run(backend)).map_err(Failed::from),
+            ));
         }
     }
     trials

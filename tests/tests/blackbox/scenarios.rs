@@ -85,7 +85,9 @@ async fn scenario_1_record_deployment(backend: Backend) {
     assert_eq!(reporter.display_name, name);
     assert_eq!(record.application_display_name, "Customer Portal");
 
-    let history = project.history(ListDeploymentRecordsRequest::default()).await;
+    let history = project
+        .history(ListDeploymentRecordsRequest::default())
+        .await;
     assert_eq!(history, [record]);
     assert_eq!(history[0].notes, "Hotfix for login issue");
 }
@@ -118,7 +120,9 @@ async fn scenario_2_invalid_version(backend: Backend) {
         "{refused:?}"
     );
     assert_eq!(
-        project.history(ListDeploymentRecordsRequest::default()).await,
+        project
+            .history(ListDeploymentRecordsRequest::default())
+            .await,
         []
     );
 }
@@ -138,7 +142,9 @@ async fn scenario_3_future_date(backend: Backend) {
         "{refused:?}"
     );
     assert_eq!(
-        project.history(ListDeploymentRecordsRequest::default()).await,
+        project
+            .history(ListDeploymentRecordsRequest::default())
+            .await,
         []
     );
 }
@@ -172,9 +178,7 @@ async fn scenario_4_current_state(backend: Backend) {
 
 async fn scenario_5_deployment_history(backend: Backend) {
     let project = World::shared(backend).await.project().await;
-    for (version, environment, days) in
-        [("1.0", "dev", 9), ("1.0", "prod", 7), ("1.1", "dev", 3)]
-    {
+    for (version, environment, days) in [("1.0", "dev", 9), ("1.0", "prod", 7), ("1.1", "dev", 3)] {
         project
             .record(report_at("portal", version, environment, ago(DAY * days)))
             .await;
