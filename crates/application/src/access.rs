@@ -1,7 +1,7 @@
 //! Who calls, and whether it may.
 
-use slipway_identity::{Caller, Command, Denied, Scope, authorise};
-use slipway_kernel::{ProjectId, Slug};
+use slipway_identity::{Caller, Command, Denied, Principal, PrincipalKind, Scope, authorise};
+use slipway_kernel::{PrincipalId, ProjectId, Slug};
 
 use crate::{CommandError, Context};
 
@@ -40,5 +40,37 @@ impl Context {
     /// Passes where the caller may give this command to the installation.
     pub fn authorise_installation(call: &Call<'_>, command: Command) -> Result<(), CommandError> {
         authorise(call.caller, command, Scope::Installation).map_err(CommandError::Denied)
+    }
+
+    /// The principal that a command is about, where the caller may give this command about it. One that it may not know
+    /// of is answered like one that does not exist.
+    pub(crate) async fn authorise_on(
+        &self,
+        call: &Call<'_>,
+        command: Command,
+        principal: PrincipalId,
+    ) -> Result<Option<Principal>, CommandError> {
+        let Some(principal) = self.reader().principal(principal).await? else {
+            return Ok(None);
+        };
+        Ok(visible(call, command, &principal)?.then_some(principal))
+    }
+}
+
+/// Whether the caller may give this command about this principal, or may not know of it.
+pub(crate) fn visible(
+    call: &Call<'_>,
+    command: Command,
+    principal: &Principal,
+) -> Result<bool, CommandError> {
+    let owner = match principal.kind {
+        PrincipalKind::User => None,
+        PrincipalKind::ServiceAccount { owner } => Some(owner),
+    };
+    let id = principal.id;
+    match authorise(call.caller, command, Scope::Principal { id, owner }) {
+        Ok(()) => Ok(true),
+        Err(Denied::NotVisible) => Ok(false),
+        Err(denied) => Err(CommandError::Denied(denied)),
     }
 }

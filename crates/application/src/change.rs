@@ -12,7 +12,8 @@ use crate::{Call, CommandError, Context};
 pub(crate) struct Change<'a> {
     context: &'a Context,
     call: &'a Call<'a>,
-    command: Command,
+    /// What the next audit event says was done.
+    pub(crate) command: Command,
     /// The time of the change.
     pub(crate) now: Timestamp,
     /// The project it is made in; `None` in the installation.
@@ -34,30 +35,7 @@ pub(crate) struct Done<'a> {
 }
 
 impl<'a> Change<'a> {
-    /// Begins a change in a project that is not archived.
-    pub(crate) async fn in_project(
-        context: &'a Context,
-        call: &'a Call<'a>,
-        command: Command,
-        project: &Slug,
-    ) -> Result<(Self, ProjectId), CommandError> {
-        let (mut change, id) = Self::in_any_project(context, call, command, project).await?;
-        let archived = change
-            .unit
-            .projects()
-            .get(id)
-            .await?
-            .is_some_and(|project| project.archived_at.is_some());
-        if archived {
-            Err(CommandError::ProjectArchived {
-                slug: project.clone(),
-            })
-        } else {
-            Ok((change, id))
-        }
-    }
-
-    /// Begins a change in a project, be it archived or not.
+    /// Begins a change in a project, be it archived or not: see [`Self::require_open`].
     pub(crate) async fn in_any_project(
         context: &'a Context,
         call: &'a Call<'a>,
@@ -94,6 +72,18 @@ impl<'a> Change<'a> {
             project,
             unit,
         })
+    }
+
+    /// Passes where the project takes changes. To be asked behind [`Self::made_before`]: a request that was carried out
+    /// while the project was open still answers when it is repeated.
+    pub(crate) async fn require_open(&mut self, project: &Slug) -> Result<(), CommandError> {
+        let found = self.unit.projects().find(project).await?;
+        if found.is_none_or(|found| found.archived_at.is_some()) {
+            return Err(CommandError::ProjectArchived {
+                slug: project.clone(),
+            });
+        }
+        Ok(())
     }
 
     /// Remembers the request, if the caller gave it an id. Where the same one was made before, this is what it made or

@@ -4,12 +4,19 @@
 //! functions, so that permissions, idempotency and the audit trail hold for all of them. Nothing is enforced elsewhere.
 
 pub mod access;
+pub mod applications;
 pub mod authentication;
+pub mod bootstrap;
 mod change;
 pub mod context;
+pub mod environments;
 pub mod error;
 pub mod ledger;
+pub mod memberships;
+pub mod principals;
 pub mod projects;
+pub mod tokens;
+pub mod versions;
 
 pub use access::Call;
 pub use context::Context;

@@ -12,4 +12,6 @@ pub mod serve;
 pub mod shutdown;
 pub mod system;
 pub mod transport;
+pub mod welcome;
 pub mod wellknown;
+pub mod wiring;

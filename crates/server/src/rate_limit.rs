@@ -5,6 +5,7 @@ use governor::clock::{Clock as _, MonotonicClock};
 use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
+use slipway_api::errors::v1::ErrorReason;
 use tonic::{Code, Status};
 use uuid::Uuid;
 
@@ -49,7 +50,7 @@ impl RateLimit {
             Box::new(refusal_after(
                 pause,
                 Code::ResourceExhausted,
-                "RATE_LIMITED",
+                ErrorReason::RateLimited,
                 message,
             ))
         })

@@ -50,11 +50,11 @@ impl Default for Process {
 /// What is served, beside health, reflection and metrics.
 #[derive(Default)]
 pub struct Services {
-    /// The services' routes. [`Services::protect`] is put around them.
+    /// The services' routes. Each method authenticates by itself.
     pub routes: RoutesBuilder,
     /// The services' encoded `google.protobuf.FileDescriptorSet`s.
     pub descriptor_sets: Vec<&'static [u8]>,
-    /// Lets only known callers through. Without it, reflection that needs a known caller isn't served.
+    /// Lets only known callers through to reflection. Without it, reflection that needs a known caller isn't served.
     pub protect: Option<Protect>,
     /// What `/readyz` asks.
     pub probes: Vec<Box<dyn Probe>>,
@@ -88,9 +88,6 @@ pub enum ServeError {
     /// The operators' listener failed.
     #[error("the listener of `server.metrics_listen` failed")]
     Operations(#[source] std::io::Error),
-    /// The signals that stop the server can't be listened for.
-    #[error("can't listen for signals")]
-    Signals(#[source] std::io::Error),
 }
 
 /// A server that listens and doesn't answer yet: its addresses are known, and connections wait.
@@ -128,7 +125,7 @@ impl Listening {
         config: &Config,
         process: &Process,
         services: Services,
-        stop: impl Future<Output = std::io::Result<()>>,
+        stop: impl Future<Output = ()>,
     ) -> Result<(), ServeError> {
         let sets: Vec<&[u8]> = services
             .descriptor_sets
@@ -164,7 +161,7 @@ impl Listening {
             tokio::pin!(answering);
             tokio::select! {
                 ended = &mut answering => return Ok(ended?),
-                signal = stop => signal.map_err(ServeError::Signals)?,
+                () = stop => {}
             }
             tracing::info!("stopping: calls in flight may end");
             health.stop().await;
@@ -195,16 +192,17 @@ async fn assemble(
     descriptor_sets: &[&'static [u8]],
     protect: Option<Protect>,
 ) -> Result<(Routes, Health), ServeError> {
-    let access = config.server.reflection_access();
-    if access == ReflectionAccess::Authenticated && protect.is_some() {
-        wellknown::add_reflection(&mut routes, descriptor_sets)?;
-    }
-    let mut routes = match protect {
-        Some(protect) => RoutesBuilder::from(protect(routes.routes())),
-        None => routes,
-    };
-    if access == ReflectionAccess::Open {
-        wellknown::add_reflection(&mut routes, descriptor_sets)?;
+    match (config.server.reflection_access(), protect) {
+        (ReflectionAccess::Open, _) => wellknown::add_reflection(&mut routes, descriptor_sets)?,
+        (ReflectionAccess::Authenticated, Some(protect)) => {
+            let mut reflection = RoutesBuilder::default();
+            wellknown::add_reflection(&mut reflection, descriptor_sets)?;
+            let reflection = protect(reflection.routes()).into_axum_router();
+            routes = RoutesBuilder::from(Routes::from(
+                routes.routes().into_axum_router().merge(reflection),
+            ));
+        }
+        (ReflectionAccess::Authenticated, None) | (ReflectionAccess::Off, _) => {}
     }
     let health = Health::add(&mut routes, methods.services()).await;
     Ok((routes.routes(), health))
@@ -232,4 +230,73 @@ async fn bind(setting: &'static str, address: SocketAddr) -> Result<TcpListener,
             address,
             source,
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::extract::Request;
+    use axum::middleware::{Next, from_fn};
+    use axum::response::Response;
+    use tonic::{Code, Status};
+    use tower::ServiceExt;
+
+    use super::*;
+
+    const REFLECTION: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+    const HEALTH: &str = "/grpc.health.v1.Health/Check";
+
+    /// The code that a call without a token gets from a server on this address.
+    async fn code(listen: &str, protect: Option<Protect>, path: &str) -> Code {
+        let mut config = Config::default();
+        config.server.listen = listen.parse().unwrap();
+        let methods = Methods::from_descriptor_sets(&wellknown::DESCRIPTOR_SETS).unwrap();
+        let assembled = assemble(&config, &methods, RoutesBuilder::default(), &[], protect).await;
+        let request = http::Request::post(path)
+            .header("content-type", "application/grpc")
+            .body(tonic::body::Body::empty())
+            .unwrap();
+        let answer = assembled.unwrap().0.oneshot(request).await.unwrap();
+        Status::from_header_map(answer.headers()).map_or(Code::Ok, |status| status.code())
+    }
+
+    fn refuse_all() -> Protect {
+        let refuse =
+            async |_: Request, _: Next| -> Response { Status::unauthenticated("").into_http() };
+        Box::new(move |routes| routes.into_axum_router().layer(from_fn(refuse)).into())
+    }
+
+    #[tokio::test]
+    async fn reflection_is_open_on_loopback_and_protected_elsewhere() {
+        assert_eq!(code("127.0.0.1:1", None, REFLECTION).await, Code::Ok);
+        assert_eq!(
+            code("127.0.0.1:1", Some(refuse_all()), REFLECTION).await,
+            Code::Ok
+        );
+        assert_eq!(
+            code("192.0.2.1:1", Some(refuse_all()), REFLECTION).await,
+            Code::Unauthenticated
+        );
+        assert_eq!(
+            code("192.0.2.1:1", None, REFLECTION).await,
+            Code::Unimplemented
+        );
+    }
+
+    #[tokio::test]
+    async fn health_answers_everyone() {
+        // Without a message, the service itself refuses the call.
+        assert_eq!(
+            code("192.0.2.1:1", Some(refuse_all()), HEALTH).await,
+            Code::Internal
+        );
+        assert_eq!(
+            code(
+                "192.0.2.1:1",
+                Some(refuse_all()),
+                "/other.v1.Service/Method"
+            )
+            .await,
+            Code::Unauthenticated
+        );
+    }
 }

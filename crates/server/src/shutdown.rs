@@ -1,6 +1,6 @@
 //! Stopping: everybody is told once, and has a bounded time to finish.
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 /// Tells every part of the process that it is stopping. Clones share one state.
@@ -27,21 +27,35 @@ impl Shutdown {
     }
 }
 
-/// Waits for the first SIGINT or SIGTERM. From then on, a second one ends the process at once, with status 130.
-pub async fn signaled() -> std::io::Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut next = async move || {
+/// SIGINT and SIGTERM, which no longer end the process by themselves from [`Signals::listen`] on.
+pub struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    /// Takes over both signals. To be called before anybody is told that the server runs.
+    pub fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    /// Waits for the first signal. From then on, a second one ends the process at once, with status 130.
+    pub async fn first(mut self) {
+        self.next().await;
+        tokio::spawn(async move {
+            self.next().await;
+            tracing::warn!("a second signal arrived: stopping without waiting for calls in flight");
+            std::process::exit(130);
+        });
+    }
+
+    async fn next(&mut self) {
         tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
         }
-    };
-    next().await;
-    tokio::spawn(async move {
-        next().await;
-        tracing::warn!("a second signal arrived: stopping without waiting for calls in flight");
-        std::process::exit(130);
-    });
-    Ok(())
+    }
 }

@@ -1,7 +1,8 @@
-//! The clock and the identifiers of the machine: the one place that reads either.
+//! The clock, the identifiers and the secrets of the machine: the one place that reads any of them.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use slipway_identity::SecretSource;
 use slipway_kernel::{Clock, IdGenerator, Timestamp};
 use uuid::Uuid;
 
@@ -35,6 +36,16 @@ impl IdGenerator for SystemIds {
     )]
     fn uuid(&self) -> Uuid {
         Uuid::now_v7()
+    }
+}
+
+/// Secrets from a cryptographic generator that the operating system seeds.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemSecrets;
+
+impl SecretSource for SystemSecrets {
+    fn secret(&self) -> [u8; 20] {
+        rand::random()
     }
 }
 

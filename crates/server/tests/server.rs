@@ -53,7 +53,7 @@ impl Running {
         let ended = tokio::spawn({
             let process = process.clone();
             async move {
-                let stop = async { stopped.await.map_err(std::io::Error::other) };
+                let stop = async { stopped.await.unwrap() };
                 listening.serve(&config, &process, services, stop).await
             }
         });

@@ -13,7 +13,7 @@ pub use request::{RequestKey, RequestRecord, RequestRepository};
 pub use slipway_kernel::StoreError;
 
 use async_trait::async_trait;
-use slipway_audit::{AuditLog, AuditQueries, ChainRepository};
+use slipway_audit::{AuditLog, AuditQueries, ChainRepository, ChangeFeed};
 use slipway_catalog::{
     ApplicationRepository, CatalogQueries, EnvironmentRepository, VersionRepository,
 };
@@ -35,6 +35,9 @@ pub trait Store: Send + Sync {
     /// Reads that all see the same moment, for walks that take several statements. It holds a connection until it is
     /// dropped.
     async fn snapshot(&self) -> Result<Box<dyn Reader>, StoreError>;
+
+    /// What changed since.
+    fn changes(&self) -> &dyn ChangeFeed;
 
     /// Answers where the database does.
     async fn ping(&self) -> Result<(), StoreError>;

@@ -36,7 +36,7 @@ pub enum ProjectError {
 meets_command_errors!(ProjectError);
 
 /// A project as the audit trail shows it.
-fn described(project: &Project) -> Value {
+pub(crate) fn described(project: &Project) -> Value {
     json!({
         "project_id": project.id,
         "slug": project.slug,

@@ -32,7 +32,7 @@ pub async fn update_project(
     command: UpdateProject,
 ) -> Result<Project, ProjectError> {
     let (mut change, _) =
-        Change::in_project(context, call, Command::UpdateProject, &command.project).await?;
+        Change::in_any_project(context, call, Command::UpdateProject, &command.project).await?;
     let before = change.unit.projects().find(&command.project).await?;
     let before = before.ok_or_else(|| CommandError::ProjectNotFound {
         slug: command.project.clone(),
@@ -44,6 +44,7 @@ pub async fn update_project(
     {
         return Ok(before);
     }
+    change.require_open(&command.project).await?;
     before.revision.check(command.etag.as_deref())?;
     let after = Project {
         display_name: command

@@ -4,11 +4,13 @@
 //! chained afterwards, in an order of the chain's own, so that writers never wait for one another.
 
 pub mod chain;
+pub mod change;
 pub mod checkpoint;
 pub mod event;
 pub mod verification;
 
 pub use chain::{ChainId, ChainRepository, Link};
+pub use change::{Change, ChangeFeed, Settled};
 pub use checkpoint::Checkpoint;
 pub use event::{
     AuditLog, Event, EventFilter, EventPlace, Fact, FactKind, ListedEvent, Outcome, Resource,

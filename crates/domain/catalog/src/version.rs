@@ -1,6 +1,6 @@
 //! Versions: what exactly is deployed.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, collections::BTreeSet};
 
 use async_trait::async_trait;
 use semver::Version as SemanticVersion;
@@ -62,6 +62,55 @@ pub struct Dependency {
     pub application: Key,
     /// A semantic version requirement (`^1.2`), or an exact identifier.
     pub requirement: Text<255>,
+}
+
+/// What a new version needs: at most [`MAX_DEPENDENCIES`], each application once, in the order given.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Dependencies(Vec<Dependency>);
+
+/// Dependencies that can't be kept.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DependenciesError {
+    /// Too many.
+    #[error("has {given} entries; at most {MAX_DEPENDENCIES} are allowed")]
+    TooMany {
+        /// How many were given.
+        given: usize,
+    },
+    /// An application is named twice.
+    #[error("names `{application}` twice; name each application once")]
+    Repeated {
+        /// The application.
+        application: Key,
+    },
+}
+
+impl TryFrom<Vec<Dependency>> for Dependencies {
+    type Error = DependenciesError;
+
+    fn try_from(dependencies: Vec<Dependency>) -> Result<Self, DependenciesError> {
+        if dependencies.len() > MAX_DEPENDENCIES {
+            return Err(DependenciesError::TooMany {
+                given: dependencies.len(),
+            });
+        }
+        let mut seen = BTreeSet::new();
+        let repeated = dependencies
+            .iter()
+            .find(|dependency| !seen.insert(&dependency.application));
+        match repeated {
+            Some(repeated) => Err(DependenciesError::Repeated {
+                application: repeated.application.clone(),
+            }),
+            None => Ok(Self(dependencies)),
+        }
+    }
+}
+
+impl From<Dependencies> for Vec<Dependency> {
+    fn from(dependencies: Dependencies) -> Self {
+        dependencies.0
+    }
 }
 
 /// A version was declared unfit for new deployments.

@@ -60,6 +60,64 @@ impl FromStr for Role {
     }
 }
 
+/// Roles without any.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("is empty; at least one role is needed")]
+pub struct NoRoles;
+
+/// The roles that a member has: at least one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Roles(BTreeSet<Role>);
+
+impl TryFrom<BTreeSet<Role>> for Roles {
+    type Error = NoRoles;
+
+    fn try_from(roles: BTreeSet<Role>) -> Result<Self, NoRoles> {
+        if roles.is_empty() {
+            Err(NoRoles)
+        } else {
+            Ok(Self(roles))
+        }
+    }
+}
+
+impl From<Roles> for BTreeSet<Role> {
+    fn from(roles: Roles) -> Self {
+        roles.0
+    }
+}
+
+/// More groups than a member may be in.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("has {given} groups; at most {MAX_GROUPS} are allowed")]
+pub struct TooManyGroups {
+    /// How many were given.
+    pub given: usize,
+}
+
+/// The groups that a member is in: at most [`MAX_GROUPS`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Groups(BTreeSet<Slug>);
+
+impl TryFrom<BTreeSet<Slug>> for Groups {
+    type Error = TooManyGroups;
+
+    fn try_from(groups: BTreeSet<Slug>) -> Result<Self, TooManyGroups> {
+        if groups.len() > MAX_GROUPS {
+            let given = groups.len();
+            Err(TooManyGroups { given })
+        } else {
+            Ok(Self(groups))
+        }
+    }
+}
+
+impl From<Groups> for BTreeSet<Slug> {
+    fn from(groups: Groups) -> Self {
+        groups.0
+    }
+}
+
 /// What a principal may do in a project.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Membership {

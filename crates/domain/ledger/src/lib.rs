@@ -17,7 +17,7 @@ use slipway_kernel::{
     VersionId, text::MediaType,
 };
 
-/// Reads about the ledger. Each is one statement, and needs no transaction. Lookups answer `Ok(None)` where there is
+/// Reads about the ledger. Each is one statement unless its comment says more, and needs no transaction. Lookups answer `Ok(None)` where there is
 /// nothing.
 #[async_trait]
 pub trait LedgerQueries: Send + Sync {
@@ -68,8 +68,8 @@ pub trait LedgerQueries: Send + Sync {
         environment: &Slug,
     ) -> Result<Option<Resolved>, StoreError>;
 
-    /// A project's figures: records from `since` on are counted, days from `days_from` on are listed, for one
-    /// environment where one is named.
+    /// A project's figures: deployments from `since` on are counted; days from `days_from` on are listed, for one
+    /// environment where one is named. Everything but the days is the whole project's. It takes three statements.
     async fn statistics(
         &self,
         project: ProjectId,

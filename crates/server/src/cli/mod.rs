@@ -3,7 +3,9 @@
 //! A subcommand is a struct of arguments that implements [`clap::Args`] and has
 //! `async fn run(self, config: &Config) -> Result<(), Failure>`; it is listed in `Command`, and that is all.
 
+mod migrate;
 mod serve;
+mod token;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -44,6 +46,10 @@ Examples:
 enum Command {
     /// Start the server, and run until SIGINT or SIGTERM
     Serve(serve::Serve),
+    /// Bring the database's schema up to date
+    Migrate(migrate::Migrate),
+    /// Make a new token for an administrator, when all are lost
+    Token(token::Token),
 }
 
 impl Cli {
@@ -63,6 +69,8 @@ impl Cli {
         let config = Config::load(self.config.as_deref())?;
         match self.command.unwrap_or(Command::Serve(serve::Serve {})) {
             Command::Serve(serve) => serve.run(&config).await,
+            Command::Migrate(migrate) => migrate.run(&config).await,
+            Command::Token(token) => token.run(&config).await,
         }
     }
 }

@@ -1,15 +1,27 @@
 //! `slipway serve`.
 
 use clap::Args;
+use slipway_application::bootstrap::bootstrap;
+use tonic::service::RoutesBuilder;
 
 use super::Failure;
 use crate::config::Config;
+use crate::grpc::Api;
+use crate::logging;
 use crate::serve::{Listening, Process, Services};
-use crate::{logging, shutdown};
+use crate::shutdown::Signals;
+use crate::tasks::Tasks;
+use crate::welcome::welcome;
+use crate::wiring::{self, DatabaseProbe, OneServer};
 
 /// The arguments of `slipway serve`: everything is configured.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Examples:
+  slipway serve                                           Serve on embedded defaults
+  SLIPWAY__DATABASE__URL=env:DB_URL slipway serve         Serve on the database whose address $DB_URL holds
+
+The schema is brought up to date first. One server runs on a SQLite file; any number share a PostgreSQL database.
 The first SIGINT or SIGTERM drains: health says NOT_SERVING, calls in flight end (at most server.drain_timeout).
 The second one stops at once.")]
 pub(super) struct Serve {}
@@ -17,19 +29,42 @@ pub(super) struct Serve {}
 impl Serve {
     pub(super) async fn run(self, config: &Config) -> Result<(), Failure> {
         logging::start(&config.log)?;
+        let signals = Signals::listen()?;
         let process = Process::new();
+        let _lock = OneServer::lock(config)?;
         let listening = Listening::bind(config).await?;
-        tracing::info!(
-            address = %listening.address()?,
-            tls = config.server.tls.is_some(),
-            "gRPC is served"
-        );
+        for migration in wiring::migrate(config).await? {
+            tracing::info!(migration, "the schema was brought up to date");
+        }
+        let context = wiring::context(config, &process).await?;
+        let token_file = wiring::token_file(config);
+        bootstrap(&context, |secret| {
+            wiring::write_private(&token_file, secret.reveal())
+        })
+        .await?;
+
+        let api = Api::new(context.clone(), &process, &config.limits);
+        let mut routes = RoutesBuilder::default();
+        api.add_services(&mut routes, &config.limits);
+        let services = Services {
+            routes,
+            descriptor_sets: vec![slipway_api::FILE_DESCRIPTOR_SET],
+            protect: Some(api.protect()),
+            probes: vec![Box::new(DatabaseProbe(context.clone()))],
+        };
+
+        let address = listening.address()?;
+        tracing::info!(%address, tls = config.server.tls.is_some(), "gRPC is served");
         if let Some(address) = listening.operations_address() {
             tracing::info!(address = %address?, "/metrics, /healthz and /readyz are served");
         }
-        listening
-            .serve(config, &process, Services::default(), shutdown::signaled())
-            .await?;
-        Ok(())
+        print!("{}", welcome(config, address));
+        let tasks = Tasks::start(context, &process);
+        let served = listening
+            .serve(config, &process, services, signals.first())
+            .await;
+        process.shutdown.begin();
+        tasks.finish().await;
+        Ok(served?)
     }
 }

@@ -196,3 +196,9 @@ fn a_database_address_may_be_a_reference_and_is_never_printed() {
         "{unknown}"
     );
 }
+
+#[test]
+fn the_example_holds_the_defaults() {
+    let example = load(include_str!("../../../../slipway.example.toml"), &[]).unwrap();
+    assert_eq!(format!("{example:?}"), format!("{:?}", Config::default()));
+}

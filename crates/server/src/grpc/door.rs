@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
 use slipway_api::errors::v1::ErrorReason;
 use slipway_application::authentication::{AuthenticationError, authenticate};
 use slipway_application::{Call, Context};
@@ -30,23 +32,11 @@ impl Api {
         command: Command,
         request: Request<T>,
     ) -> Result<(Session, T), Status> {
-        let correlation_id = request
-            .extensions()
-            .get::<RequestId>()
-            .map(|id| id.as_str().to_owned())
-            .unwrap_or_default();
-        let bearer = match self.bearer(&request).await {
-            Ok(bearer) => bearer,
-            Err(refusal) => {
-                self.metrics.unauthenticated.inc();
-                return Err(refusal.into_status(&correlation_id));
-            }
-        };
-        let principal = bearer.1.principal;
-        tracing::Span::current().record("principal", tracing::field::display(principal));
-        self.rate_limit
-            .check(principal.uuid())
-            .map_err(|status| *status)?;
+        let (metadata, extensions, message) = request.into_parts();
+        let correlation_id = correlation_id(&extensions);
+        let bearer = self
+            .authenticated(metadata.as_ref(), &correlation_id)
+            .await?;
         let session = Session {
             context: Arc::clone(&self.context),
             command,
@@ -54,15 +44,45 @@ impl Api {
             correlation_id,
             project: String::new(),
         };
-        Ok((session, request.into_inner()))
+        Ok((session, message))
     }
 
-    async fn bearer<T>(&self, request: &Request<T>) -> Result<Arc<(Bearer, Caller)>, Refusal> {
-        let refused =
-            |reason, message: String| Refusal::new(Code::Unauthenticated, reason, message);
-        let header = request.metadata().get("authorization").ok_or_else(|| {
-            let message = "send a token as `authorization: Bearer <token>` metadata".to_owned();
-            refused(ErrorReason::TokenMissing, message)
+    /// Passes where a known caller makes the call.
+    pub(super) async fn known(&self, parts: &http::request::Parts) -> Result<(), Status> {
+        let correlation_id = correlation_id(&parts.extensions);
+        self.authenticated(&parts.headers, &correlation_id)
+            .await
+            .map(drop)
+    }
+
+    /// Who makes the call, within the rate that it may.
+    async fn authenticated(
+        &self,
+        headers: &HeaderMap,
+        correlation_id: &str,
+    ) -> Result<Arc<(Bearer, Caller)>, Status> {
+        let bearer = match self.bearer(headers).await {
+            Ok(bearer) => bearer,
+            Err(refusal) => {
+                self.metrics.unauthenticated.inc();
+                return Err(refusal.into_status(correlation_id));
+            }
+        };
+        let principal = bearer.1.principal;
+        tracing::Span::current().record("principal", tracing::field::display(principal));
+        self.rate_limit
+            .check(principal.uuid())
+            .map_err(|status| *status)?;
+        Ok(bearer)
+    }
+
+    async fn bearer(&self, headers: &HeaderMap) -> Result<Arc<(Bearer, Caller)>, Refusal> {
+        let refused = |reason, message: &str| Refusal::new(Code::Unauthenticated, reason, message);
+        let header = headers.get(AUTHORIZATION).ok_or_else(|| {
+            refused(
+                ErrorReason::TokenMissing,
+                "send a token as `authorization: Bearer <token>` metadata",
+            )
         })?;
         let secret: TokenSecret = header
             .to_str()
@@ -71,21 +91,30 @@ impl Api {
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .and_then(|(_, token)| token.trim().parse().ok())
             .ok_or_else(|| {
-                let message = "the authorization metadata is not `Bearer` and a Slipway token; check that it was \
-                               copied completely";
-                refused(ErrorReason::TokenInvalid, message.to_owned())
+                refused(
+                    ErrorReason::TokenInvalid,
+                    "the authorization metadata is not `Bearer` and a Slipway token; check that it was copied \
+                     completely",
+                )
             })?;
         authenticate(&self.context, &secret).await.map_err(|error| {
             let message = error.to_string();
             match error {
-                AuthenticationError::Unknown => refused(ErrorReason::TokenInvalid, message),
-                AuthenticationError::Revoked => refused(ErrorReason::TokenRevoked, message),
-                AuthenticationError::Expired => refused(ErrorReason::TokenExpired, message),
-                AuthenticationError::Disabled => refused(ErrorReason::PrincipalDisabled, message),
+                AuthenticationError::Unknown => refused(ErrorReason::TokenInvalid, &message),
+                AuthenticationError::Revoked => refused(ErrorReason::TokenRevoked, &message),
+                AuthenticationError::Expired => refused(ErrorReason::TokenExpired, &message),
+                AuthenticationError::Disabled => refused(ErrorReason::PrincipalDisabled, &message),
                 AuthenticationError::Store(error) => error.into(),
             }
         })
     }
+}
+
+fn correlation_id(extensions: &http::Extensions) -> String {
+    extensions
+        .get::<RequestId>()
+        .map(|id| id.as_str().to_owned())
+        .unwrap_or_default()
 }
 
 impl Session {

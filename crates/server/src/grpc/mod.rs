@@ -13,12 +13,15 @@ mod show;
 
 use std::sync::Arc;
 
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
 use slipway_application::Context;
-use tonic::service::RoutesBuilder;
+use tonic::service::{Routes, RoutesBuilder};
 
 use crate::config::Limits;
 use crate::metrics::Metrics;
 use crate::rate_limit::RateLimit;
+use crate::serve::{Process, Protect};
 
 /// What all services share.
 pub struct Api {
@@ -29,10 +32,10 @@ pub struct Api {
 
 impl Api {
     /// The services' surroundings.
-    pub fn new(context: Arc<Context>, metrics: Arc<Metrics>, limits: &Limits) -> Arc<Self> {
+    pub fn new(context: Arc<Context>, process: &Process, limits: &Limits) -> Arc<Self> {
         Arc::new(Self {
             context,
-            metrics,
+            metrics: Arc::clone(&process.metrics),
             rate_limit: RateLimit::new(limits),
         })
     }
@@ -50,5 +53,23 @@ impl Api {
             )*};
         }
         add!();
+    }
+
+    /// Lets only known callers through.
+    pub fn protect(self: &Arc<Self>) -> Protect {
+        let api = Arc::clone(self);
+        Box::new(move |routes: Routes| {
+            let guard = from_fn(move |request: Request, next: Next| {
+                let api = Arc::clone(&api);
+                async move {
+                    let (parts, body) = request.into_parts();
+                    match api.known(&parts).await {
+                        Ok(()) => next.run(Request::from_parts(parts, body)).await,
+                        Err(status) => status.into_http(),
+                    }
+                }
+            });
+            routes.into_axum_router().layer(guard).into()
+        })
     }
 }

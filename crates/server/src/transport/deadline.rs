@@ -10,6 +10,7 @@ use axum::response::Response;
 use futures_util::stream;
 use http::HeaderMap;
 use http_body_util::{BodyExt, StreamBody};
+use slipway_api::errors::v1::ErrorReason;
 use tokio::time::{Instant, sleep_until, timeout};
 use tonic::{Code, Status};
 
@@ -81,7 +82,7 @@ impl Over {
                 humantime::format_duration(limit)
             ),
         };
-        refusal(Code::DeadlineExceeded, "DEADLINE_PASSED", message)
+        refusal(Code::DeadlineExceeded, ErrorReason::DeadlinePassed, message)
     }
 }
 
@@ -142,7 +143,7 @@ impl Stream {
         };
         tokio::select! {
             status = self.timed_out() => status,
-            () = drained => refusal(Code::Unavailable, "SHUTTING_DOWN", "the server is stopping; connect again"),
+            () = drained => refusal(Code::Unavailable, ErrorReason::ShuttingDown, "the server is stopping; connect again"),
         }
     }
 
@@ -159,7 +160,7 @@ impl Stream {
                     "no message went either way for {}; open the stream again",
                     humantime::format_duration(self.idle_timeout)
                 );
-                return refusal(Code::DeadlineExceeded, "DEADLINE_PASSED", message);
+                return refusal(Code::DeadlineExceeded, ErrorReason::DeadlinePassed, message);
             }
         }
     }

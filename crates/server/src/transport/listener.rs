@@ -10,63 +10,93 @@ use futures_util::{Stream, stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::Sleep;
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
 use crate::metrics::{Counted, Metrics};
+use crate::shutdown::Shutdown;
 
-/// How long a new connection may stay silent. Keepalive begins only once HTTP/2 is spoken.
-const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How many bytes a client sends at least before it is heard: the preface of HTTP/2, which no TLS greeting falls short
+/// of either.
+const GREETING_BYTES: usize = 24;
+/// How long they may take. Keepalive begins only afterwards.
+const GREETING_TIMEOUT: Duration = Duration::from_secs(10);
 /// The pause after a failed accept, such as for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Accepts connections while `places` has room, and closes further ones at once: a client told so soon tries another
-/// replica. The stream never ends and never fails; dropping it closes the listener.
-pub(super) fn connections(
-    listener: TcpListener,
-    places: Arc<Semaphore>,
-    metrics: Arc<Metrics>,
-) -> impl Stream<Item = io::Result<Connection>> {
-    stream::unfold(
-        (listener, places, metrics),
-        async |(listener, places, metrics)| {
-            loop {
-                let socket = match listener.accept().await {
-                    Ok((socket, _)) => socket,
-                    Err(error) => {
-                        tracing::warn!(%error, "a connection can't be accepted");
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
-                        continue;
-                    }
-                };
-                let Ok(place) = places.clone().try_acquire_owned() else {
-                    metrics.connections_refused.inc();
-                    continue;
-                };
-                // Without it, an answer of several packets waits about 40 ms for a delayed acknowledgement.
-                if let Err(error) = socket.set_nodelay(true) {
-                    tracing::debug!(%error, "the peer is gone already");
+/// The gRPC listener.
+pub(super) struct Listener {
+    /// Where connections arrive.
+    pub(super) socket: TcpListener,
+    /// One permit for each open connection.
+    pub(super) places: Arc<Semaphore>,
+    /// Where connections are counted.
+    pub(super) metrics: Arc<Metrics>,
+    /// When it begins, connections on which nobody has spoken yet are closed.
+    pub(super) shutdown: Shutdown,
+}
+
+impl Listener {
+    /// Accepts connections while there are places, and closes further ones at once: a client told so soon tries another
+    /// replica. The stream never ends and never fails; dropping it closes the listener.
+    pub(super) fn connections(self) -> impl Stream<Item = io::Result<Connection>> {
+        stream::unfold(self, async |listener| {
+            Some((Ok(listener.accept().await), listener))
+        })
+    }
+
+    async fn accept(&self) -> Connection {
+        loop {
+            let socket = match self.socket.accept().await {
+                Ok((socket, _)) => socket,
+                Err(error) => {
+                    tracing::warn!(%error, "a connection can't be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
                     continue;
                 }
-                let connection = Connection {
-                    socket,
-                    silent: Some(Box::pin(tokio::time::sleep(FIRST_BYTE_TIMEOUT))),
-                    _place: place,
-                    _counted: Counted::new(&metrics.connections),
-                };
-                return Some((Ok(connection), (listener, places, metrics)));
+            };
+            let Ok(place) = self.places.clone().try_acquire_owned() else {
+                self.metrics.connections_refused.inc();
+                continue;
+            };
+            // Without it, an answer of several packets waits about 40 ms for a delayed acknowledgement.
+            if let Err(error) = socket.set_nodelay(true) {
+                tracing::debug!(%error, "the peer is gone already");
+                continue;
             }
-        },
-    )
+            let draining = self.shutdown.draining();
+            return Connection {
+                socket,
+                greeting: Some(Greeting {
+                    bytes: 0,
+                    over: Box::pin(async move {
+                        tokio::select! {
+                            () = tokio::time::sleep(GREETING_TIMEOUT) => {}
+                            () = draining => {}
+                        }
+                    }),
+                }),
+                _place: place,
+                _counted: Counted::new(&self.metrics.connections),
+            };
+        }
+    }
 }
 
 /// An accepted connection, which holds its place until it is closed.
 pub(super) struct Connection {
     socket: TcpStream,
-    /// Runs until the first byte has arrived.
-    silent: Option<Pin<Box<Sleep>>>,
+    /// Set until the client has been heard.
+    greeting: Option<Greeting>,
     _place: OwnedSemaphorePermit,
     _counted: Counted,
+}
+
+/// A connection whose client hasn't said enough yet.
+struct Greeting {
+    /// How many bytes have arrived.
+    bytes: usize,
+    /// Ready when no more are waited for.
+    over: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
 impl Connected for Connection {
@@ -83,14 +113,19 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if let Poll::Ready(read) = Pin::new(&mut self.socket).poll_read(cx, buffer) {
-            self.silent = None;
-            return Poll::Ready(read);
-        }
-        let Some(silent) = &mut self.silent else {
-            return Poll::Pending;
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.socket).poll_read(cx, buffer);
+        let Some(greeting) = &mut self.greeting else {
+            return read;
         };
-        ready!(silent.as_mut().poll(cx));
+        if read.is_ready() {
+            greeting.bytes += buffer.filled().len() - before;
+            if greeting.bytes >= GREETING_BYTES {
+                self.greeting = None;
+            }
+            return read;
+        }
+        ready!(greeting.over.as_mut().poll(cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
@@ -127,57 +162,79 @@ impl AsyncWrite for Connection {
 
 #[cfg(test)]
 mod tests {
-    use std::pin::pin;
+    use std::net::SocketAddr;
 
-    use futures_util::StreamExt;
-    use tokio::io::AsyncReadExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
 
+    async fn listener() -> (Listener, SocketAddr) {
+        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = socket.local_addr().unwrap();
+        let listener = Listener {
+            socket,
+            places: Arc::new(Semaphore::new(1)),
+            metrics: Arc::new(Metrics::new()),
+            shutdown: Shutdown::default(),
+        };
+        (listener, address)
+    }
+
     #[tokio::test]
     async fn accepted_connections_are_bounded_and_send_without_delay() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let metrics = Arc::new(Metrics::new());
-        let mut connections = pin!(connections(
-            listener,
-            Arc::new(Semaphore::new(1)),
-            metrics.clone()
-        ));
-
+        let (listener, address) = listener().await;
         let _first = TcpStream::connect(address).await.unwrap();
-        let accepted = connections.next().await.unwrap().unwrap();
+        let accepted = listener.accept().await;
         assert!(accepted.socket.nodelay().unwrap());
-        assert_eq!(metrics.connections.get(), 1);
+        assert_eq!(listener.metrics.connections.get(), 1);
 
         let mut second = TcpStream::connect(address).await.unwrap();
         let mut byte = [0];
         tokio::select! {
-            _ = connections.next() => panic!("there is no place for a second connection"),
+            _ = listener.accept() => panic!("there is no place for a second connection"),
             read = second.read(&mut byte) => assert_eq!(read.unwrap(), 0, "the second connection is closed"),
         }
-        assert_eq!(metrics.connections_refused.get(), 1);
+        assert_eq!(listener.metrics.connections_refused.get(), 1);
 
         drop(accepted);
         let _third = TcpStream::connect(address).await.unwrap();
-        assert!(connections.next().await.unwrap().is_ok());
+        listener.accept().await;
     }
 
     #[tokio::test]
-    async fn a_connection_on_which_nobody_speaks_is_closed() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let _client = TcpStream::connect(listener.local_addr().unwrap())
-            .await
-            .unwrap();
-        let mut connections = pin!(connections(
-            listener,
-            Arc::new(Semaphore::new(1)),
-            Arc::new(Metrics::new())
-        ));
-        let mut accepted = connections.next().await.unwrap().unwrap();
+    async fn a_client_has_to_speak_soon() {
+        let (listener, address) = listener().await;
+        let mut client = TcpStream::connect(address).await.unwrap();
+        let mut accepted = listener.accept().await;
+        client.write_all(b"PRI").await.unwrap();
+        accepted.read_exact(&mut [0; 3]).await.unwrap();
 
         tokio::time::pause();
         let error = accepted.read(&mut [0]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn a_drain_closes_connections_on_which_nobody_has_spoken() {
+        let (listener, address) = listener().await;
+        let _client = TcpStream::connect(address).await.unwrap();
+        let mut accepted = listener.accept().await;
+        listener.shutdown.begin();
+        let error = accepted.read(&mut [0]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_has_spoken_may_be_silent() {
+        let (listener, address) = listener().await;
+        let mut client = TcpStream::connect(address).await.unwrap();
+        let mut accepted = listener.accept().await;
+        client.write_all(&[0; GREETING_BYTES]).await.unwrap();
+        accepted.read_exact(&mut [0; GREETING_BYTES]).await.unwrap();
+
+        tokio::time::pause();
+        let mut byte = [0];
+        let read = tokio::time::timeout(GREETING_TIMEOUT * 10, accepted.read(&mut byte)).await;
+        assert!(read.is_err(), "{read:?}");
     }
 }

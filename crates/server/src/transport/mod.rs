@@ -31,9 +31,10 @@ use tonic::transport::server::{Router, TcpConnectInfo, TlsConnectInfo};
 use tonic::transport::{Identity, Server, ServerTlsConfig};
 
 pub use methods::{Method, Methods};
-pub use refusal::{ERROR_DOMAIN, refusal, refusal_after};
+pub use refusal::{ERROR_DOMAIN, error_info, refusal, refusal_after};
 pub use request_id::RequestId;
 
+use self::listener::Listener;
 use crate::config::{Config, Limits, Tls};
 use crate::metrics::Metrics;
 use crate::shutdown::Shutdown;
@@ -110,11 +111,15 @@ impl Transport {
         listener: TcpListener,
         routes: Routes,
     ) -> Result<(), TransportError> {
-        let connections =
-            listener::connections(listener, self.connections.clone(), self.metrics.clone());
+        let listener = Listener {
+            socket: listener,
+            places: self.connections.clone(),
+            metrics: self.metrics.clone(),
+            shutdown: self.shutdown.clone(),
+        };
         self.router(routes)
             .await?
-            .serve_with_incoming_shutdown(connections, self.shutdown.draining())
+            .serve_with_incoming_shutdown(listener.connections(), self.shutdown.draining())
             .await
             .map_err(TransportError::Serve)
     }

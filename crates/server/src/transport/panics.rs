@@ -11,10 +11,11 @@ use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::{FutureExt, stream};
 use http_body_util::{BodyExt, StreamBody};
+use slipway_api::errors::v1::ErrorReason;
 use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, StatusExt};
+use tonic_types::StatusExt;
 
-use super::refusal::{ERROR_DOMAIN, answer, code_in, trailers};
+use super::refusal::{answer, code_in, error_info, trailers};
 use super::{RequestId, Transport};
 
 /// Answers `INTERNAL` without a word about the cause, which goes to the log.
@@ -62,7 +63,7 @@ impl Transport {
         );
         let id = id.map(|id| ("correlation_id".to_owned(), id.as_str().to_owned()));
         let metadata: HashMap<_, _> = id.into_iter().collect();
-        let details = ErrorDetails::with_error_info("INTERNAL", ERROR_DOMAIN, metadata);
+        let details = error_info(ErrorReason::Internal, metadata);
         let message =
             "the server failed to answer; its log tells why, under this call's x-request-id";
         Status::with_error_details(Code::Internal, message, details)

@@ -1,11 +1,13 @@
 //! Refusals in one form: a code, words, and a reason that programs can read.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::response::Response;
 use http::HeaderMap;
 use http_body::Frame;
+use slipway_api::errors::v1::ErrorReason;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
@@ -13,21 +15,30 @@ use tonic_types::{ErrorDetails, StatusExt};
 pub const ERROR_DOMAIN: &str = "slipway";
 
 /// A status with `google.rpc.ErrorInfo` and nothing else.
-pub fn refusal(code: Code, reason: &str, message: impl Into<String>) -> Status {
-    let details = ErrorDetails::with_error_info(reason, ERROR_DOMAIN, []);
-    Status::with_error_details(code, message, details)
+pub fn refusal(code: Code, reason: ErrorReason, message: impl Into<String>) -> Status {
+    Status::with_error_details(code, message, error_info(reason, []))
 }
 
 /// A status with `google.rpc.ErrorInfo`, and `google.rpc.RetryInfo` that asks for this pause.
 pub fn refusal_after(
     pause: Duration,
     code: Code,
-    reason: &str,
+    reason: ErrorReason,
     message: impl Into<String>,
 ) -> Status {
-    let mut details = ErrorDetails::with_error_info(reason, ERROR_DOMAIN, []);
+    let mut details = error_info(reason, []);
     details.set_retry_info(Some(pause));
     Status::with_error_details(code, message, details)
+}
+
+/// Details that hold `google.rpc.ErrorInfo`: the reason under its name without prefix, and what it is about.
+pub fn error_info(
+    reason: ErrorReason,
+    metadata: impl Into<HashMap<String, String>>,
+) -> ErrorDetails {
+    let name = reason.as_str_name();
+    let name = name.strip_prefix("ERROR_REASON_").unwrap_or(name);
+    ErrorDetails::with_error_info(name, ERROR_DOMAIN, metadata)
 }
 
 /// The status as a whole answer.

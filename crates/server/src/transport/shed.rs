@@ -8,6 +8,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http_body_util::BodyExt;
+use slipway_api::errors::v1::ErrorReason;
 use tonic::Code;
 
 use super::Transport;
@@ -50,7 +51,7 @@ pub(super) async fn admit(
         return answer(refusal_after(
             RETRY_AFTER,
             Code::ResourceExhausted,
-            "OVERLOADED",
+            ErrorReason::Overloaded,
             message,
         ));
     };

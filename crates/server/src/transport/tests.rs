@@ -30,15 +30,15 @@ impl IdGenerator for OneId {
 }
 
 /// A transport around a service with the methods `Echo`, `Hang`, `Panic` (unary) and `Tick`, `Fall`, `Silent` (streams).
-struct Bench {
-    transport: Arc<Transport>,
+pub(super) struct Bench {
+    pub(super) transport: Arc<Transport>,
     routes: Routes,
     /// Lets every `Hang` answer.
     release: Arc<Notify>,
 }
 
 impl Bench {
-    fn new(limits: Limits) -> Self {
+    pub(super) fn new(limits: Limits) -> Self {
         let config = Config {
             limits,
             ..Config::default()
@@ -119,7 +119,7 @@ impl Bench {
     }
 }
 
-async fn end(response: Response<tonic::body::Body>) -> (Status, usize) {
+pub(super) async fn end(response: Response<tonic::body::Body>) -> (Status, usize) {
     if let Some(status) = Status::from_header_map(response.headers()) {
         return (status, 0);
     }
@@ -182,7 +182,7 @@ fn methods() -> Methods {
     Methods::from_descriptor_sets(&[&set, tonic_health::pb::FILE_DESCRIPTOR_SET]).unwrap()
 }
 
-fn reason(status: &Status) -> String {
+pub(super) fn reason(status: &Status) -> String {
     let info = status
         .get_details_error_info()
         .expect("every refusal gives a reason");
@@ -394,123 +394,4 @@ async fn every_call_is_counted_once_under_a_bounded_name() {
         "{text}"
     );
     assert!(bench.metric("slipway_rpc_in_flight 0"));
-}
-
-/// Sends these bytes to a real generated service.
-async fn raw(bytes: &[u8], headers: &[(&'static str, &str)], path: &str) -> Status {
-    let bench = Bench::new(Limits::default());
-    let reporter = tonic_health::server::HealthReporter::new();
-    let service = tonic_health::server::HealthService::from_health_reporter(reporter);
-    let service = tonic_health::pb::health_server::HealthServer::new(service)
-        .max_decoding_message_size(100)
-        .max_encoding_message_size(1);
-    let bench = Bench {
-        routes: bench.transport.wrap(Routes::new(service)),
-        ..bench
-    };
-    let mut request = Request::post(path).header("content-type", "application/grpc");
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    let body = http_body_util::Full::new(Bytes::copy_from_slice(bytes));
-    let request = request.body(tonic::body::Body::new(body)).unwrap();
-    end(bench.routes.oneshot(request).await.unwrap()).await.0
-}
-
-#[tokio::test]
-async fn what_the_library_refuses_has_our_form() {
-    const CHECK: &str = "/grpc.health.v1.Health/Check";
-    let too_large = [&[0, 0, 0, 0, 101][..], &[0; 101]].concat();
-    let gzip = [("grpc-encoding", "gzip")];
-    for (bytes, headers, path, code, reason_expected) in [
-        // Field 1 is a string: a number there, a string that is no UTF-8, a string that ends too soon.
-        (
-            &[0, 0, 0, 0, 2, 8, 1][..],
-            &[][..],
-            CHECK,
-            Code::InvalidArgument,
-            "MESSAGE_MALFORMED",
-        ),
-        (
-            &[0, 0, 0, 0, 3, 10, 1, 255],
-            &[],
-            CHECK,
-            Code::InvalidArgument,
-            "MESSAGE_MALFORMED",
-        ),
-        (
-            &[0, 0, 0, 0, 2, 10, 9],
-            &[],
-            CHECK,
-            Code::InvalidArgument,
-            "MESSAGE_MALFORMED",
-        ),
-        // A frame that is cut off, no frame at all, flags that mean nothing.
-        (
-            &[0, 0, 0, 0, 9, 1],
-            &[],
-            CHECK,
-            Code::InvalidArgument,
-            "MESSAGE_MALFORMED",
-        ),
-        (&[], &[], CHECK, Code::InvalidArgument, "MESSAGE_MALFORMED"),
-        (
-            &[1, 0, 0, 0, 0],
-            &[],
-            CHECK,
-            Code::InvalidArgument,
-            "MESSAGE_MALFORMED",
-        ),
-        (
-            &[7, 0, 0, 0, 0],
-            &[],
-            CHECK,
-            Code::InvalidArgument,
-            "MESSAGE_MALFORMED",
-        ),
-        (
-            &too_large,
-            &[],
-            CHECK,
-            Code::ResourceExhausted,
-            "MESSAGE_TOO_LARGE",
-        ),
-        // The whole server's health takes two bytes, one more than allowed here.
-        (
-            &[0, 0, 0, 0, 0],
-            &[],
-            CHECK,
-            Code::ResourceExhausted,
-            "ANSWER_TOO_LARGE",
-        ),
-        (
-            &[0, 0, 0, 0, 0],
-            &[],
-            "/grpc.health.v1.Health/No",
-            Code::Unimplemented,
-            "METHOD_UNKNOWN",
-        ),
-        (
-            &[0, 0, 0, 0, 0],
-            &[],
-            "/no.Such/Method",
-            Code::Unimplemented,
-            "METHOD_UNKNOWN",
-        ),
-        (
-            &[0, 0, 0, 0, 0],
-            &gzip,
-            CHECK,
-            Code::Unimplemented,
-            "COMPRESSION_UNSUPPORTED",
-        ),
-    ] {
-        let status = raw(bytes, headers, path).await;
-        assert_eq!(status.code(), code, "{bytes:?} {path}: {status:?}");
-        assert_eq!(
-            reason(&status),
-            reason_expected,
-            "{bytes:?} {path}: {status:?}"
-        );
-    }
 }

@@ -1,0 +1,243 @@
+//! Connections: how they are set up, and how statements run on them, be it on a pool or in a transaction.
+
+use std::time::Duration;
+
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend,
+    FromQueryResult, SqlxPostgresConnector, SqlxSqliteConnector, Statement, Value,
+    sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+};
+use slipway_kernel::PageSize;
+use slipway_store::StoreError;
+
+use crate::{Options, error::store_error};
+
+/// How long `SQLite` waits for a lock that another process holds (a backup, the command line).
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a statement may run on `PostgreSQL`: longer than any of ours should, shorter than a caller waits.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
+/// After how long a transaction that does nothing is ended by `PostgreSQL`.
+const IDLE_IN_TRANSACTION_TIMEOUT: Duration = Duration::from_mins(1);
+/// After how long a connection nobody needs is closed.
+const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
+/// A pinged connection costs a round trip, so only those are pinged that a firewall may have dropped.
+const PING_AFTER_IDLE: Duration = Duration::from_secs(30);
+
+/// Which database it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    Sqlite,
+    Postgres,
+}
+
+impl Dialect {
+    /// `postgres` on `PostgreSQL` and nothing on `SQLite`: for row locks, which a database with one writer has no need
+    /// of.
+    pub(crate) const fn postgres_only(self, postgres: &'static str) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => postgres,
+        }
+    }
+}
+
+/// What statements run on.
+#[derive(Debug)]
+pub(crate) enum Connection {
+    /// Any free connection of a pool, each statement for itself.
+    Pool(DatabaseConnection),
+    /// One transaction.
+    Transaction(DatabaseTransaction),
+}
+
+impl Connection {
+    pub(crate) fn dialect(&self) -> Dialect {
+        match self.backend() {
+            DbBackend::Postgres => Dialect::Postgres,
+            _ => Dialect::Sqlite,
+        }
+    }
+
+    fn backend(&self) -> DbBackend {
+        match self {
+            Self::Pool(pool) => pool.get_database_backend(),
+            Self::Transaction(transaction) => transaction.get_database_backend(),
+        }
+    }
+
+    /// Runs a statement and says how many rows it changed.
+    pub(crate) async fn execute(
+        &self,
+        sql: impl Into<String>,
+        values: impl IntoIterator<Item = Value>,
+    ) -> Result<u64, StoreError> {
+        let statement = Statement::from_sql_and_values(self.backend(), sql, values);
+        let result = match self {
+            Self::Pool(pool) => pool.execute_raw(statement).await,
+            Self::Transaction(transaction) => transaction.execute_raw(statement).await,
+        };
+        Ok(result.map_err(store_error)?.rows_affected())
+    }
+
+    /// Runs a statement and reads the rows it answers with.
+    pub(crate) async fn all<R: FromQueryResult>(
+        &self,
+        sql: impl Into<String>,
+        values: impl IntoIterator<Item = Value>,
+    ) -> Result<Vec<R>, StoreError> {
+        let statement = Statement::from_sql_and_values(self.backend(), sql, values);
+        let rows = match self {
+            Self::Pool(pool) => pool.query_all_raw(statement).await,
+            Self::Transaction(transaction) => transaction.query_all_raw(statement).await,
+        };
+        rows.map_err(store_error)?
+            .iter()
+            .map(|row| R::from_query_result(row, "").map_err(store_error))
+            .collect()
+    }
+
+    /// Runs a statement that answers with one row or none.
+    pub(crate) async fn one<R: FromQueryResult>(
+        &self,
+        sql: impl Into<String>,
+        values: impl IntoIterator<Item = Value>,
+    ) -> Result<Option<R>, StoreError> {
+        let statement = Statement::from_sql_and_values(self.backend(), sql, values);
+        let row = match self {
+            Self::Pool(pool) => pool.query_one_raw(statement).await,
+            Self::Transaction(transaction) => transaction.query_one_raw(statement).await,
+        };
+        row.map_err(store_error)?
+            .map(|row| R::from_query_result(&row, "").map_err(store_error))
+            .transpose()
+    }
+}
+
+/// `($1, $2), ($3, $4)`: the rows of an insert.
+pub(crate) fn placeholders(rows: usize, columns: usize) -> String {
+    let row = |row: usize| {
+        let values: Vec<_> = (1..=columns)
+            .map(|column| format!("${}", row * columns + column))
+            .collect();
+        format!("({})", values.join(", "))
+    };
+    (0..rows).map(row).collect::<Vec<_>>().join(", ")
+}
+
+/// `$1, $2, $3`: the values of an `IN`.
+pub(crate) fn list(values: usize) -> String {
+    let values: Vec<_> = (1..=values).map(|value| format!("${value}")).collect();
+    values.join(", ")
+}
+
+/// The limit of a page: one row more than it has, which says whether another page follows.
+pub(crate) fn limit(size: PageSize) -> Value {
+    (i64::from(size.get()) + 1).into()
+}
+
+/// How many rows of `columns` values fit into one statement, on both databases (`SQLite` takes 32,766 values).
+pub(crate) const fn rows_per_statement(columns: usize) -> usize {
+    32_000 / columns
+}
+
+/// The one connection that writes to a `SQLite` database.
+pub(crate) async fn sqlite_writer(options: &Options) -> Result<DatabaseConnection, StoreError> {
+    let mut connect = common(options);
+    connect
+        .min_connections(1)
+        .max_connections(1)
+        .idle_timeout(None)
+        .map_sqlx_sqlite_opts(|sqlite| {
+            sqlite_settings(sqlite)
+                .journal_mode(SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Full)
+                // Without it, INSERT OR REPLACE would pass by the triggers that keep facts.
+                .pragma("recursive_triggers", "on")
+                .pragma("cache_size", "-4096")
+                // What a long import leaves behind is given back.
+                .pragma("journal_size_limit", "67108864")
+        });
+    SqlxSqliteConnector::connect(connect)
+        .await
+        .map_err(store_error)
+}
+
+/// The connections that read from a `SQLite` database.
+pub(crate) async fn sqlite_readers(options: &Options) -> Result<DatabaseConnection, StoreError> {
+    let mut connect = common(options);
+    connect
+        .max_connections(options.max_connections.max(1))
+        .map_sqlx_sqlite_opts(|sqlite| {
+            sqlite_settings(sqlite)
+                .create_if_missing(false)
+                .pragma("query_only", "on")
+                .pragma("cache_size", "-2048")
+        });
+    SqlxSqliteConnector::connect(connect)
+        .await
+        .map_err(store_error)
+}
+
+fn sqlite_settings(sqlite: SqliteConnectOptions) -> SqliteConnectOptions {
+    sqlite
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .pragma("temp_store", "memory")
+        // Pages come from the operating system's cache; mapped ones would count as ours.
+        .pragma("mmap_size", "0")
+}
+
+/// The connections to a `PostgreSQL` database.
+pub(crate) async fn postgres(options: &Options) -> Result<DatabaseConnection, StoreError> {
+    let mut connect = common(options);
+    connect
+        .max_connections(options.max_connections.max(1))
+        .test_before_acquire_if_idle_for(PING_AFTER_IDLE)
+        .statement_timeout(STATEMENT_TIMEOUT)
+        .map_sqlx_postgres_opts(|postgres| {
+            let idle = IDLE_IN_TRANSACTION_TIMEOUT.as_millis().to_string();
+            postgres.options([
+                ("idle_in_transaction_session_timeout", idle.as_str()),
+                ("default_transaction_isolation", "read committed"),
+                // Compiling a statement takes longer than any of ours should run.
+                ("jit", "off"),
+            ])
+        });
+    SqlxPostgresConnector::connect(connect)
+        .await
+        .map_err(store_error)
+}
+
+/// One connection to a `PostgreSQL` database whose statements may take as long as they need.
+pub(crate) async fn postgres_patient(options: &Options) -> Result<DatabaseConnection, StoreError> {
+    let mut connect = common(options);
+    connect
+        .max_connections(1)
+        .idle_timeout(None)
+        .max_lifetime(None);
+    SqlxPostgresConnector::connect(connect)
+        .await
+        .map_err(store_error)
+}
+
+fn common(options: &Options) -> ConnectOptions {
+    let mut connect = ConnectOptions::new(options.url.clone());
+    connect
+        .acquire_timeout(options.acquire_timeout)
+        .idle_timeout(IDLE_TIMEOUT)
+        .test_before_acquire(false)
+        .set_application_name("slipway")
+        .sqlx_logging(false)
+        .record_stmt_in_spans(false);
+    connect
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_count_on() {
+        assert_eq!(placeholders(2, 3), "($1, $2, $3), ($4, $5, $6)");
+    }
+}

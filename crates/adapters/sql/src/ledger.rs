@@ -1,0 +1,133 @@
+//! The ledger: records and the current state that follows from them.
+
+mod cells;
+mod current_state;
+mod history;
+mod insert;
+pub(crate) mod record;
+mod statistics;
+mod targets;
+
+use async_trait::async_trait;
+use slipway_kernel::{
+    Key, Page, PageSize, PersonId, ProjectId, RecordId, Slug, StoreError, Timestamp,
+};
+use slipway_ledger::{
+    AsOf, Cell, CellFilter, CellNow, CellPlace, LedgerQueries, NewRecord, Record, RecordFilter,
+    RecordPlace, RecordRepository, Resolved, Retraction, Statistics,
+    record::{DeployedBy, Inserted, Placed, Target, TargetNames},
+};
+
+use crate::{SqlReader, SqlUnitOfWork};
+
+/// Whether the record `d` counts: nobody has taken it back.
+pub(crate) const NOT_RETRACTED: &str =
+    "NOT EXISTS (SELECT 1 FROM record_retraction x WHERE x.record_sequence = d.sequence)";
+
+#[async_trait]
+impl RecordRepository for SqlUnitOfWork {
+    async fn targets(
+        &mut self,
+        project: ProjectId,
+        names: &[TargetNames<'_>],
+    ) -> Result<Vec<Target>, StoreError> {
+        targets::targets(&self.connection, project, names).await
+    }
+
+    async fn claim_names(
+        &mut self,
+        project: ProjectId,
+        names: &[(&DeployedBy, PersonId)],
+    ) -> Result<Vec<PersonId>, StoreError> {
+        targets::claim_names(&self.connection, project, names).await
+    }
+
+    async fn insert(&mut self, records: &[NewRecord]) -> Result<Vec<Inserted>, StoreError> {
+        insert::insert(&self.connection, records).await
+    }
+
+    async fn advance(&mut self, placed: &[Placed<'_>]) -> Result<(), StoreError> {
+        current_state::advance(&self.connection, placed).await
+    }
+
+    async fn retract(
+        &mut self,
+        project: ProjectId,
+        retraction: &Retraction,
+    ) -> Result<bool, StoreError> {
+        current_state::retract(&self.connection, project, retraction).await
+    }
+
+    async fn get(
+        &mut self,
+        project: ProjectId,
+        id: RecordId,
+    ) -> Result<Option<Record>, StoreError> {
+        history::record(&self.connection, project, id).await
+    }
+}
+
+#[async_trait]
+impl LedgerQueries for SqlReader {
+    async fn record(&self, project: ProjectId, id: RecordId) -> Result<Option<Record>, StoreError> {
+        history::record(&self.connection, project, id).await
+    }
+
+    async fn records(
+        &self,
+        project: ProjectId,
+        filter: &RecordFilter,
+        after: Option<RecordPlace>,
+        size: PageSize,
+    ) -> Result<Page<Record, RecordPlace>, StoreError> {
+        history::records(&self.connection, project, filter, after, size).await
+    }
+
+    async fn cell(
+        &self,
+        project: ProjectId,
+        application: &Key,
+        environment: &Slug,
+        as_of: Option<AsOf>,
+    ) -> Result<Option<Cell>, StoreError> {
+        cells::cell(&self.connection, project, application, environment, as_of).await
+    }
+
+    async fn cells(
+        &self,
+        project: ProjectId,
+        filter: &CellFilter,
+        as_of: Option<AsOf>,
+        after: Option<&CellPlace>,
+        size: PageSize,
+    ) -> Result<Page<Cell, CellPlace>, StoreError> {
+        cells::cells(&self.connection, project, filter, as_of, after, size).await
+    }
+
+    async fn cells_of_records(
+        &self,
+        project: ProjectId,
+        records: &[RecordId],
+    ) -> Result<Vec<CellNow>, StoreError> {
+        cells::cells_of_records(&self.connection, project, records).await
+    }
+
+    async fn resolve(
+        &self,
+        project: ProjectId,
+        application: &Key,
+        environment: &Slug,
+    ) -> Result<Option<Resolved>, StoreError> {
+        cells::resolve(&self.connection, project, application, environment).await
+    }
+
+    async fn statistics(
+        &self,
+        project: ProjectId,
+        since: Timestamp,
+        days_from: Timestamp,
+        environment: Option<&Slug>,
+    ) -> Result<Statistics, StoreError> {
+        statistics::statistics(&self.connection, project, since, days_from, environment).await
+    }
+}

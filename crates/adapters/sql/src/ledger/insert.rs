@@ -1,0 +1,194 @@
+//! Adding records.
+
+use std::collections::HashMap;
+
+use sea_orm::{FromQueryResult, Value, prelude::Uuid};
+use slipway_kernel::{RecordId, StoreError};
+use slipway_ledger::{
+    NewRecord,
+    record::{ExternalId, Inserted},
+};
+
+use crate::{
+    connection::{Connection, placeholders, rows_per_statement},
+    row::to_json,
+    values::Values,
+};
+
+const COLUMNS: [&str; 15] = [
+    "id",
+    "project_id",
+    "application_id",
+    "version_id",
+    "environment_id",
+    "kind",
+    "deployed_at",
+    "reported_at",
+    "recorded_at",
+    "reporter_id",
+    "deployed_by_id",
+    "risk",
+    "notes",
+    "attributes",
+    "external_id",
+];
+
+fn row(record: &NewRecord) -> Result<[Value; COLUMNS.len()], StoreError> {
+    Ok([
+        record.id.uuid().into(),
+        record.project.uuid().into(),
+        record.application.uuid().into(),
+        record.version.uuid().into(),
+        record.environment.uuid().into(),
+        record.kind.as_str().into(),
+        record.deployed_at.micros().into(),
+        record.reported_at.micros().into(),
+        record.recorded_at.micros().into(),
+        record.reporter.uuid().into(),
+        record
+            .deployed_by
+            .map(slipway_kernel::PersonId::uuid)
+            .into(),
+        record.risk.map(|risk| risk.as_str().to_owned()).into(),
+        record.notes.as_str().into(),
+        to_json(&record.attributes)?.into(),
+        record
+            .external_id
+            .as_ref()
+            .map(|id| id.as_str().to_owned())
+            .into(),
+    ])
+}
+
+#[derive(FromQueryResult)]
+struct AddedRow {
+    id: Uuid,
+    sequence: i64,
+}
+
+#[derive(FromQueryResult)]
+struct PresentRow {
+    number: i32,
+    id: Uuid,
+}
+
+/// One statement where all records are new, and one more for each sort of natural key where some are not. Both
+/// databases add the rows in the order given, so the ledger's order is the batch's.
+pub(super) async fn insert(
+    connection: &Connection,
+    records: &[NewRecord],
+) -> Result<Vec<Inserted>, StoreError> {
+    let mut inserted = Vec::with_capacity(records.len());
+    for records in records.chunks(rows_per_statement(COLUMNS.len())) {
+        inserted.extend(insert_chunk(connection, records).await?);
+    }
+    Ok(inserted)
+}
+
+async fn insert_chunk(
+    connection: &Connection,
+    records: &[NewRecord],
+) -> Result<Vec<Inserted>, StoreError> {
+    // Without a target, DO NOTHING covers both natural keys, and rows of the same statement too. It waits for a unit of
+    // work that is about to add the same record.
+    let sql = format!(
+        "INSERT INTO deployment_record ({}) VALUES {} ON CONFLICT DO NOTHING RETURNING id, sequence",
+        COLUMNS.join(", "),
+        placeholders(records.len(), COLUMNS.len())
+    );
+    let mut values = Vec::with_capacity(records.len() * COLUMNS.len());
+    for record in records {
+        values.extend(row(record)?);
+    }
+    let added: Vec<AddedRow> = connection.all(sql, values).await?;
+    let added: HashMap<Uuid, i64> = added
+        .into_iter()
+        .map(|row| (row.id, row.sequence))
+        .collect();
+    let present = present(connection, records, &added).await?;
+    records
+        .iter()
+        .enumerate()
+        .map(|(number, record)| {
+            if let Some(sequence) = added.get(&record.id.uuid()) {
+                return Ok(Inserted::Added {
+                    sequence: *sequence,
+                });
+            }
+            present
+                .get(&number)
+                .map(|id| Inserted::Present { id: *id })
+                .ok_or_else(|| {
+                    let problem = format!("record {} is neither new nor known", record.id);
+                    StoreError::Conflict(problem.into())
+                })
+        })
+        .collect()
+}
+
+/// The records that were there already, by the number of the record that has the same natural key.
+async fn present(
+    connection: &Connection,
+    records: &[NewRecord],
+    added: &HashMap<Uuid, i64>,
+) -> Result<HashMap<usize, RecordId>, StoreError> {
+    let mut external = (Values::default(), Vec::new());
+    let mut natural = (Values::default(), Vec::new());
+    for (number, record) in records.iter().enumerate() {
+        if added.contains_key(&record.id.uuid()) {
+            continue;
+        }
+        if let Some(id) = &record.external_id {
+            let key = external_key(&mut external.0, record, id);
+            external.1.push(format!("({number}, {key})"));
+        } else {
+            let key = natural_key(&mut natural.0, record);
+            natural.1.push(format!("({number}, {key})"));
+        }
+    }
+    let mut rows: Vec<PresentRow> = Vec::new();
+    if !external.1.is_empty() {
+        let sql = format!(
+            "SELECT n.column1 AS number, d.id FROM (VALUES {}) AS n JOIN deployment_record d \
+             ON d.project_id = n.column2 AND d.reporter_id = n.column3 AND d.external_id = n.column4",
+            external.1.join(", ")
+        );
+        rows.extend(connection.all::<PresentRow>(sql, external.0).await?);
+    }
+    if !natural.1.is_empty() {
+        let sql = format!(
+            "SELECT n.column1 AS number, d.id FROM (VALUES {}) AS n JOIN deployment_record d \
+             ON d.application_id = n.column2 AND d.version_id = n.column3 AND d.environment_id = n.column4 \
+             AND d.reported_at = n.column5 AND d.kind = n.column6 AND d.external_id IS NULL",
+            natural.1.join(", ")
+        );
+        rows.extend(connection.all::<PresentRow>(sql, natural.0).await?);
+    }
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| {
+            Some((
+                usize::try_from(row.number).ok()?,
+                RecordId::from_uuid(row.id),
+            ))
+        })
+        .collect())
+}
+
+fn external_key(values: &mut Values, record: &NewRecord, id: &ExternalId) -> String {
+    values.bind_all([
+        Value::from(record.project.uuid()),
+        record.reporter.uuid().into(),
+        id.as_str().into(),
+    ])
+}
+
+fn natural_key(values: &mut Values, record: &NewRecord) -> String {
+    values.bind_all([
+        Value::from(record.application.uuid()),
+        record.version.uuid().into(),
+        record.environment.uuid().into(),
+        record.reported_at.micros().into(),
+        record.kind.as_str().into(),
+    ])
+}

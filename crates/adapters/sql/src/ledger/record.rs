@@ -1,0 +1,161 @@
+//! Rows of records, parsed.
+
+use sea_orm::{FromQueryResult, prelude::Uuid};
+use slipway_kernel::{
+    ApplicationId, EnvironmentId, PersonId, PrincipalId, ProjectId, RecordId, StoreError, VersionId,
+};
+use slipway_ledger::{NewRecord, Record, Retraction};
+
+use crate::row::Place;
+
+/// A record with the names of what it is about.
+#[derive(FromQueryResult)]
+pub(super) struct RecordRow {
+    sequence: i64,
+    id: Uuid,
+    application: String,
+    application_name: String,
+    application_kind: String,
+    version: String,
+    environment: String,
+    environment_name: String,
+    kind: String,
+    deployed_at: i64,
+    recorded_at: i64,
+    reporter_id: Uuid,
+    deployed_by: Option<String>,
+    risk: Option<String>,
+    notes: String,
+    attributes: String,
+    external_id: Option<String>,
+    retracted_at: Option<i64>,
+    retracted_by: Option<Uuid>,
+    retraction_reason: Option<String>,
+}
+
+impl TryFrom<RecordRow> for Record {
+    type Error = StoreError;
+
+    fn try_from(row: RecordRow) -> Result<Self, StoreError> {
+        let place = Place {
+            table: "deployment_record",
+            row: &row.id,
+        };
+        let retraction = match (row.retracted_at, row.retracted_by, row.retraction_reason) {
+            (None, None, None) => None,
+            (Some(at), Some(by), Some(reason)) => Some(retraction(row.id, at, by, reason)?),
+            _ => return Err(place.inconsistent("sequence", "half a retraction belongs to it")),
+        };
+        Ok(Self {
+            id: RecordId::from_uuid(row.id),
+            sequence: row.sequence,
+            application: place.parse("application_id", row.application)?,
+            application_name: row.application_name,
+            application_kind: place.word("application_id", &row.application_kind)?,
+            version: place.parse("version_id", row.version)?,
+            environment: place.parse("environment_id", row.environment)?,
+            environment_name: row.environment_name,
+            kind: place.word("kind", &row.kind)?,
+            deployed_at: place.parse("deployed_at", row.deployed_at)?,
+            recorded_at: place.parse("recorded_at", row.recorded_at)?,
+            reporter: PrincipalId::from_uuid(row.reporter_id),
+            deployed_by: row.deployed_by,
+            risk: row
+                .risk
+                .as_deref()
+                .map(|risk| place.word("risk", risk))
+                .transpose()?,
+            notes: row.notes,
+            attributes: place.json("attributes", &row.attributes)?,
+            external_id: row.external_id,
+            retraction,
+        })
+    }
+}
+
+/// A record exactly as it was added.
+#[derive(FromQueryResult)]
+pub(crate) struct PlainRecordRow {
+    id: Uuid,
+    project_id: Uuid,
+    application_id: Uuid,
+    version_id: Uuid,
+    environment_id: Uuid,
+    kind: String,
+    deployed_at: i64,
+    reported_at: i64,
+    recorded_at: i64,
+    reporter_id: Uuid,
+    deployed_by_id: Option<Uuid>,
+    risk: Option<String>,
+    notes: String,
+    attributes: String,
+    external_id: Option<String>,
+}
+
+impl TryFrom<PlainRecordRow> for NewRecord {
+    type Error = StoreError;
+
+    fn try_from(row: PlainRecordRow) -> Result<Self, StoreError> {
+        let place = Place {
+            table: "deployment_record",
+            row: &row.id,
+        };
+        Ok(Self {
+            id: RecordId::from_uuid(row.id),
+            project: ProjectId::from_uuid(row.project_id),
+            application: ApplicationId::from_uuid(row.application_id),
+            version: VersionId::from_uuid(row.version_id),
+            environment: EnvironmentId::from_uuid(row.environment_id),
+            kind: place.word("kind", &row.kind)?,
+            deployed_at: place.parse("deployed_at", row.deployed_at)?,
+            reported_at: place.parse("reported_at", row.reported_at)?,
+            recorded_at: place.parse("recorded_at", row.recorded_at)?,
+            reporter: PrincipalId::from_uuid(row.reporter_id),
+            deployed_by: row.deployed_by_id.map(PersonId::from_uuid),
+            risk: row
+                .risk
+                .as_deref()
+                .map(|risk| place.word("risk", risk))
+                .transpose()?,
+            notes: place.parse("notes", row.notes)?,
+            attributes: place.json("attributes", &row.attributes)?,
+            external_id: place.parse_option("external_id", row.external_id)?,
+        })
+    }
+}
+
+/// A retraction.
+#[derive(FromQueryResult)]
+pub(crate) struct RetractionRow {
+    record_id: Uuid,
+    retracted_at: i64,
+    retracted_by: Uuid,
+    reason: String,
+}
+
+impl TryFrom<RetractionRow> for Retraction {
+    type Error = StoreError;
+
+    fn try_from(row: RetractionRow) -> Result<Self, StoreError> {
+        retraction(
+            row.record_id,
+            row.retracted_at,
+            row.retracted_by,
+            row.reason,
+        )
+    }
+}
+
+fn retraction(record: Uuid, at: i64, by: Uuid, reason: String) -> Result<Retraction, StoreError> {
+    let place = Place {
+        table: "record_retraction",
+        row: &record,
+    };
+    Ok(Retraction {
+        record: RecordId::from_uuid(record),
+        at: place.parse("retracted_at", at)?,
+        by: PrincipalId::from_uuid(by),
+        reason: place.parse("reason", reason)?,
+    })
+}

@@ -1,0 +1,145 @@
+//! The store on `SQLite` (the default) and `PostgreSQL`.
+//!
+//! Statements are SQL text that both databases understand (`docs/decisions/0003-sql-as-text.md`); where they can't,
+//! [`connection::Dialect`] has the words that differ. Rows are parsed into the types of the domain, and a row that no
+//! version of Slipway would have written is [`slipway_store::StoreError::Inconsistent`].
+
+mod audit;
+mod catalog;
+mod connection;
+mod error;
+mod identity;
+mod ledger;
+mod options;
+mod reader;
+mod request;
+mod row;
+mod schema;
+mod unit_of_work;
+mod values;
+
+pub use options::Options;
+pub use reader::SqlReader;
+pub use schema::{SchemaError, SchemaState, grant_application_role, migrate, schema_state};
+pub use unit_of_work::SqlUnitOfWork;
+
+use async_trait::async_trait;
+use sea_orm::{
+    AccessMode, DatabaseConnection, IsolationLevel, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait,
+};
+use slipway_audit::ChangeFeed;
+use slipway_store::{Reader, Store, StoreError, UnitOfWork};
+
+use crate::{
+    audit::SharedHorizon,
+    connection::{Connection, Dialect},
+    error::store_error,
+};
+
+/// A database on `SQLite` or `PostgreSQL`, through pools of connections.
+///
+/// On `SQLite` one connection writes, one unit of work at a time, and the others read; on `PostgreSQL` one pool does
+/// both.
+#[derive(Debug, Clone)]
+pub struct SqlStore {
+    dialect: Dialect,
+    writer: DatabaseConnection,
+    readers: DatabaseConnection,
+    reader: SqlReader,
+    horizon: SharedHorizon,
+}
+
+impl SqlStore {
+    /// Connects to a database whose schema is up to date (see [`migrate`]). It answers [`StoreError::Unavailable`]
+    /// where the database can't be reached, and [`StoreError::Fault`] where the URL is of another kind.
+    pub async fn connect(options: &Options) -> Result<Self, StoreError> {
+        let dialect = options.dialect()?;
+        let (writer, readers) = match dialect {
+            Dialect::Sqlite => {
+                // The writer first: it makes the file and sets its journal.
+                let writer = connection::sqlite_writer(options).await?;
+                (writer, connection::sqlite_readers(options).await?)
+            }
+            Dialect::Postgres => {
+                let pool = connection::postgres(options).await?;
+                (pool.clone(), pool)
+            }
+        };
+        let reader = SqlReader::new(Connection::Pool(readers.clone()));
+        Ok(Self {
+            dialect,
+            writer,
+            readers,
+            reader,
+            horizon: SharedHorizon::default(),
+        })
+    }
+
+    /// Closes all connections, once they are given back.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        self.readers.close_by_ref().await.map_err(store_error)?;
+        self.writer.close_by_ref().await.map_err(store_error)
+    }
+
+    fn pool(&self) -> &Connection {
+        &self.reader.connection
+    }
+}
+
+#[async_trait]
+impl Store for SqlStore {
+    async fn begin(&self) -> Result<Box<dyn UnitOfWork>, StoreError> {
+        let options = match self.dialect {
+            // A deferred transaction that turns into a writing one fails under concurrency instead of waiting.
+            Dialect::Sqlite => TransactionOptions {
+                sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+                ..TransactionOptions::default()
+            },
+            // READ COMMITTED, by the connection's settings.
+            Dialect::Postgres => TransactionOptions::default(),
+        };
+        let transaction = self
+            .writer
+            .begin_with_options(options)
+            .await
+            .map_err(store_error)?;
+        let unit = SqlUnitOfWork::new(transaction, self.horizon.clone());
+        Ok(Box::new(unit))
+    }
+
+    fn reader(&self) -> &dyn Reader {
+        &self.reader
+    }
+
+    async fn snapshot(&self) -> Result<Box<dyn Reader>, StoreError> {
+        let options = match self.dialect {
+            // The snapshot is taken by the first statement.
+            Dialect::Sqlite => TransactionOptions {
+                sqlite_transaction_mode: Some(SqliteTransactionMode::Deferred),
+                ..TransactionOptions::default()
+            },
+            Dialect::Postgres => TransactionOptions {
+                isolation_level: Some(IsolationLevel::RepeatableRead),
+                access_mode: Some(AccessMode::ReadOnly),
+                ..TransactionOptions::default()
+            },
+        };
+        let transaction = self
+            .readers
+            .begin_with_options(options)
+            .await
+            .map_err(store_error)?;
+        Ok(Box::new(SqlReader::new(Connection::Transaction(
+            transaction,
+        ))))
+    }
+
+    fn changes(&self) -> &dyn ChangeFeed {
+        self
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.readers.ping().await.map_err(store_error)
+    }
+}

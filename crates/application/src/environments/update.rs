@@ -1,0 +1,77 @@
+use serde::Serialize;
+use slipway_audit::Resource;
+use slipway_catalog::Environment;
+use slipway_identity::Command;
+use slipway_kernel::{
+    Slug, Tier,
+    text::{Description, DisplayName},
+};
+
+use super::{EnvironmentError, described};
+use crate::{
+    Call, Context,
+    change::{Change, Done},
+};
+
+/// What to change about an environment; what is `None` stays.
+#[derive(Debug, Clone, Serialize)]
+pub struct UpdateEnvironment {
+    /// The project.
+    pub project: Slug,
+    /// The environment.
+    pub environment: Slug,
+    /// What people call it.
+    pub display_name: Option<DisplayName>,
+    /// What it is for.
+    pub description: Option<Description>,
+    /// How much depends on it.
+    pub tier: Option<Tier>,
+    /// Where it stands in lists.
+    pub position: Option<i32>,
+    /// The etag that the caller read; `None` to change whatever is there.
+    pub etag: Option<String>,
+}
+
+/// Changes an environment.
+pub async fn update_environment(
+    context: &Context,
+    call: &Call<'_>,
+    command: UpdateEnvironment,
+) -> Result<Environment, EnvironmentError> {
+    let (mut change, project) =
+        Change::in_any_project(context, call, Command::UpdateEnvironment, &command.project).await?;
+    let slug = &command.environment;
+    let before = change.unit.environments().find(project, slug).await?;
+    let before = before.ok_or_else(|| EnvironmentError::NotFound { slug: slug.clone() })?;
+    if change.made_before(&command, slug.as_str()).await?.is_some() {
+        return Ok(before);
+    }
+    change.require_open(&command.project).await?;
+    if before.archived_at.is_some() {
+        return Err(EnvironmentError::Archived { slug: before.slug });
+    }
+    before.revision.check(command.etag.as_deref())?;
+    let after = Environment {
+        display_name: command
+            .display_name
+            .unwrap_or_else(|| before.display_name.clone()),
+        description: command
+            .description
+            .unwrap_or_else(|| before.description.clone()),
+        tier: command.tier.unwrap_or(before.tier),
+        position: command.position.unwrap_or(before.position),
+        revision: before.revision.next(),
+        ..before.clone()
+    };
+    change.unit.environments().update(&after).await?;
+    change
+        .audit(Done {
+            resource: Resource::new("environment", &after.slug),
+            before: Some(described(&before)),
+            after: Some(described(&after)),
+            facts: &[],
+        })
+        .await?;
+    change.commit().await?;
+    Ok(after)
+}

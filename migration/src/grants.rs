@@ -1,0 +1,30 @@
+//! What the server's own database role may do, where another role owns the schema (`PostgreSQL` only).
+
+use sea_orm::{ConnectionTrait, DbErr};
+
+/// Tables the server only adds to.
+const ADDED_TO: &str = "deployment_record, record_retraction, audit_event, audit_chain";
+/// Tables the server changes.
+const CHANGED: &str = "project, person, principal, membership, token, request, environment, application, version, \
+                       current_state";
+
+/// Grants `role` what the server needs and no more: it can neither change nor remove facts, nor switch off the triggers
+/// that refuse it. Granting again changes nothing.
+///
+/// The connection is the schema owner's, on `PostgreSQL`.
+pub async fn grant_application_role(
+    connection: &impl ConnectionTrait,
+    role: &str,
+) -> Result<(), DbErr> {
+    let role = format!("\"{}\"", role.replace('"', "\"\""));
+    connection
+        .execute_unprepared(&format!(
+            "GRANT USAGE ON SCHEMA public TO {role}; \
+             GRANT SELECT ON seaql_migrations TO {role}; \
+             GRANT SELECT, INSERT ON {ADDED_TO} TO {role}; \
+             GRANT SELECT, INSERT, UPDATE ON {CHANGED} TO {role}; \
+             GRANT DELETE ON membership, request TO {role}"
+        ))
+        .await?;
+    Ok(())
+}
