@@ -11,10 +11,14 @@
 )]
 
 mod access;
+mod audit;
 mod case;
+mod catalog;
 mod current;
+mod identity;
 mod import;
 mod ledger;
+mod requests;
 mod scenarios;
 
 use std::process::ExitCode;
@@ -31,9 +35,13 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
 /// All cases, by topic.
 const TOPICS: &[&[Case]] = &[
     scenarios::CASES,
+    identity::CASES,
+    catalog::CASES,
     ledger::CASES,
     import::CASES,
     current::CASES,
+    requests::CASES,
+    audit::CASES,
     access::CASES,
 ];
 
