@@ -44,7 +44,7 @@ impl Context {
 
     /// The principal that a command is about, where the caller may give this command about it. One that it may not know
     /// of is answered like one that does not exist.
-    pub(crate) async fn authorise_on(
+    pub async fn authorise_on(
         &self,
         call: &Call<'_>,
         command: Command,

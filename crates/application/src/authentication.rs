@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use slipway_identity::{Bearer, Caller, TokenSecret, token::TokenRefused};
-use slipway_kernel::StoreError;
+use slipway_kernel::{StoreError, TokenId};
 
 use crate::Context;
 
@@ -39,23 +39,10 @@ pub async fn authenticate(
     context: &Context,
     secret: &TokenSecret,
 ) -> Result<Arc<(Bearer, Caller)>, AuthenticationError> {
-    let bearer = if let Some(bearer) = context.bearers.get(&secret.id()) {
-        bearer
-    } else {
-        let bearer = context.reader().bearer(secret.id()).await?;
-        let bearer = bearer.ok_or(AuthenticationError::Unknown)?;
-        let caller = Caller::from(&bearer);
-        let bearer = Arc::new((bearer, caller));
-        context.bearers.insert(secret.id(), Arc::clone(&bearer));
-        bearer
-    };
+    let bearer = remembered(context, secret.id()).await?;
     let now = context.clock.now();
     let token = &bearer.0.token;
-    token.check(secret, now).map_err(|refused| match refused {
-        TokenRefused::WrongSecret => AuthenticationError::Unknown,
-        TokenRefused::Revoked => AuthenticationError::Revoked,
-        TokenRefused::Expired => AuthenticationError::Expired,
-    })?;
+    token.check(secret, now)?;
     if bearer.0.principal.disabled.is_some() {
         return Err(AuthenticationError::Disabled);
     }
@@ -66,6 +53,45 @@ pub async fn authenticate(
         context.note_use(token.id, now);
     }
     Ok(bearer)
+}
+
+/// Who bears a token that was authenticated before, for calls that last: whether it is good still, and what it may do by
+/// now. What changed shows within seconds.
+pub async fn authenticate_again(
+    context: &Context,
+    token: TokenId,
+) -> Result<Arc<(Bearer, Caller)>, AuthenticationError> {
+    let bearer = remembered(context, token).await?;
+    bearer.0.token.check_time(context.clock.now())?;
+    if bearer.0.principal.disabled.is_some() {
+        return Err(AuthenticationError::Disabled);
+    }
+    Ok(bearer)
+}
+
+async fn remembered(
+    context: &Context,
+    token: TokenId,
+) -> Result<Arc<(Bearer, Caller)>, AuthenticationError> {
+    if let Some(bearer) = context.bearers.get(&token) {
+        return Ok(bearer);
+    }
+    let bearer = context.reader().bearer(token).await?;
+    let bearer = bearer.ok_or(AuthenticationError::Unknown)?;
+    let caller = Caller::from(&bearer);
+    let bearer = Arc::new((bearer, caller));
+    context.bearers.insert(token, Arc::clone(&bearer));
+    Ok(bearer)
+}
+
+impl From<TokenRefused> for AuthenticationError {
+    fn from(refused: TokenRefused) -> Self {
+        match refused {
+            TokenRefused::WrongSecret => Self::Unknown,
+            TokenRefused::Revoked => Self::Revoked,
+            TokenRefused::Expired => Self::Expired,
+        }
+    }
 }
 
 /// Writes down which tokens were used since the last time this was called. One transaction, or none where no token was.

@@ -14,6 +14,8 @@ use slipway_kernel::{
 };
 use slipway_store::{Reader, Store};
 
+use crate::{audit::Refusals, ledger::Feed};
+
 /// How long a token's bearer and its memberships are remembered. What another replica revokes takes effect here within
 /// this time; the promise to callers is 5 s.
 const BEARER_TTL: Duration = Duration::from_secs(4);
@@ -38,6 +40,8 @@ pub struct Context {
     display_names: Cache<PrincipalId, Option<DisplayName>>,
     pub(crate) bearers: Cache<TokenId, Arc<(Bearer, Caller)>>,
     pub(crate) token_uses: Mutex<HashMap<TokenId, Timestamp>>,
+    pub(crate) feed: Feed,
+    pub(crate) refusals: Refusals,
 }
 
 impl Context {
@@ -65,6 +69,8 @@ impl Context {
                 .time_to_live(BEARER_TTL)
                 .build(),
             token_uses: Mutex::default(),
+            feed: Feed::default(),
+            refusals: Refusals::default(),
         }
     }
 

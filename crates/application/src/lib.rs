@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod applications;
+pub mod audit;
 pub mod authentication;
 pub mod bootstrap;
 mod change;
@@ -15,6 +16,7 @@ pub mod ledger;
 pub mod memberships;
 pub mod principals;
 pub mod projects;
+pub mod requests;
 pub mod tokens;
 pub mod versions;
 

@@ -7,6 +7,13 @@
 //! What must hold under concurrency is therefore kept by unique keys and by the locks that the ports' comments demand,
 //! and proven by the contract that every store passes.
 
+#[cfg(feature = "contract")]
+#[expect(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "the cases are tests: a panic is how they fail"
+)]
+pub mod contract;
 pub mod request;
 
 pub use request::{RequestKey, RequestRecord, RequestRepository};

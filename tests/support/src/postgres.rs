@@ -118,6 +118,9 @@ fn binaries() -> Option<PathBuf> {
 /// tests prove does not need it.
 const SCRIPT: &str = r#"
 bin=$1
+# Where this process's parent is gone already, writing to it must not end the script before its trap.
+trap '' PIPE
+trap 'exit 1' HUP INT TERM
 dir=$(mktemp -d /tmp/slipway-postgres.XXXXXX) || exit 1
 trap '"$bin/pg_ctl" stop -D "$dir/data" -m immediate -w; rm -rf "$dir"' EXIT
 init() { "$bin/initdb" -D "$dir/data" --username=postgres --auth=trust --encoding=UTF8 --no-sync "$@" > "$dir/log"; }
@@ -154,9 +157,7 @@ impl Cluster {
             .stderr(Stdio::null())
             // Ctrl-C is for the tests; the cluster ends after them.
             .process_group(0);
-        let Ok(mut keeper) = command.spawn() else {
-            panic!("can't start a PostgreSQL cluster with {command:?}");
-        };
+        let mut keeper = start(&mut command);
         let mut directory = String::new();
         let read = keeper
             .stdout
@@ -172,6 +173,14 @@ impl Cluster {
             url: format!("postgres://postgres@localhost/postgres?host={directory}"),
             _keeper: keeper,
         }
+    }
+}
+
+#[expect(clippy::panic, reason = "tests fail where their PostgreSQL does")]
+fn start(command: &mut Command) -> Child {
+    match command.spawn() {
+        Ok(child) => child,
+        Err(error) => panic!("can't start a PostgreSQL cluster with {command:?}: {error}"),
     }
 }
 

@@ -10,10 +10,16 @@ use sea_orm::{
 use slipway_kernel::PageSize;
 use slipway_store::StoreError;
 
-use crate::{Options, error::store_error};
+use crate::{
+    Options,
+    error::{is_busy, store_error},
+};
 
 /// How long `SQLite` waits for a lock that another process holds (a backup, the command line).
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often and after which pause the journal of a new `SQLite` file is set again where somebody else does the same.
+const JOURNAL_ATTEMPTS: u32 = 50;
+const JOURNAL_PAUSE: Duration = Duration::from_millis(100);
 /// How long a statement may run on `PostgreSQL`: longer than any of ours should, shorter than a caller waits.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
 /// After how long a transaction that does nothing is ended by `PostgreSQL`.
@@ -157,6 +163,13 @@ pub(crate) async fn sqlite_writer(options: &Options) -> Result<DatabaseConnectio
                 // What a long import leaves behind is given back.
                 .pragma("journal_size_limit", "67108864")
         });
+    // Where several open a new file at once, setting the journal fails at once instead of waiting as other locks do.
+    for _ in 0..JOURNAL_ATTEMPTS {
+        match SqlxSqliteConnector::connect(connect.clone()).await {
+            Err(error) if is_busy(&error) => tokio::time::sleep(JOURNAL_PAUSE).await,
+            connected => return connected.map_err(store_error),
+        }
+    }
     SqlxSqliteConnector::connect(connect)
         .await
         .map_err(store_error)
@@ -239,5 +252,57 @@ mod tests {
     #[test]
     fn placeholders_count_on() {
         assert_eq!(placeholders(2, 3), "($1, $2, $3), ($4, $5, $6)");
+    }
+
+    async fn asked(connection: &DatabaseConnection, question: &str) -> String {
+        let statement = Statement::from_string(connection.get_database_backend(), question);
+        let row = connection.query_one_raw(statement).await;
+        let row = row.expect(question).expect("a row");
+        row.try_get_by_index::<i64>(0)
+            .map(|number| number.to_string())
+            .or_else(|_| row.try_get_by_index(0))
+            .expect("a number or a text")
+    }
+
+    #[tokio::test]
+    async fn sqlite_is_durable_strict_and_modest() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let options = Options::sqlite_file(&directory.path().join("slipway.db"));
+        let writer = sqlite_writer(&options).await.expect("connected");
+        for (pragma, expected) in [
+            ("journal_mode", "wal"),
+            ("synchronous", "2"),
+            ("foreign_keys", "1"),
+            ("recursive_triggers", "1"),
+            ("busy_timeout", "5000"),
+            ("mmap_size", "0"),
+            ("cache_size", "-4096"),
+        ] {
+            let set = asked(&writer, &format!("PRAGMA {pragma}")).await;
+            assert_eq!(set, expected, "{pragma}");
+        }
+        let readers = sqlite_readers(&options).await.expect("connected");
+        let written = readers.execute_unprepared("CREATE TABLE t (id INT)").await;
+        assert!(written.is_err(), "a reader wrote");
+    }
+
+    #[tokio::test]
+    async fn postgres_has_limits() {
+        let Some(database) = slipway_test_support::postgres::database().await else {
+            return;
+        };
+        let pool = postgres(&Options::new(database.url()))
+            .await
+            .expect("connected");
+        for (setting, expected) in [
+            ("statement_timeout", "30s"),
+            ("idle_in_transaction_session_timeout", "1min"),
+            ("transaction_isolation", "read committed"),
+            ("jit", "off"),
+            ("application_name", "slipway"),
+        ] {
+            let set = asked(&pool, &format!("SHOW {setting}")).await;
+            assert_eq!(set, expected, "{setting}");
+        }
     }
 }

@@ -19,6 +19,27 @@ pub(crate) fn store_error(error: DbErr) -> StoreError {
     }
 }
 
+/// Whether somebody else holds a lock on the `SQLite` database.
+pub(crate) fn is_busy(error: &DbErr) -> bool {
+    let (DbErr::Conn(RuntimeErr::SqlxError(source))
+    | DbErr::Exec(RuntimeErr::SqlxError(source))
+    | DbErr::Query(RuntimeErr::SqlxError(source))) = error
+    else {
+        return false;
+    };
+    let code = source
+        .as_database_error()
+        .filter(|error| is_sqlite(*error))
+        .and_then(|error| error.code()?.parse::<u32>().ok());
+    code.is_some_and(|code| code & 0xff == 5)
+}
+
+fn is_sqlite(error: &dyn DatabaseError) -> bool {
+    error
+        .try_downcast_ref::<sea_orm::SqlxSqliteError>()
+        .is_some()
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Meaning {
     Conflict,
@@ -52,10 +73,7 @@ fn meaning_of(error: &SqlxError) -> Meaning {
 
 fn meaning_of_code(error: &dyn DatabaseError) -> Meaning {
     let code = error.code().unwrap_or_default();
-    if error
-        .try_downcast_ref::<sea_orm::SqlxSqliteError>()
-        .is_some()
-    {
+    if is_sqlite(error) {
         sqlite(code.parse().unwrap_or_default())
     } else {
         postgres(&code)

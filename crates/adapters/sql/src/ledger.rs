@@ -13,8 +13,8 @@ use slipway_kernel::{
     Key, Page, PageSize, PersonId, ProjectId, RecordId, Slug, StoreError, Timestamp,
 };
 use slipway_ledger::{
-    AsOf, Cell, CellFilter, CellNow, CellPlace, LedgerQueries, NewRecord, Record, RecordFilter,
-    RecordPlace, RecordRepository, Resolved, Retraction, Statistics,
+    AsOf, Cell, CellFilter, CellNow, CellPlace, LedgerQueries, NaturalKey, NewRecord, Record,
+    RecordFilter, RecordPlace, RecordRepository, Resolved, Retraction, Statistics,
     record::{DeployedBy, Inserted, Placed, Target, TargetNames},
 };
 
@@ -40,6 +40,13 @@ impl RecordRepository for SqlUnitOfWork {
         names: &[(&DeployedBy, PersonId)],
     ) -> Result<Vec<PersonId>, StoreError> {
         targets::claim_names(&self.connection, project, names).await
+    }
+
+    async fn present(
+        &mut self,
+        keys: &[NaturalKey<'_>],
+    ) -> Result<Vec<Option<RecordId>>, StoreError> {
+        insert::present(&self.connection, keys).await
     }
 
     async fn insert(&mut self, records: &[NewRecord]) -> Result<Vec<Inserted>, StoreError> {

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use sea_orm::FromQueryResult;
-use slipway_kernel::{StoreError, Timestamp};
+use slipway_kernel::{ProjectId, StoreError, Timestamp};
 use slipway_store::{RequestKey, RequestRecord, RequestRepository};
 use uuid::Uuid;
 
@@ -43,7 +43,7 @@ impl Row {
 
 /// The project's column: a primary key has no NULL, so requests about the installation have the nil UUID.
 fn project(key: &RequestKey) -> Uuid {
-    key.project.map_or(Uuid::nil(), |project| project.uuid())
+    key.project.map_or(Uuid::nil(), ProjectId::uuid)
 }
 
 #[async_trait]

@@ -1,33 +1,272 @@
-//! The schema comes up to date once, however many ask for it, and a newer one is refused.
+//! The schema comes up to date once, however many ask for it; a newer one is refused; facts can't be changed, whoever
+//! asks the database directly.
 
-use slipway_sql::{Options, migrate, schema_state};
+#![expect(
+    clippy::expect_used,
+    reason = "what a test starts from works, or the test fails"
+)]
 
-#[tokio::test]
-async fn sqlite_migrates_once() {
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
+use slipway_sql::{Options, SchemaError, SqlStore, grant_application_role, migrate, schema_state};
+use slipway_store::{
+    Store,
+    contract::given::{begin, commit, membership, principal_id, shop},
+};
+use slipway_test_support::postgres::{TestDatabase, database};
+
+const FOUNDATION: &str = "m20261120_000001_foundation";
+
+/// A database before its first migration, of either sort.
+struct Empty {
+    options: Options,
+    _sqlite: Option<tempfile::TempDir>,
+    _postgres: Option<TestDatabase>,
+}
+
+fn sqlite() -> Empty {
     let directory = tempfile::tempdir().expect("a directory");
-    let options = Options::sqlite_file(&directory.path().join("state 100%.db"));
-    migrates_once(&options).await;
-    assert!(directory.path().join("state 100%.db").exists());
+    Empty {
+        options: Options::sqlite_file(&directory.path().join("state 100%?.db")),
+        _sqlite: Some(directory),
+        _postgres: None,
+    }
+}
+
+async fn both() -> Vec<Empty> {
+    let postgres = database().await.map(|database| Empty {
+        options: Options::new(database.url()),
+        _sqlite: None,
+        _postgres: Some(database),
+    });
+    std::iter::once(sqlite()).chain(postgres).collect()
+}
+
+async fn raw(options: &Options) -> DatabaseConnection {
+    let mut connect = ConnectOptions::new(&options.url);
+    connect.max_connections(1);
+    Database::connect(connect).await.expect("connected")
 }
 
 #[tokio::test]
-async fn postgres_migrates_once() {
-    if let Some(database) = slipway_test_support::postgres::database().await {
-        migrates_once(&Options::new(database.url())).await;
+async fn many_that_migrate_at_once_migrate_once() {
+    for empty in both().await {
+        let several: Vec<_> = (0..4)
+            .map(|_| {
+                let options = empty.options.clone();
+                tokio::spawn(async move { migrate(&options).await })
+            })
+            .collect();
+        let mut added = Vec::new();
+        for one in several {
+            added.extend(one.await.expect("no panic").expect("migrated"));
+        }
+        assert_eq!(added, [FOUNDATION]);
+        let state = schema_state(&empty.options).await.expect("read");
+        assert_eq!((state.applied, state.pending), (added, vec![]));
     }
 }
 
-async fn migrates_once(options: &Options) {
-    let several = (0..4).map(|_| {
-        let options = options.clone();
-        tokio::spawn(async move { migrate(&options).await })
-    });
-    let mut added = Vec::new();
-    for one in several.collect::<Vec<_>>() {
-        added.extend(one.await.expect("no panic").expect("migrates"));
+#[tokio::test]
+async fn a_newer_schema_is_refused_by_name() {
+    for empty in both().await {
+        migrate(&empty.options).await.expect("migrated");
+        raw(&empty.options)
+            .await
+            .execute_unprepared("INSERT INTO seaql_migrations VALUES ('m99990101_000001_later', 1)")
+            .await
+            .expect("inserted");
+        for refused in [
+            migrate(&empty.options).await.map(|_| ()),
+            schema_state(&empty.options).await.map(|_| ()),
+        ] {
+            let Err(SchemaError::Newer { found, known }) = refused else {
+                panic!("{refused:?}");
+            };
+            assert_eq!(
+                (found.as_str(), known.as_str()),
+                ("m99990101_000001_later", FOUNDATION)
+            );
+        }
     }
-    assert_eq!(added, ["m20261120_000001_foundation"]);
-    let state = schema_state(options).await.expect("readable");
-    assert_eq!(state.applied, added);
-    assert!(state.pending.is_empty());
+}
+
+/// The rows that the statements below try to change.
+const FACTS: &str = "
+INSERT INTO person (id) VALUES ({1});
+INSERT INTO principal (id, kind, tenant_admin, created_at) VALUES ({1}, 'USER', TRUE, 1);
+INSERT INTO project VALUES ({1}, 'shop', '', '', 1, NULL, 1);
+INSERT INTO environment VALUES ({1}, {1}, 'prod', '', '', 'PRODUCTION', 0, 1, NULL, 1);
+INSERT INTO application VALUES ({1}, {1}, 'cart', 'SERVICE', '', '', 1, NULL, 1);
+INSERT INTO application VALUES ({2}, {1}, 'list', 'SERVICE', '', '', 1, NULL, 1);
+INSERT INTO version (id, project_id, application_id, identifier, dependencies, attributes, notes, author_id, created_by,
+    created_at) VALUES ({1}, {1}, {1}, '1.0.0', '[]', '{}', '', {1}, {1}, 1);
+INSERT INTO deployment_record (id, project_id, application_id, version_id, environment_id, kind, deployed_at,
+    reported_at, recorded_at, reporter_id, notes, attributes)
+    VALUES ({1}, {1}, {1}, {1}, {1}, 'DEPLOYED', 1, 1, 1, {1}, '', '{}');
+INSERT INTO record_retraction VALUES ((SELECT max(sequence) FROM deployment_record), {1}, {1}, 1, {1}, '');
+INSERT INTO audit_event (id, chain_id, at, principal_id, command, outcome, resource_kind, resource_name, facts,
+    correlation_id, repeat_count) VALUES ({1}, {1}, 1, {1}, 'X', 'ALLOWED', '', '', '[]', '', 1);
+INSERT INTO audit_chain VALUES ({1}, 1, {1}, 1, {hash}, 1);
+";
+
+/// Statements that change a fact, or what never changes about a thing.
+const REFUSED: &str = "
+UPDATE deployment_record SET notes = 'x'
+DELETE FROM deployment_record
+UPDATE record_retraction SET reason = 'x'
+DELETE FROM record_retraction
+UPDATE audit_event SET command = 'x'
+DELETE FROM audit_event
+UPDATE audit_chain SET position = 2
+DELETE FROM audit_chain
+UPDATE project SET slug = 'x'
+UPDATE environment SET slug = 'x'
+UPDATE application SET key = 'x'
+UPDATE application SET kind = 'PROMPT'
+UPDATE version SET identifier = 'x'
+UPDATE version SET digest = NULL
+";
+
+/// Rows that say something impossible.
+const IMPOSSIBLE: &str = "
+UPDATE principal SET owner_id = {1}
+UPDATE principal SET disabled_at = 1
+UPDATE version SET deprecated_at = 1
+UPDATE environment SET tier = 'HIGH'
+INSERT INTO version (id, project_id, application_id, identifier, content_size, content_type, dependencies, attributes, notes, author_id, created_by, created_at) VALUES ({2}, {1}, {1}, '2', 1, '', '[]', '{}', '', {1}, {1}, 1)
+INSERT INTO deployment_record (id, project_id, application_id, version_id, environment_id, kind, deployed_at, reported_at, recorded_at, reporter_id, notes, attributes) VALUES ({2}, {1}, {1}, {1}, {1}, 'DEPLOYED', 2, 2, 1, {1}, '', '{}')
+INSERT INTO deployment_record (id, project_id, application_id, version_id, environment_id, kind, deployed_at, reported_at, recorded_at, reporter_id, notes, attributes) VALUES ({2}, {1}, {2}, {1}, {1}, 'DEPLOYED', 2, 2, 2, {1}, '', '{}')
+INSERT INTO deployment_record (id, project_id, application_id, version_id, environment_id, kind, deployed_at, reported_at, recorded_at, reporter_id, notes, attributes) VALUES ({2}, {1}, {1}, {1}, {1}, 'DEPLOYED', 1, 1, 2, {1}, '', '{}')
+INSERT INTO current_state (environment_id, application_id, project_id, application_key, environment_slug, kind) VALUES ({1}, {1}, {1}, 'cart', 'prod', 'DEPLOYED')
+";
+
+fn spelled(text: &str, options: &Options) -> String {
+    let hex = |n: u8| format!("{n:032x}");
+    let hash = "00".repeat(32);
+    if options.url.starts_with("sqlite") {
+        text.replace("{1}", &format!("x'{}'", hex(1)))
+            .replace("{2}", &format!("x'{}'", hex(2)))
+            .replace("{hash}", &format!("x'{hash}'"))
+    } else {
+        text.replace("{1}", &format!("'{}'", hex(1)))
+            .replace("{2}", &format!("'{}'", hex(2)))
+            .replace("{hash}", &format!("'\\x{hash}'"))
+    }
+}
+
+#[tokio::test]
+async fn facts_are_kept_and_impossible_rows_refused_by_the_database() {
+    for empty in both().await {
+        migrate(&empty.options).await.expect("migrated");
+        let connection = raw(&empty.options).await;
+        let facts = spelled(FACTS, &empty.options);
+        connection.execute_unprepared(&facts).await.expect("facts");
+        let postgres_only = if empty.options.url.starts_with("sqlite") {
+            ""
+        } else {
+            "TRUNCATE deployment_record CASCADE\nTRUNCATE audit_event"
+        };
+        for statement in REFUSED.trim().lines().chain(postgres_only.lines()) {
+            let error = connection
+                .execute_unprepared(statement)
+                .await
+                .expect_err(statement)
+                .to_string();
+            assert!(
+                error.contains("append-only") || error.contains("keeps its identity"),
+                "{statement}: {error}"
+            );
+        }
+        for statement in spelled(IMPOSSIBLE, &empty.options).trim().lines() {
+            let error = connection
+                .execute_unprepared(statement)
+                .await
+                .expect_err(statement)
+                .to_string();
+            assert!(
+                error.to_lowercase().contains("constraint"),
+                "{statement}: {error}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_row_nobody_would_have_written_is_named() {
+    for empty in both().await {
+        migrate(&empty.options).await.expect("migrated");
+        let store = SqlStore::connect(&empty.options).await.expect("connected");
+        let shop = shop(&store).await;
+        let mut work = begin(&store).await;
+        let member = membership(shop, principal_id(1));
+        work.memberships().set(&member).await.expect("set");
+        commit(work).await;
+        for (broken, expected) in [
+            (
+                "UPDATE membership SET roles = '[\"OWNER\"]'",
+                "inconsistent data in table membership, column roles, row (0192f0c1-",
+            ),
+            (
+                "UPDATE membership SET roles = '[]'",
+                "inconsistent data in table membership, column roles, row (0192f0c1-",
+            ),
+            (
+                "UPDATE membership SET roles = '[\"ADMIN\"]', created_at = 9223372036854775807",
+                "inconsistent data in table membership, column created_at, row (0192f0c1-",
+            ),
+        ] {
+            let connection = raw(&empty.options).await;
+            connection.execute_unprepared(broken).await.expect("broken");
+            let read = store.reader().memberships(principal_id(1)).await;
+            let error = read.expect_err(broken).to_string();
+            assert!(error.starts_with(expected), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_role_of_its_own_does_the_servers_work_and_no_more() {
+    let Some(database) = database().await else {
+        return;
+    };
+    let owner = Options::new(database.url());
+    migrate(&owner).await.expect("migrated");
+    let role = format!("server \"{}\"", std::process::id());
+    let quoted = role.replace('"', "\"\"");
+    let connection = raw(&owner).await;
+    let create = format!("CREATE ROLE \"{quoted}\" LOGIN PASSWORD 'p'");
+    connection
+        .execute_unprepared(&create)
+        .await
+        .expect("a role");
+    for _ in 0..2 {
+        grant_application_role(&owner, &role)
+            .await
+            .expect("granted");
+    }
+    connection
+        .execute_unprepared(&format!("SET SESSION AUTHORIZATION \"{quoted}\""))
+        .await
+        .expect("the server's role");
+    for (statement, allowed) in [
+        ("SELECT * FROM deployment_record", true),
+        ("SELECT version FROM seaql_migrations", true),
+        ("UPDATE project SET revision = revision", true),
+        ("DELETE FROM request", true),
+        ("UPDATE deployment_record SET notes = ''", false),
+        ("TRUNCATE audit_event", false),
+        ("DELETE FROM project", false),
+        ("ALTER TABLE audit_event DISABLE TRIGGER ALL", false),
+        ("INSERT INTO seaql_migrations VALUES ('x', 1)", false),
+    ] {
+        let done = connection.execute_unprepared(statement).await;
+        assert_eq!(done.is_ok(), allowed, "{statement}: {done:?}");
+    }
+    connection.close().await.expect("closed");
+    let connection = raw(&owner).await;
+    let drop_role = format!("DROP OWNED BY \"{quoted}\"; DROP ROLE \"{quoted}\"");
+    connection
+        .execute_unprepared(&drop_role)
+        .await
+        .expect("dropped");
 }

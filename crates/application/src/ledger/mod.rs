@@ -1,17 +1,37 @@
-//! The ledger: reporting deployments.
+//! The ledger: reporting deployments, and asking what is where.
 
+mod compare;
 mod creation;
+mod current_state;
+mod feed;
+mod history;
 mod import;
+mod moment;
+mod names;
 mod record;
 mod recording;
 mod report;
+mod resolve;
+mod retract;
+mod statistics;
+mod watch;
 
+pub use compare::{Comparison, ComparisonCursor, ComparisonPage, Sides, compare_environments};
 pub use creation::Created;
+pub use current_state::{CellCursor, CellPage, CellState, get_current_state, list_current_state};
+pub(crate) use feed::Feed;
+pub use feed::feed_watchers;
+pub use history::{get_deployment_record, list_deployment_records};
 pub use import::{BatchOutcome, ImportBatch, ImportLine, LineOutcome, import_batch};
+pub use moment::{Moment, TimeAhead};
 pub use record::{RecordDeployment, Recorded, record_deployment};
 pub use report::{CreateMissing, Report};
+pub use resolve::{Resolution, ResolveVersion, resolve_version};
+pub use retract::{RetractRecord, retract_deployment_record};
+pub use statistics::{MAX_WINDOW_DAYS, get_statistics};
+pub use watch::{Watch, WatchError, WatchEvent};
 
-use slipway_kernel::{Key, RecordId, Slug};
+use slipway_kernel::{Key, RecordId, Sha256, Slug, object::ObjectError};
 use slipway_ledger::record::InFuture;
 
 use crate::{CommandError, error::meets_command_errors};
@@ -99,6 +119,18 @@ pub enum LedgerError {
         application: Key,
         /// The environment.
         environment: Slug,
+    },
+    /// The moment asked for lies ahead.
+    #[error(transparent)]
+    TimeAhead(#[from] TimeAhead),
+    /// The object store.
+    #[error(transparent)]
+    Object(#[from] ObjectError),
+    /// The content that a version should have is gone.
+    #[error("the object store has nothing under {digest}, where a version's content should be")]
+    ContentMissing {
+        /// The digest.
+        digest: Sha256,
     },
     /// What any command may meet.
     #[error(transparent)]

@@ -1,6 +1,5 @@
 use bytes::Bytes;
 use serde::Serialize;
-use slipway_audit::Resource;
 use slipway_catalog::{
     Content, Version,
     version::{Dependencies, MAX_CONTENT},
@@ -11,7 +10,7 @@ use slipway_kernel::{
     text::{MediaType, Notes},
 };
 
-use super::{VersionError, described};
+use super::{VersionError, described, named};
 use crate::{
     Call, Context,
     change::{Change, Done},
@@ -137,7 +136,7 @@ pub async fn create_version(
     }
     change
         .audit(Done {
-            resource: Resource::new("version", &version.id),
+            resource: named(&application, &version),
             before: None,
             after: Some(described(&application, &version)),
             facts: &[],

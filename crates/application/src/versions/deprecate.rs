@@ -1,10 +1,9 @@
 use serde::Serialize;
-use slipway_audit::Resource;
 use slipway_catalog::{Deprecation, Version};
 use slipway_identity::Command;
 use slipway_kernel::{Key, Slug, text::Reason};
 
-use super::{VersionError, described};
+use super::{VersionError, described, named};
 use crate::{
     Call, Context,
     change::{Change, Done},
@@ -76,7 +75,7 @@ pub async fn deprecate_version(
     };
     change
         .audit(Done {
-            resource: Resource::new("version", &after.id),
+            resource: named(&application, &after),
             before: Some(described(&application, &before)),
             after: Some(described(&application, &after)),
             facts: &[],

@@ -9,6 +9,7 @@ pub use deprecate::{DeprecateVersion, deprecate_version};
 pub use read::{get_version, list_versions};
 
 use serde_json::{Value, json};
+use slipway_audit::Resource;
 use slipway_catalog::{Application, Version, version::MAX_CONTENT};
 use slipway_kernel::{Key, PrincipalId, Sha256, object::ObjectError};
 
@@ -90,6 +91,14 @@ pub enum VersionError {
 }
 
 meets_command_errors!(VersionError);
+
+/// A version as the audit trail names it.
+fn named(application: &Application, version: &Version) -> Resource {
+    Resource::new(
+        "version",
+        &format_args!("{} {}", application.key, version.identifier),
+    )
+}
 
 /// A version as the audit trail shows it: what can be long (dependencies, attributes, notes) stands with the version,
 /// which never changes.

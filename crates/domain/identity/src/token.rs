@@ -47,9 +47,16 @@ pub enum TokenRefused {
 impl Token {
     /// Whether `secret` is this token and the token is good now.
     pub fn check(&self, secret: &TokenSecret, now: Timestamp) -> Result<(), TokenRefused> {
-        if self.digest != secret.digest() {
+        if self.digest == secret.digest() {
+            self.check_time(now)
+        } else {
             Err(TokenRefused::WrongSecret)
-        } else if self.revoked_at.is_some() {
+        }
+    }
+
+    /// Whether the token is good now, whoever bears it.
+    pub fn check_time(&self, now: Timestamp) -> Result<(), TokenRefused> {
+        if self.revoked_at.is_some() {
             Err(TokenRefused::Revoked)
         } else if self.expires_at.is_some_and(|end| end <= now) {
             Err(TokenRefused::Expired)

@@ -179,6 +179,24 @@ pub struct NewRecord {
 }
 
 impl NewRecord {
+    /// What makes another report the same one.
+    pub const fn natural_key(&self) -> NaturalKey<'_> {
+        match &self.external_id {
+            Some(external_id) => NaturalKey::External {
+                project: self.project,
+                reporter: self.reporter,
+                external_id,
+            },
+            None => NaturalKey::Content {
+                application: self.application,
+                version: self.version,
+                environment: self.environment,
+                reported_at: self.reported_at,
+                kind: self.kind,
+            },
+        }
+    }
+
     /// The digest that the audit trail keeps of the record, in the form `slipway.record.v1`: over every field.
     pub fn digest(&self) -> Result<Sha256, CanonicalError> {
         digest_of("slipway.record.v1", self)

@@ -122,6 +122,20 @@ impl Fields {
         }
     }
 
+    /// A value of an enum that must be there.
+    pub(super) fn required_choice<E: TryFrom<i32>, T>(
+        &mut self,
+        field: &str,
+        number: i32,
+        turn: impl FnOnce(E) -> Option<T>,
+    ) -> Option<T> {
+        if number == 0 {
+            self.refuse(field, "is required");
+            return None;
+        }
+        self.choice(field, number, turn)
+    }
+
     /// Attributes.
     pub(super) fn attributes(&mut self, field: &str, map: BTreeMap<String, String>) -> Attributes {
         map.try_into()
@@ -173,7 +187,7 @@ impl Fields {
     /// What the fields make, or all that is wrong with them.
     pub(super) fn finish<T>(self, make: impl FnOnce() -> Option<T>) -> Result<T, Refusal> {
         match make() {
-            Some(made) if self.violations.is_empty() => Ok(made),
+            Some(value) if self.violations.is_empty() => Ok(value),
             _ => Err(Refusal::fields(self.violations)),
         }
     }

@@ -2,15 +2,23 @@
 
 use slipway_api::errors::v1::ErrorReason;
 use slipway_application::CommandError;
-use slipway_application::ledger::LedgerError;
+use slipway_application::audit::AuditError;
+use slipway_application::authentication::AuthenticationError;
+use slipway_application::ledger::{LedgerError, WatchError};
 use slipway_application::projects::ProjectError;
+use slipway_audit::Resource;
 use slipway_identity::Denied;
 use slipway_kernel::StoreError;
+use slipway_kernel::object::ObjectError;
 use slipway_kernel::revision::EtagMismatch;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::transport::ERROR_DOMAIN;
+
+/// How much is said about faulty fields, in bytes. A status travels in headers, of which many clients take 16 KiB, and
+/// these words stand in it twice, escaped and in base64.
+const MAX_WORDS: usize = 2_048;
 
 /// A refusal on its way to the caller.
 #[derive(Debug)]
@@ -42,8 +50,24 @@ impl Refusal {
         }
     }
 
-    /// A message with faulty fields: all of them, each with what is allowed.
-    pub(super) fn fields(violations: Vec<(String, String)>) -> Self {
+    /// A message with faulty fields: all of them, each with what is allowed. Of very many the last are only counted.
+    pub(super) fn fields(mut violations: Vec<(String, String)>) -> Self {
+        let mut room = MAX_WORDS;
+        let fitting = violations
+            .iter()
+            .take_while(|(field, what)| {
+                let length = field.len() + what.len();
+                room.checked_sub(length)
+                    .inspect(|left| room = *left)
+                    .is_some()
+            })
+            .count()
+            .max(1);
+        if let Some((field, _)) = violations.get(fitting).cloned() {
+            let more = violations.len() - fitting;
+            violations.truncate(fitting);
+            violations.push((field, format!("is one of {more} further faulty fields")));
+        }
         let words: Vec<_> = violations
             .iter()
             .map(|(field, what)| format!("{field}: {what}"))
@@ -87,6 +111,32 @@ impl Refusal {
     pub(super) fn reason_name(&self) -> &'static str {
         let name = self.reason.as_str_name();
         name.strip_prefix("ERROR_REASON_").unwrap_or(name)
+    }
+
+    /// What it is about, where it says so.
+    pub(super) fn resource(&self) -> Option<Resource> {
+        let (kind, name) = self.resource.as_ref()?;
+        Some(Resource::new(kind, name))
+    }
+
+    /// Whether it was decided. What merely went wrong, here or at the same time as something else, was not.
+    pub(super) fn is_decision(&self) -> bool {
+        self.fault.is_none()
+            && !matches!(
+                self.reason,
+                ErrorReason::StoreConflict | ErrorReason::ShuttingDown
+            )
+    }
+
+    /// Whether the caller may not, or may not even know whether there is such a thing.
+    pub(super) fn is_denial(&self) -> bool {
+        matches!(
+            self.reason,
+            ErrorReason::PermissionMissing
+                | ErrorReason::ProjectNotFound
+                | ErrorReason::PrincipalNotFound
+                | ErrorReason::TokenNotFound
+        )
     }
 
     /// The status that the caller gets.
@@ -147,6 +197,34 @@ impl From<StoreError> for Refusal {
             },
             StoreError::Inconsistent { .. } | StoreError::Fault(_) => Self::internal(error),
         }
+    }
+}
+
+impl From<ObjectError> for Refusal {
+    fn from(error: ObjectError) -> Self {
+        match error {
+            ObjectError::Unavailable(_) => Self {
+                code: Code::Unavailable,
+                reason: ErrorReason::StoreUnavailable,
+                message: "the object store can't be reached; try again, with the same request_id"
+                    .to_owned(),
+                ..Self::internal(error)
+            },
+            ObjectError::Corrupt { .. } => Self::internal(error),
+        }
+    }
+}
+
+impl From<AuthenticationError> for Refusal {
+    fn from(error: AuthenticationError) -> Self {
+        let reason = match error {
+            AuthenticationError::Unknown => ErrorReason::TokenInvalid,
+            AuthenticationError::Revoked => ErrorReason::TokenRevoked,
+            AuthenticationError::Expired => ErrorReason::TokenExpired,
+            AuthenticationError::Disabled => ErrorReason::PrincipalDisabled,
+            AuthenticationError::Store(error) => return error.into(),
+        };
+        Self::new(Code::Unauthenticated, reason, error.to_string())
     }
 }
 
@@ -271,7 +349,32 @@ impl From<LedgerError> for Refusal {
                 environment,
             } => not_found(ErrorReason::NothingDeployed)
                 .about("cell", format!("{application} {environment}")),
+            LedgerError::TimeAhead(ahead) => Self::fields(vec![(ahead.field.to_owned(), message)]),
+            LedgerError::Object(error) => error.into(),
+            LedgerError::ContentMissing { .. } => Self::internal(error),
             LedgerError::Command(error) => error.into(),
+        }
+    }
+}
+
+impl From<WatchError> for Refusal {
+    fn from(error: WatchError) -> Self {
+        match error {
+            WatchError::Authentication(error) => error.into(),
+            WatchError::Ledger(error) => error.into(),
+        }
+    }
+}
+
+impl From<AuditError> for Refusal {
+    fn from(error: AuditError) -> Self {
+        let message = error.to_string();
+        match error {
+            AuditError::ChainEmpty { project } => {
+                Self::new(Code::NotFound, ErrorReason::AuditChainEmpty, message)
+                    .about("audit_chain", project.map(String::from).unwrap_or_default())
+            }
+            AuditError::Command(error) => error.into(),
         }
     }
 }

@@ -4,7 +4,10 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use sea_orm::{FromQueryResult, Value};
-use slipway_identity::{Principal, PrincipalKind, PrincipalRepository, principal::Disabled};
+use slipway_identity::{
+    Principal, PrincipalKind, PrincipalRepository,
+    principal::{Disabled, Email},
+};
 use slipway_kernel::{Page, PageSize, PrincipalId, StoreError, text::DisplayName};
 use uuid::Uuid;
 
@@ -80,7 +83,7 @@ impl TryFrom<Row> for Principal {
 #[async_trait]
 impl PrincipalRepository for SqlUnitOfWork {
     async fn insert(&mut self, principal: &Principal) -> Result<bool, StoreError> {
-        let email = principal.email.as_ref().map(|email| email.as_str());
+        let email = principal.email.as_ref().map(Email::as_str);
         let named = self
             .connection
             .execute(

@@ -4,10 +4,7 @@ use std::collections::HashMap;
 
 use sea_orm::{FromQueryResult, Value, prelude::Uuid};
 use slipway_kernel::{RecordId, StoreError};
-use slipway_ledger::{
-    NewRecord,
-    record::{ExternalId, Inserted},
-};
+use slipway_ledger::{NaturalKey, NewRecord, record::Inserted};
 
 use crate::{
     connection::{Connection, placeholders, rows_per_statement},
@@ -105,90 +102,96 @@ async fn insert_chunk(
         .into_iter()
         .map(|row| (row.id, row.sequence))
         .collect();
-    let present = present(connection, records, &added).await?;
+    let known = |record: &NewRecord| added.get(&record.id.uuid()).copied();
+    let keys: Vec<_> = records
+        .iter()
+        .filter(|record| known(record).is_none())
+        .map(NewRecord::natural_key)
+        .collect();
+    let mut present = present(connection, &keys).await?.into_iter();
     records
         .iter()
-        .enumerate()
-        .map(|(number, record)| {
-            if let Some(sequence) = added.get(&record.id.uuid()) {
-                return Ok(Inserted::Added {
-                    sequence: *sequence,
-                });
+        .map(|record| {
+            if let Some(sequence) = known(record) {
+                return Ok(Inserted::Added { sequence });
             }
-            present
-                .get(&number)
-                .map(|id| Inserted::Present { id: *id })
-                .ok_or_else(|| {
-                    let problem = format!("record {} is neither new nor known", record.id);
-                    StoreError::Conflict(problem.into())
-                })
+            let id = present.next().flatten().ok_or_else(|| {
+                let problem = format!("record {} is neither new nor known", record.id);
+                StoreError::Conflict(problem.into())
+            })?;
+            Ok(Inserted::Present { id })
         })
         .collect()
 }
 
-/// The records that were there already, by the number of the record that has the same natural key.
-async fn present(
+/// The records that have these natural keys, in the keys' order. One statement for each sort of key that there is.
+pub(super) async fn present(
     connection: &Connection,
-    records: &[NewRecord],
-    added: &HashMap<Uuid, i64>,
-) -> Result<HashMap<usize, RecordId>, StoreError> {
+    keys: &[NaturalKey<'_>],
+) -> Result<Vec<Option<RecordId>>, StoreError> {
     let mut external = (Values::default(), Vec::new());
-    let mut natural = (Values::default(), Vec::new());
-    for (number, record) in records.iter().enumerate() {
-        if added.contains_key(&record.id.uuid()) {
-            continue;
-        }
-        if let Some(id) = &record.external_id {
-            let key = external_key(&mut external.0, record, id);
-            external.1.push(format!("({number}, {key})"));
-        } else {
-            let key = natural_key(&mut natural.0, record);
-            natural.1.push(format!("({number}, {key})"));
-        }
+    let mut content = (Values::default(), Vec::new());
+    for (number, key) in keys.iter().enumerate() {
+        let (values, rows, key) = match *key {
+            NaturalKey::External {
+                project,
+                reporter,
+                external_id,
+            } => (
+                &mut external.0,
+                &mut external.1,
+                vec![
+                    Value::from(project.uuid()),
+                    reporter.uuid().into(),
+                    external_id.as_str().into(),
+                ],
+            ),
+            NaturalKey::Content {
+                application,
+                version,
+                environment,
+                reported_at,
+                kind,
+            } => (
+                &mut content.0,
+                &mut content.1,
+                vec![
+                    Value::from(application.uuid()),
+                    version.uuid().into(),
+                    environment.uuid().into(),
+                    reported_at.micros().into(),
+                    kind.as_str().into(),
+                ],
+            ),
+        };
+        rows.push(format!("({number}, {})", values.bind_all(key)));
     }
-    let mut rows: Vec<PresentRow> = Vec::new();
+    let mut found: Vec<PresentRow> = Vec::new();
     if !external.1.is_empty() {
         let sql = format!(
             "SELECT n.column1 AS number, d.id FROM (VALUES {}) AS n JOIN deployment_record d \
              ON d.project_id = n.column2 AND d.reporter_id = n.column3 AND d.external_id = n.column4",
             external.1.join(", ")
         );
-        rows.extend(connection.all::<PresentRow>(sql, external.0).await?);
+        found.extend(connection.all::<PresentRow>(sql, external.0).await?);
     }
-    if !natural.1.is_empty() {
+    if !content.1.is_empty() {
         let sql = format!(
             "SELECT n.column1 AS number, d.id FROM (VALUES {}) AS n JOIN deployment_record d \
              ON d.application_id = n.column2 AND d.version_id = n.column3 AND d.environment_id = n.column4 \
              AND d.reported_at = n.column5 AND d.kind = n.column6 AND d.external_id IS NULL",
-            natural.1.join(", ")
+            content.1.join(", ")
         );
-        rows.extend(connection.all::<PresentRow>(sql, natural.0).await?);
+        found.extend(connection.all::<PresentRow>(sql, content.0).await?);
     }
-    Ok(rows
-        .into_iter()
-        .filter_map(|row| {
-            Some((
-                usize::try_from(row.number).ok()?,
-                RecordId::from_uuid(row.id),
-            ))
-        })
-        .collect())
-}
-
-fn external_key(values: &mut Values, record: &NewRecord, id: &ExternalId) -> String {
-    values.bind_all([
-        Value::from(record.project.uuid()),
-        record.reporter.uuid().into(),
-        id.as_str().into(),
-    ])
-}
-
-fn natural_key(values: &mut Values, record: &NewRecord) -> String {
-    values.bind_all([
-        Value::from(record.application.uuid()),
-        record.version.uuid().into(),
-        record.environment.uuid().into(),
-        record.reported_at.micros().into(),
-        record.kind.as_str().into(),
-    ])
+    let mut present = vec![None; keys.len()];
+    for row in found {
+        if let Some(place) = usize::try_from(row.number)
+            .ok()
+            .and_then(|at| present.get_mut(at))
+        {
+            *place = Some(RecordId::from_uuid(row.id));
+        }
+    }
+    Ok(present)
 }

@@ -20,8 +20,10 @@ struct TargetRow {
     project_archived_at: Option<i64>,
     application_id: Option<Uuid>,
     application_kind: Option<String>,
+    application_name: Option<String>,
     application_archived_at: Option<i64>,
     environment_id: Option<Uuid>,
+    environment_name: Option<String>,
     environment_archived_at: Option<i64>,
     version_id: Option<Uuid>,
     deprecated_at: Option<i64>,
@@ -54,7 +56,7 @@ pub(super) async fn targets(
         // Both databases call the columns of VALUES column1, column2, …
         let sql = format!(
             "SELECT n.column1 AS number, j.archived_at AS project_archived_at, a.id AS application_id, \
-             a.kind AS application_kind, a.archived_at AS application_archived_at, e.id AS environment_id, \
+             a.kind AS application_kind, a.display_name AS application_name, a.archived_at AS application_archived_at, e.id AS environment_id, e.display_name AS environment_name, \
              e.archived_at AS environment_archived_at, v.id AS version_id, v.deprecated_at, p.id AS person_id \
              FROM (VALUES {}) AS n JOIN project j ON j.id = {project_id} \
              LEFT JOIN application a ON a.project_id = j.id AND a.key = n.column2 \
@@ -74,13 +76,13 @@ pub(super) async fn targets(
             return Err(place.inconsistent("id", problem));
         }
         for row in rows {
-            targets.push(target(row)?);
+            targets.push(target(&row)?);
         }
     }
     Ok(targets)
 }
 
-fn target(row: TargetRow) -> Result<Target, StoreError> {
+fn target(row: &TargetRow) -> Result<Target, StoreError> {
     let application = row
         .application_id
         .map(|id| {
@@ -91,6 +93,7 @@ fn target(row: TargetRow) -> Result<Target, StoreError> {
             let kind = row.application_kind.as_deref().unwrap_or_default();
             Ok(TargetApplication {
                 id: ApplicationId::from_uuid(id),
+                display_name: row.application_name.clone().unwrap_or_default(),
                 kind: place.word("kind", kind)?,
                 archived: row.application_archived_at.is_some(),
             })
@@ -101,6 +104,7 @@ fn target(row: TargetRow) -> Result<Target, StoreError> {
         application,
         environment: row.environment_id.map(|id| TargetEnvironment {
             id: EnvironmentId::from_uuid(id),
+            display_name: row.environment_name.clone().unwrap_or_default(),
             archived: row.environment_archived_at.is_some(),
         }),
         version: row.version_id.map(|id| TargetVersion {

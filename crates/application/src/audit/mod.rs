@@ -1,0 +1,62 @@
+//! The audit trail: reading it, proving it, chaining it, and noting refusals in it.
+
+mod checkpoint;
+mod export;
+mod list;
+mod refusals;
+mod sequencer;
+mod verify;
+
+pub use checkpoint::export_checkpoint;
+pub use export::{AuditExport, ExportItem, ExportSummary};
+pub use list::list_audit_events;
+pub(crate) use refusals::Refusals;
+pub use refusals::{Refusal, flush_all_refusals, flush_refusals, note_refusal};
+pub use sequencer::{MAX_CHAINED, chain_events};
+pub use verify::{verify_audit_trail, verify_chain};
+
+use slipway_audit::ChainId;
+use slipway_identity::Command;
+use slipway_kernel::Slug;
+
+use crate::{Call, CommandError, Context, error::meets_command_errors};
+
+/// Why a question about the audit trail was not answered.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    /// Nothing was chained yet.
+    #[error(
+        "the audit chain of {} has no event yet; try again in a few seconds",
+        chain_name(project.as_ref())
+    )]
+    ChainEmpty {
+        /// The project; `None` for the installation.
+        project: Option<Slug>,
+    },
+    /// What any command may meet.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+}
+
+meets_command_errors!(AuditError);
+
+fn chain_name(project: Option<&Slug>) -> String {
+    project.map_or_else(
+        || "the installation".to_owned(),
+        |slug| format!("the project `{slug}`"),
+    )
+}
+
+/// The chain of a project, or the installation's, where the caller may give this command about it.
+async fn authorise_chain(
+    context: &Context,
+    call: &Call<'_>,
+    command: Command,
+    project: Option<&Slug>,
+) -> Result<ChainId, CommandError> {
+    if let Some(slug) = project {
+        return Ok(context.authorise_in(call, command, slug).await?.into());
+    }
+    Context::authorise_installation(call, command)?;
+    Ok(ChainId::INSTALLATION)
+}

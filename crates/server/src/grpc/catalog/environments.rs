@@ -1,0 +1,171 @@
+//! Environments.
+
+use slipway_api::catalog::v1 as proto;
+use slipway_application::environments::{
+    ArchiveEnvironment, CreateEnvironment, UpdateEnvironment, archive_environment,
+    create_environment, get_environment, list_environments, update_environment,
+};
+use slipway_catalog::Environment;
+use slipway_kernel::{Slug, Tier};
+
+use super::words::{shown_tier, tier};
+use crate::grpc::Api;
+use crate::grpc::door::Session;
+use crate::grpc::fields::Fields;
+use crate::grpc::page_token::List;
+use crate::grpc::refusal::Refusal;
+use crate::grpc::show;
+
+pub(super) async fn create(
+    api: &Api,
+    session: &mut Session,
+    message: proto::CreateEnvironmentRequest,
+) -> Result<proto::CreateEnvironmentResponse, Refusal> {
+    session.admit(&message.project).await?;
+    let mut fields = Fields::default();
+    fields.request_id(&message.request_id);
+    let project = fields.required("project", &message.project);
+    let slug = fields.required("slug", &message.slug);
+    let display_name = fields.text("display_name", message.display_name);
+    let description = fields.text("description", message.description);
+    let tier = fields.choice("tier", message.tier, tier);
+    let command = fields.finish(|| {
+        Some(CreateEnvironment {
+            project: project?,
+            slug: slug?,
+            display_name,
+            description,
+            tier: tier.unwrap_or(Tier::Development),
+            position: message.position,
+        })
+    })?;
+    let environment =
+        create_environment(&api.context, &session.call(&message.request_id), command).await?;
+    Ok(proto::CreateEnvironmentResponse {
+        environment: Some(shown(environment, message.project)),
+    })
+}
+
+pub(super) async fn get(
+    api: &Api,
+    session: &mut Session,
+    message: proto::GetEnvironmentRequest,
+) -> Result<proto::GetEnvironmentResponse, Refusal> {
+    session.admit(&message.project).await?;
+    let mut fields = Fields::default();
+    let project: Option<Slug> = fields.required("project", &message.project);
+    let slug: Option<Slug> = fields.required("environment", &message.environment);
+    let (project, slug) = fields.finish(|| Some((project?, slug?)))?;
+    let environment = get_environment(&api.context, &session.call(""), &project, &slug).await?;
+    Ok(proto::GetEnvironmentResponse {
+        environment: Some(shown(environment, message.project)),
+    })
+}
+
+pub(super) async fn list(
+    api: &Api,
+    session: &mut Session,
+    message: proto::ListEnvironmentsRequest,
+) -> Result<proto::ListEnvironmentsResponse, Refusal> {
+    session.admit(&message.project).await?;
+    let mut fields = Fields::default();
+    let project: Option<Slug> = fields.required("project", &message.project);
+    let size = fields.page_size(message.page_size);
+    let project = fields.finish(|| project)?;
+    let list = List::of("ListEnvironments", &(&project, message.include_archived))?;
+    let after: Option<(i32, Slug)> = list.place(&message.page_token)?;
+    let page = list_environments(
+        &api.context,
+        &session.call(""),
+        &project,
+        message.include_archived,
+        after.as_ref(),
+        size,
+    )
+    .await?;
+    let page = page.map(|environment| shown(environment, project.to_string()));
+    Ok(proto::ListEnvironmentsResponse {
+        environments: page.items,
+        next_page_token: list.token(page.next)?,
+    })
+}
+
+pub(super) async fn update(
+    api: &Api,
+    session: &mut Session,
+    message: proto::UpdateEnvironmentRequest,
+) -> Result<proto::UpdateEnvironmentResponse, Refusal> {
+    session.admit(&message.project).await?;
+    let mut fields = Fields::default();
+    fields.request_id(&message.request_id);
+    let project = fields.required("project", &message.project);
+    let environment = fields.required("environment", &message.environment);
+    let mask = fields.mask(
+        message.update_mask,
+        &["display_name", "description", "tier", "position"],
+    );
+    let changes = |field: &str| mask.iter().any(|path| path == field);
+    let display_name =
+        changes("display_name").then(|| fields.required_text("display_name", message.display_name));
+    let description =
+        changes("description").then(|| fields.text("description", message.description));
+    let tier = changes("tier")
+        .then(|| fields.required_choice("tier", message.tier, tier))
+        .flatten();
+    let position = changes("position").then_some(message.position);
+    let etag = Some(message.etag).filter(|etag| !etag.is_empty());
+    let command = fields.finish(|| {
+        Some(UpdateEnvironment {
+            project: project?,
+            environment: environment?,
+            display_name,
+            description,
+            tier,
+            position,
+            etag,
+        })
+    })?;
+    let environment =
+        update_environment(&api.context, &session.call(&message.request_id), command).await?;
+    Ok(proto::UpdateEnvironmentResponse {
+        environment: Some(shown(environment, message.project)),
+    })
+}
+
+pub(super) async fn archive(
+    api: &Api,
+    session: &mut Session,
+    message: proto::ArchiveEnvironmentRequest,
+) -> Result<proto::ArchiveEnvironmentResponse, Refusal> {
+    session.admit(&message.project).await?;
+    let mut fields = Fields::default();
+    fields.request_id(&message.request_id);
+    let project = fields.required("project", &message.project);
+    let environment = fields.required("environment", &message.environment);
+    let command = fields.finish(|| {
+        Some(ArchiveEnvironment {
+            project: project?,
+            environment: environment?,
+        })
+    })?;
+    let environment =
+        archive_environment(&api.context, &session.call(&message.request_id), command).await?;
+    Ok(proto::ArchiveEnvironmentResponse {
+        environment: Some(shown(environment, message.project)),
+    })
+}
+
+fn shown(environment: Environment, project: String) -> proto::Environment {
+    proto::Environment {
+        environment_id: environment.id.to_string(),
+        project,
+        slug: environment.slug.into(),
+        display_name: environment.display_name.into(),
+        description: environment.description.into(),
+        tier: shown_tier(environment.tier).into(),
+        position: environment.position,
+        created_time: Some(show::time(environment.created_at)),
+        archived_time: environment.archived_at.map(show::time),
+        etag: environment.revision.to_string(),
+    }
+}

@@ -1,0 +1,122 @@
+//! The contract: what every store must do, case by case. A store binds it in its own tests with
+//! [`store_contract!`](crate::store_contract).
+//!
+//! Each case gets an empty database. What runs at once in a case are futures of one task: they meet in the database,
+//! which is where the contract has to hold.
+
+pub mod applications;
+pub mod audit;
+pub mod environments;
+pub mod given;
+pub mod ledger;
+pub mod memberships;
+pub mod principals;
+pub mod projects;
+pub mod requests;
+pub mod tokens;
+pub mod units_of_work;
+pub mod versions;
+
+/// Makes one `#[tokio::test]` per case. The argument names an `async fn() -> Option<T>` in the same module, where `T` has
+/// a method `store(&self) -> &dyn Store` on an empty database; where it answers `None`, the case is skipped.
+#[macro_export]
+macro_rules! store_contract {
+    ($fixture:ident) => {
+        $crate::store_contract! { @cases $fixture
+            units_of_work {
+                what_is_dropped_never_happened,
+                nothing_is_visible_before_the_commit,
+                a_snapshot_sees_one_moment,
+                a_store_answers_a_ping,
+                writers_wait_for_each_other,
+            }
+            projects {
+                what_is_inserted_is_found,
+                a_slug_is_taken_once,
+                a_slug_is_taken_once_by_many_at_once,
+                a_stale_update_is_a_conflict,
+                pages_are_complete_and_in_order,
+                members_see_their_projects_only,
+            }
+            principals {
+                what_is_inserted_is_found,
+                an_email_is_taken_without_regard_to_case,
+                disabling_again_changes_nothing,
+                two_admins_cannot_shut_each_other_out,
+                pages_select_kinds_and_disabled_ones,
+                names_are_found_by_id,
+            }
+            memberships {
+                setting_again_keeps_the_beginning,
+                removing_ends_it,
+                pages_are_complete_and_in_order,
+                of_one_principal_by_slug,
+            }
+            tokens {
+                what_is_inserted_is_found,
+                revoking_again_changes_nothing,
+                the_last_use_never_goes_back,
+                pages_select_active_ones,
+                a_bearer_comes_with_everything,
+            }
+            environments {
+                what_is_inserted_is_found,
+                a_slug_is_taken_once_per_project,
+                a_stale_update_is_a_conflict,
+                pages_go_by_position_then_slug,
+            }
+            applications {
+                what_is_inserted_is_found,
+                taken_keys_are_left_out,
+                a_key_is_taken_once_by_many_at_once,
+                a_stale_update_is_a_conflict,
+                keys_are_ordered_by_bytes,
+                pages_select_kinds_and_archived_ones,
+            }
+            versions {
+                what_is_inserted_is_found,
+                taken_identifiers_are_left_out,
+                an_identifier_is_taken_once_by_many_at_once,
+                other_applications_are_asked,
+                deprecating_again_changes_nothing,
+                pages_go_from_new_to_old,
+                many_are_inserted_at_once,
+            }
+            requests {
+                the_first_is_remembered,
+                an_old_one_is_replaced,
+                keys_are_told_apart,
+                one_of_many_at_once_is_first,
+                old_ones_are_forgotten_up_to_the_limit,
+                a_change_rolled_back_is_not_remembered,
+            }
+            ledger {
+                the_projection_equals_the_records,
+                other_times_equal_the_records,
+                the_history_equals_the_records,
+                concurrent_changes_of_a_cell_leave_the_right_one,
+                concurrent_repeats_add_each_record_once,
+                targets_come_in_the_order_of_the_reports,
+                projects_are_apart,
+                statistics_count_what_was_not_taken_back,
+            }
+            audit {
+                events_are_listed_by_every_filter,
+                chains_grow_in_order_and_verify,
+                what_is_dropped_leaves_no_event,
+                facts_have_the_digests_of_their_rows,
+                the_feed_tells_each_change_once,
+            }
+        }
+    };
+    (@cases $fixture:ident $($noun:ident { $($case:ident,)+ })+) => {$(
+        mod $noun {$(
+            #[tokio::test]
+            async fn $case() {
+                if let Some(fixture) = super::$fixture().await {
+                    $crate::contract::$noun::$case(fixture.store()).await;
+                }
+            }
+        )+}
+    )+};
+}
