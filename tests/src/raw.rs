@@ -15,7 +15,7 @@ use crate::contract::Method;
 
 /// How many messages of an answer are read at most, and how long: a watch never ends by itself.
 const MOST_MESSAGES: usize = 20_000;
-const LONGEST_SILENCE: Duration = Duration::from_secs(2);
+const LONGEST_SILENCE: Duration = Duration::from_millis(200);
 
 /// Encodes a message that is written as JSON, with the names of the proto.
 pub fn encode(method: &Method, json: Value) -> Bytes {

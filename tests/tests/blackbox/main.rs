@@ -12,12 +12,17 @@
 
 mod access;
 mod audit;
+mod bad_input;
 mod case;
 mod catalog;
+mod corpus;
+mod crash;
 mod current;
+mod generated;
 mod identity;
 mod import;
 mod ledger;
+mod process;
 mod requests;
 mod scenarios;
 
@@ -42,7 +47,12 @@ const TOPICS: &[&[Case]] = &[
     current::CASES,
     requests::CASES,
     audit::CASES,
+    process::CASES,
+    bad_input::CASES,
     access::CASES,
+    corpus::CASES,
+    generated::CASES,
+    crash::CASES,
 ];
 
 fn main() -> ExitCode {
