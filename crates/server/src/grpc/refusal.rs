@@ -29,6 +29,12 @@ pub(super) struct Refusal {
     pub(super) reason: ErrorReason,
     /// For people.
     pub(super) message: String,
+    details: Box<Details>,
+}
+
+/// What stands beside the reason. Boxed, so that a refusal stays small on its way up.
+#[derive(Debug, Default)]
+struct Details {
     metadata: Vec<(&'static str, String)>,
     violations: Vec<(String, String)>,
     resource: Option<(&'static str, String)>,
@@ -43,10 +49,7 @@ impl Refusal {
             code,
             reason,
             message: message.into(),
-            metadata: Vec::new(),
-            violations: Vec::new(),
-            resource: None,
-            fault: None,
+            details: Box::default(),
         }
     }
 
@@ -73,38 +76,37 @@ impl Refusal {
             .map(|(field, what)| format!("{field}: {what}"))
             .collect();
         let message = format!("the request is not valid: {}", words.join("; "));
-        Self {
-            violations,
-            ..Self::new(Code::InvalidArgument, ErrorReason::InvalidField, message)
-        }
+        let mut refusal = Self::new(Code::InvalidArgument, ErrorReason::InvalidField, message);
+        refusal.details.violations = violations;
+        refusal
     }
 
     /// About this resource.
     pub(super) fn about(mut self, kind: &'static str, name: impl ToString) -> Self {
-        self.resource = Some((kind, name.to_string()));
+        self.details.resource = Some((kind, name.to_string()));
         self
     }
 
     /// Caused by this field.
     pub(super) fn field(mut self, field: &str) -> Self {
-        self.violations
+        self.details
+            .violations
             .push((field.to_owned(), self.message.clone()));
         self
     }
 
     /// With this beside the reason.
     pub(super) fn with(mut self, key: &'static str, value: impl Into<String>) -> Self {
-        self.metadata.push((key, value.into()));
+        self.details.metadata.push((key, value.into()));
         self
     }
 
     /// A fault of ours: the caller gets a name to tell the operator, the log gets the rest.
     pub(super) fn internal(fault: impl std::error::Error + Send + Sync + 'static) -> Self {
         let message = "the server could not carry this out; tell the operator the correlation_id";
-        Self {
-            fault: Some(Box::new(fault)),
-            ..Self::new(Code::Internal, ErrorReason::Internal, message)
-        }
+        let mut refusal = Self::new(Code::Internal, ErrorReason::Internal, message);
+        refusal.details.fault = Some(Box::new(fault));
+        refusal
     }
 
     /// The reason's name without the enum's prefix, as `google.rpc.ErrorInfo` bears it.
@@ -115,13 +117,13 @@ impl Refusal {
 
     /// What it is about, where it says so.
     pub(super) fn resource(&self) -> Option<Resource> {
-        let (kind, name) = self.resource.as_ref()?;
+        let (kind, name) = self.details.resource.as_ref()?;
         Some(Resource::new(kind, name))
     }
 
     /// Whether it was decided. What merely went wrong, here or at the same time as something else, was not.
     pub(super) fn is_decision(&self) -> bool {
-        self.fault.is_none()
+        self.details.fault.is_none()
             && !matches!(
                 self.reason,
                 ErrorReason::StoreConflict | ErrorReason::ShuttingDown
@@ -143,11 +145,12 @@ impl Refusal {
     pub(super) fn into_status(self, correlation_id: &str) -> Status {
         let reason = self.reason_name();
         let mut metadata: std::collections::HashMap<String, String> = self
+            .details
             .metadata
             .into_iter()
             .map(|(key, value)| (key.to_owned(), value))
             .collect();
-        if let Some(fault) = &self.fault {
+        if let Some(fault) = &self.details.fault {
             tracing::error!(
                 correlation_id,
                 fault = &**fault as &dyn std::error::Error,
@@ -156,24 +159,25 @@ impl Refusal {
             );
             metadata.insert("correlation_id".to_owned(), correlation_id.to_owned());
         }
-        if let Some((kind, name)) = &self.resource {
+        if let Some((kind, name)) = &self.details.resource {
             metadata.insert("resource".to_owned(), format!("{kind} {name}"));
         }
-        if let Some((field, _)) = self.violations.first() {
+        if let Some((field, _)) = self.details.violations.first() {
             metadata.insert("field".to_owned(), field.clone());
         }
         let mut details = ErrorDetails::with_error_info(reason, ERROR_DOMAIN, metadata);
-        for (field, description) in self.violations {
+        for (field, description) in self.details.violations {
             details.add_bad_request_violation(field, description);
         }
         if self.code == Code::FailedPrecondition {
             let subject = self
+                .details
                 .resource
                 .as_ref()
                 .map_or(String::new(), |(kind, name)| format!("{kind} {name}"));
             details.add_precondition_failure_violation(reason, subject, self.message.clone());
         }
-        if let Some((kind, name)) = self.resource {
+        if let Some((kind, name)) = self.details.resource {
             details.set_resource_info(kind, name, "", self.message.clone());
         }
         Status::with_error_details(self.code, self.message, details)
