@@ -7,7 +7,6 @@ mod audit;
 mod catalog;
 mod door;
 mod fields;
-mod fit;
 mod identity;
 mod ledger;
 mod page;

@@ -1,5 +1,7 @@
 //! Why a call was refused, in the words of `slipway.errors.v1`: one match per error of the use cases, and no `_` in any.
 
+use std::fmt::Display;
+
 use slipway_api::errors::v1::ErrorReason;
 use slipway_application::CommandError;
 use slipway_application::audit::AuditError;
@@ -82,8 +84,8 @@ impl Refusal {
     }
 
     /// About this resource.
-    pub(super) fn about(mut self, kind: &'static str, name: impl ToString) -> Self {
-        self.details.resource = Some((kind, name.to_string()));
+    pub(super) fn about(mut self, kind: &'static str, name: impl Display) -> Self {
+        self.details.resource = Some((kind, format!("{name}")));
         self
     }
 
