@@ -22,10 +22,10 @@ cases![an_import_survives_kill_9];
 /// How often the server is killed, at scale 1.
 const KILLS: usize = 20;
 /// Lines of one import, and of one batch. An import takes longer than the latest kill.
-const LINES: usize = 4_000;
+const LINES: usize = 2_500;
 const BATCH: usize = 50;
 /// The latest moment of a kill after the import's begin.
-const LATEST: Duration = Duration::from_millis(700);
+const LATEST: Duration = Duration::from_millis(500);
 
 async fn an_import_survives_kill_9(backend: Backend) {
     let mut world = World::own(backend).await;
