@@ -1,5 +1,7 @@
 //! Environments, applications and versions: what is refused, and what a repeated call does.
 
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
 mod support;
 
 use bytes::Bytes;
@@ -240,24 +242,24 @@ async fn content_is_kept_and_returned() {
         (admin.principal, admin.principal)
     );
     let (default, greeting, first) = (slug("default"), key("greeting"), key("1"));
-    let (found, content) = get_version(context, &by(admin), &default, &greeting, &first, true)
+    let (found, bytes) = get_version(context, &by(admin), &default, &greeting, &first, true)
         .await
         .unwrap();
     assert_eq!(found, made);
-    assert_eq!(content.as_deref(), Some(b"hello".as_slice()));
-    let (_, content) = get_version(context, &by(admin), &default, &greeting, &first, false)
+    assert_eq!(bytes.as_deref(), Some(b"hello".as_slice()));
+    let (_, bytes) = get_version(context, &by(admin), &default, &greeting, &first, false)
         .await
         .unwrap();
-    assert_eq!(content, None);
+    assert_eq!(bytes, None);
 
     // Content of no bytes is content, too.
     create_version(context, &by(admin), version("2", Some(b"")))
         .await
         .unwrap();
-    let (_, content) = get_version(context, &by(admin), &default, &greeting, &key("2"), true)
+    let (_, bytes) = get_version(context, &by(admin), &default, &greeting, &key("2"), true)
         .await
         .unwrap();
-    assert_eq!(content.as_deref(), Some(b"".as_slice()));
+    assert_eq!(bytes.as_deref(), Some(b"".as_slice()));
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@
     clippy::allow_attributes,
     reason = "each test binary uses a part of it"
 )]
+#![expect(clippy::expect_used, reason = "what fails here fails the test")]
 
 pub mod deployments;
 
@@ -36,7 +37,7 @@ use uuid::Uuid;
 const START: i64 = 1_767_225_600_000_000;
 
 /// A clock that stands still until it is moved.
-pub struct TestClock(AtomicI64);
+pub(crate) struct TestClock(AtomicI64);
 
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
@@ -64,16 +65,16 @@ impl SecretSource for Counter {
 }
 
 /// An installation after its first start.
-pub struct Installation {
-    pub context: Context,
-    pub clock: Arc<TestClock>,
+pub(crate) struct Installation {
+    pub(crate) context: Context,
+    pub(crate) clock: Arc<TestClock>,
     /// Its first administrator.
-    pub admin: Caller,
-    pub directory: TempDir,
+    pub(crate) admin: Caller,
+    pub(crate) directory: TempDir,
 }
 
 /// An installation on an empty database.
-pub async fn empty() -> (Context, Arc<TestClock>, TempDir) {
+pub(crate) async fn empty() -> (Context, Arc<TestClock>, TempDir) {
     let directory = tempfile::tempdir().expect("a directory");
     let options = Options::sqlite_file(&directory.path().join("state.db"));
     migrate(&options).await.expect("migrated");
@@ -91,7 +92,7 @@ pub async fn empty() -> (Context, Arc<TestClock>, TempDir) {
     (context, clock, directory)
 }
 
-pub async fn installation() -> Installation {
+pub(crate) async fn installation() -> Installation {
     let (context, clock, directory) = empty().await;
     let secret = first_start(&context).await.expect("a first start");
     let admin = caller(&context, &secret).await;
@@ -104,7 +105,7 @@ pub async fn installation() -> Installation {
 }
 
 /// The administrator's secret, where this is the first start.
-pub async fn first_start(context: &Context) -> Option<TokenSecret> {
+pub(crate) async fn first_start(context: &Context) -> Option<TokenSecret> {
     let mut kept = None;
     let keep = |secret: &TokenSecret| {
         kept = Some(secret.clone());
@@ -116,7 +117,7 @@ pub async fn first_start(context: &Context) -> Option<TokenSecret> {
 }
 
 /// Who bears a token, as the door would say.
-pub async fn caller(context: &Context, secret: &TokenSecret) -> Caller {
+pub(crate) async fn caller(context: &Context, secret: &TokenSecret) -> Caller {
     authenticate(context, secret)
         .await
         .expect("a good token")
@@ -125,7 +126,7 @@ pub async fn caller(context: &Context, secret: &TokenSecret) -> Caller {
 }
 
 /// A call without request id.
-pub fn by(caller: &Caller) -> Call<'_> {
+pub(crate) fn by(caller: &Caller) -> Call<'_> {
     Call {
         caller,
         correlation_id: "test",
@@ -134,38 +135,38 @@ pub fn by(caller: &Caller) -> Call<'_> {
 }
 
 /// A call with a request id.
-pub fn again<'a>(caller: &'a Caller, request_id: &'a str) -> Call<'a> {
+pub(crate) fn again<'a>(caller: &'a Caller, request_id: &'a str) -> Call<'a> {
     Call {
         request_id: Some(request_id),
         ..by(caller)
     }
 }
 
-pub fn slug(text: &str) -> Slug {
+pub(crate) fn slug(text: &str) -> Slug {
     text.parse().expect("a slug")
 }
 
-pub fn key(text: &str) -> Key {
+pub(crate) fn key(text: &str) -> Key {
     text.parse().expect("a key")
 }
 
-pub fn name(text: &str) -> DisplayName {
+pub(crate) fn name(text: &str) -> DisplayName {
     text.parse().expect("a name")
 }
 
 impl Installation {
-    pub fn pass(&self, seconds: i64) {
+    pub(crate) fn pass(&self, seconds: i64) {
         self.clock
             .0
             .fetch_add(seconds * 1_000_000, Ordering::SeqCst);
     }
 
-    pub async fn user(&self, display_name: &str) -> Principal {
+    pub(crate) async fn user(&self, display_name: &str) -> Principal {
         self.principal(display_name, NewPrincipal::User { email: None }, false)
             .await
     }
 
-    pub async fn principal(
+    pub(crate) async fn principal(
         &self,
         display_name: &str,
         kind: NewPrincipal,
@@ -182,7 +183,7 @@ impl Installation {
     }
 
     /// A new token of a principal, and its bearer as it is now.
-    pub async fn token(&self, principal: PrincipalId) -> (TokenSecret, Caller) {
+    pub(crate) async fn token(&self, principal: PrincipalId) -> (TokenSecret, Caller) {
         let command = CreateToken {
             principal: Some(principal),
             name: name("test"),
@@ -197,13 +198,13 @@ impl Installation {
     }
 
     /// A new user with these roles in the project `default`.
-    pub async fn member(&self, display_name: &str, roles: &[Role]) -> Caller {
+    pub(crate) async fn member(&self, display_name: &str, roles: &[Role]) -> Caller {
         let user = self.user(display_name).await;
         self.admit(user.id, roles).await;
         self.token(user.id).await.1
     }
 
-    pub async fn admit(&self, principal: PrincipalId, roles: &[Role]) {
+    pub(crate) async fn admit(&self, principal: PrincipalId, roles: &[Role]) {
         let command = SetMembership {
             project: slug("default"),
             principal,
@@ -220,7 +221,7 @@ impl Installation {
             .expect("set");
     }
 
-    pub async fn project(&self, text: &str) {
+    pub(crate) async fn project(&self, text: &str) {
         let command = CreateProject {
             slug: slug(text),
             display_name: DisplayName::default(),
@@ -231,21 +232,21 @@ impl Installation {
             .expect("created");
     }
 
-    pub async fn archive(&self, text: &str) {
+    pub(crate) async fn archive(&self, text: &str) {
         let project = slug(text);
         archive_project(&self.context, &by(&self.admin), ArchiveProject { project })
             .await
             .expect("archived");
     }
 
-    pub async fn environment(&self, text: &str) {
+    pub(crate) async fn environment(&self, text: &str) {
         create_environment(&self.context, &by(&self.admin), new_environment(text))
             .await
             .expect("created");
     }
 
     /// The events of a chain, oldest first.
-    pub async fn events(&self, project: Option<&str>) -> Vec<Event> {
+    pub(crate) async fn events(&self, project: Option<&str>) -> Vec<Event> {
         let chain = match project {
             None => ChainId::INSTALLATION,
             Some(text) => {
@@ -269,7 +270,7 @@ impl Installation {
 }
 
 /// An environment to add to the project `default`.
-pub fn new_environment(text: &str) -> CreateEnvironment {
+pub(crate) fn new_environment(text: &str) -> CreateEnvironment {
     CreateEnvironment {
         project: slug("default"),
         slug: slug(text),

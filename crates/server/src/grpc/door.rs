@@ -154,11 +154,6 @@ impl Session {
         }
     }
 
-    /// Who calls.
-    pub(super) fn bearer(&self) -> &Bearer {
-        &self.bearer.0
-    }
-
     /// What the use cases work with.
     pub(super) fn context(&self) -> &Arc<Context> {
         &self.context

@@ -179,11 +179,6 @@ impl Fields {
         paths
     }
 
-    /// Whether nothing was at fault so far.
-    pub(super) fn are_good(&self) -> bool {
-        self.violations.is_empty()
-    }
-
     /// What the fields make, or all that is wrong with them.
     pub(super) fn finish<T>(self, make: impl FnOnce() -> Option<T>) -> Result<T, Refusal> {
         match make() {

@@ -43,9 +43,7 @@ mod tests {
             items: vec![100_usize, 200, 300],
             next,
         };
-        let show = |length: usize| prost_types::BytesValue {
-            value: vec![1; length],
-        };
+        let show = |length: usize| vec![1_u8; length];
         let place = |length: &usize| *length;
         let short = fitting(page(Some(300)), 400, place, show);
         assert_eq!((short.items.len(), short.next), (2, Some(200)));

@@ -1,5 +1,7 @@
 //! Why a call was refused, in the words of `slipway.errors.v1`: one match per error of the use cases, and no `_` in any.
 
+use std::fmt::Display;
+
 use slipway_api::errors::v1::ErrorReason;
 use slipway_application::CommandError;
 use slipway_application::audit::AuditError;
@@ -82,8 +84,8 @@ impl Refusal {
     }
 
     /// About this resource.
-    pub(super) fn about(mut self, kind: &'static str, name: impl ToString) -> Self {
-        self.details.resource = Some((kind, name.to_string()));
+    pub(super) fn about(mut self, kind: &'static str, name: impl Display) -> Self {
+        self.details.resource = Some((kind, format!("{name}")));
         self
     }
 
@@ -380,5 +382,26 @@ impl From<AuditError> for Refusal {
             }
             AuditError::Command(error) => error.into(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_faults_are_told_unless_they_would_not_fit_into_headers() {
+        let faults = |count: usize| {
+            (0..count)
+                .map(|at| (format!("items[{at}]"), "is required".to_owned()))
+                .collect::<Vec<_>>()
+        };
+        assert!(Refusal::fields(faults(20)).message.contains("items[19]"));
+
+        let status = Refusal::fields(faults(100_000)).into_status("");
+        assert!(status.message().ends_with("further faulty fields"));
+        assert!(status.message().len() + status.details().len() < 8 * 1024);
+        let huge = vec![("notes".to_owned(), "x".repeat(5_000))];
+        assert!(Refusal::fields(huge).message.contains("notes"));
     }
 }

@@ -12,16 +12,13 @@ use slipway_kernel::{Key, PrincipalId, Sha256, Slug};
 use crate::grpc::Api;
 use crate::grpc::door::Session;
 use crate::grpc::fields::Fields;
-use crate::grpc::page;
+use crate::grpc::page::fitting;
 use crate::grpc::page_token::List;
 use crate::grpc::refusal::Refusal;
 use crate::grpc::show::{self, Names};
 
 /// The media type of content whose author named none.
 const UNKNOWN_MEDIA_TYPE: &str = "application/octet-stream";
-
-/// How large the versions of a page may be together, in bytes: what most clients take (4 MiB), less room for the token.
-const MAX_PAGE: usize = 4 * 1024 * 1024 - 16 * 1024;
 
 pub(super) async fn create(
     api: &Api,
@@ -130,7 +127,8 @@ pub(super) async fn list(
     .await?;
     let mentioned = page.items.iter().flat_map(principals).collect::<Vec<_>>();
     let names = Names(api.context.display_names(mentioned).await?);
-    let page = page::fitting(page, MAX_PAGE, Version::place, |version| {
+    let place = |version: &Version| version.place();
+    let page = fitting(page, api.max_page_bytes, place, |version| {
         shown(version, &message.project, &message.application, &names)
     });
     Ok(proto::ListVersionsResponse {
