@@ -1,5 +1,7 @@
 //! The audit trail: chained by whoever comes first, proven, and with refusals in it.
 
+#![expect(clippy::expect_used, reason = "a test that can't go on fails")]
+
 mod support;
 
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! Reading the ledger: the history, other moments, comparisons, the current version; and taking back what is wrong.
 
+#![expect(clippy::expect_used, reason = "a test that can't go on fails")]
+
 mod support;
 
 use std::cmp::Ordering;

@@ -1,5 +1,11 @@
 //! Following the current state.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that can't go on fails"
+)]
+
 mod support;
 
 use std::{sync::Arc, time::Duration};
