@@ -384,3 +384,24 @@ impl From<AuditError> for Refusal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_faults_are_told_unless_they_would_not_fit_into_headers() {
+        let faults = |count: usize| {
+            (0..count)
+                .map(|at| (format!("items[{at}]"), "is required".to_owned()))
+                .collect::<Vec<_>>()
+        };
+        assert!(Refusal::fields(faults(20)).message.contains("items[19]"));
+
+        let status = Refusal::fields(faults(100_000)).into_status("");
+        assert!(status.message().ends_with("further faulty fields"));
+        assert!(status.message().len() + status.details().len() < 8 * 1024);
+        let huge = vec![("notes".to_owned(), "x".repeat(5_000))];
+        assert!(Refusal::fields(huge).message.contains("notes"));
+    }
+}

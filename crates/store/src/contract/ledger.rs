@@ -416,9 +416,15 @@ pub async fn targets_come_in_the_order_of_the_reports(store: &dyn Store) {
             .iter()
             .map(|target| {
                 (
-                    target.application.as_ref().map(|application| application.id),
+                    target
+                        .application
+                        .as_ref()
+                        .map(|application| application.id),
                     target.version.map(|version| version.id),
-                    target.environment.as_ref().map(|environment| environment.id),
+                    target
+                        .environment
+                        .as_ref()
+                        .map(|environment| environment.id),
                     target.deployed_by,
                 )
             })
