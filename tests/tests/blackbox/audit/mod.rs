@@ -5,7 +5,6 @@ pub(crate) mod trail;
 
 use std::time::{Duration, Instant};
 
-use sha2::Digest as _;
 use slipway_api::audit::v1::{
     AuditEvent, AuditEventFilter, Checkpoint, ListAuditEventsRequest, Verification,
     VerifyAuditTrailRequest,

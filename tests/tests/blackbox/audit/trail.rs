@@ -1,6 +1,5 @@
 //! What the trail tells.
 
-use sha2::Digest as _;
 use slipway_api::audit::v1::{AuditEvent, AuditEventFilter, AuditOutcome, ListAuditEventsRequest};
 use slipway_api::catalog::v1::{
     ArchiveApplicationRequest, ArchiveEnvironmentRequest, DeprecateVersionRequest,

@@ -1,6 +1,5 @@
 //! Environments.
 
-use sha2::Digest as _;
 use slipway_api::catalog::v1::{
     CreateEnvironmentRequest, EnvironmentTier, GetEnvironmentRequest, ListEnvironmentsRequest,
     UpdateEnvironmentRequest,
