@@ -35,6 +35,7 @@ struct Upload {
     deployed_at: String,
     deployed_by: String,
     risk: String,
+    #[serde(default)]
     notes: String,
 }
 
@@ -210,14 +211,7 @@ async fn the_command_line_imports_and_exports_the_same(backend: Backend) {
     let world = World::own(backend).await;
     let project = world.project().await;
     let file = FILE.display().to_string();
-    let arguments = [
-        "import",
-        "deployments",
-        &file,
-        "--project",
-        &project.slug,
-        "--create-missing",
-    ];
+    let arguments = ["import", "deployments", &file, "--project", &project.slug];
     for _ in 0..2 {
         let output = world.server.command_line(&arguments).await;
         assert!(output.status.success(), "{output:?}");

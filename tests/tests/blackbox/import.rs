@@ -5,7 +5,8 @@ use slipway_api::identity::v1::Role;
 use slipway_api::ledger::v1::import_deployments_request::Message;
 use slipway_api::ledger::v1::{
     CreateMissing, DeploymentReport, ImportBatch, ImportDeploymentsRequest,
-    ImportDeploymentsResponse, ImportHeader, ImportLine, ListDeploymentRecordsRequest, RiskLevel,
+    ImportDeploymentsResponse, ImportHeader, ImportLine, LineError, ListDeploymentRecordsRequest,
+    RiskLevel,
 };
 use slipway_tests::clock::{DAY, ahead, plus};
 use slipway_tests::world::{everything, report, report_at};
@@ -126,7 +127,7 @@ async fn each_batch_is_answered_in_order(backend: Backend) {
 async fn an_import_again_adds_nothing(backend: Backend) {
     let project = shared(backend).await;
     let mut all = reports(20);
-    all[3].external_id = "named".to_owned();
+    "named".clone_into(&mut all[3].external_id);
     import(&project.admin, vec![header(&project), batch(1, &all)])
         .await
         .granted();
@@ -334,13 +335,13 @@ async fn an_import_creates_only_what_it_may(backend: Backend) {
         }
         Ok(answers) => {
             let errors = &answers.get_ref()[0].errors;
-            let reasons: Vec<_> = errors.iter().map(|error| error.reason()).collect();
+            let reasons: Vec<_> = errors.iter().map(LineError::reason).collect();
             assert_eq!(reasons, [ErrorReason::PermissionMissing; 2]);
         }
     }
     let messages = vec![header_with(&project, None), batch(1, &all)];
     let answers = import(&project.admin, messages).await.granted();
-    let reasons: Vec<_> = answers[0].errors.iter().map(|e| e.reason()).collect();
+    let reasons: Vec<_> = answers[0].errors.iter().map(LineError::reason).collect();
     assert!(
         reasons.iter().all(|reason| matches!(
             reason,

@@ -65,15 +65,14 @@ async fn identity(name: &str, target: &Target, caller: &Client) -> Option<Value>
     Some(match name {
         "WhoAmI" | "ListProjects" | "ListPrincipals" => json!({}),
         "CreateProject" => json!({"slug": format!("walk-{}", unique())}),
-        "GetProject" | "ListMembers" => json!({"project": project}),
         "UpdateProject" => {
             json!({"project": project, "display_name": "Walked", "update_mask": "displayName"})
         }
-        // Only the administrator succeeds, and must not take the project away.
+        // The administrator succeeds, and must not take the project away.
         "ArchiveProject" if is_admin => {
             json!({"project": Project::create(admin).await.slug})
         }
-        "ArchiveProject" => json!({"project": project}),
+        "GetProject" | "ListMembers" | "ArchiveProject" => json!({"project": project}),
         "CreatePrincipal" => json!({"kind": "PRINCIPAL_KIND_USER", "display_name": "Walker"}),
         "GetPrincipal" | "ListTokens" => json!({"principal_id": id}),
         "DisablePrincipal" => {
