@@ -12,6 +12,7 @@ use std::{sync::Arc, time::Duration};
 
 use slipway_application::{
     Context,
+    environments::{ArchiveEnvironment, archive_environment},
     ledger::{Watch, WatchError, WatchEvent, feed_watchers},
     tokens::{RevokeToken, revoke_token},
 };
@@ -99,6 +100,25 @@ async fn a_watcher_sees_the_picture_and_then_what_others_change() {
     assert_eq!(emptied(&mut watch).await.application, key("pay"));
     i.deploy(report("new", "7", "staging")).await;
     assert_eq!(filled(&mut watch).await, cell("new", "7"));
+}
+
+#[tokio::test]
+async fn what_is_archived_leaves_the_picture() {
+    let i = installation().await;
+    let context = neighbour(&i);
+    feed(&context);
+    i.deploy(report("cart", "1", "prod")).await;
+    let mut watch = watch(&context, &i.admin, CellFilter::default()).await;
+    assert_eq!(filled(&mut watch).await, cell("cart", "1"));
+    assert_eq!(complete(&mut watch).await, 1);
+    let command = ArchiveEnvironment {
+        project: slug("default"),
+        environment: slug("prod"),
+    };
+    archive_environment(&i.context, &by(&i.admin), command)
+        .await
+        .expect("archived");
+    assert_eq!(emptied(&mut watch).await.environment, slug("prod"));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! The gRPC services: they parse requests, call use cases, and show results. They decide nothing.
 //!
-//! Every method is the same five steps: enter the [`door`], admit the caller to what the request is about, parse the
+//! Every method is the same five steps: enter the door (`door.rs`), admit the caller to what the request is about, parse the
 //! message with all its faults, call the use case, leave through the door.
 
 mod audit;
