@@ -2,10 +2,13 @@
 
 #![allow(
     dead_code,
+    unreachable_pub,
     clippy::allow_attributes,
     reason = "each test binary uses a part of it"
 )]
 #![expect(clippy::expect_used, reason = "what fails here fails the test")]
+
+pub mod deployments;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};

@@ -47,6 +47,20 @@ impl CallError {
             .and_then(|info| info.retry_delay)
     }
 
+    /// The failure in as few words as tell it, for one that is going to be tried again.
+    pub(super) fn brief(&self) -> String {
+        match self.broken_by() {
+            Some(cause) => format!("the connection broke ({cause})"),
+            None => self.to_string(),
+        }
+    }
+
+    /// What broke the connection; `None` where the server answered.
+    fn broken_by(&self) -> Option<String> {
+        let source = self.status.source()?;
+        self.reason().is_empty().then(|| root_cause(source))
+    }
+
     /// The name of the server's reason; empty where it gave none.
     fn reason(&self) -> String {
         self.status
@@ -58,18 +72,16 @@ impl CallError {
 
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let reason = self.reason();
-        let status = &self.status;
-        if reason.is_empty()
-            && let Some(source) = status.source()
-        {
-            let (server, cause) = (&self.server, root_cause(source));
+        if let Some(cause) = self.broken_by() {
             return write!(
                 f,
-                "the connection to {server} broke ({cause}); is the server running? start it with `slipway`, and write \
-                 https:// where it speaks TLS"
+                "the connection to {} broke ({cause}); is the server running? start it with `slipway`, and write \
+                 https:// where it speaks TLS",
+                self.server
             );
         }
+        let reason = self.reason();
+        let status = &self.status;
         f.write_str(code_name(status.code()))?;
         if !reason.is_empty() {
             write!(f, " / {reason}")?;

@@ -124,17 +124,26 @@ pub(super) enum ConnectError {
         /// Why.
         cause: String,
     },
+    /// Somebody answers who can't prove to be the server.
+    #[error(
+        "the server at {url} can't prove who it is ({cause}); name the file of the authorities that vouch for it with \
+         --ca-certificate"
+    )]
+    Untrusted {
+        /// The server.
+        url: String,
+        /// What is wrong with its certificate.
+        cause: String,
+    },
     /// Nobody answers.
     #[error(
-        "the server at {url} can't be reached ({cause}); is it running? start it with `slipway`{advice}"
+        "the server at {url} can't be reached ({cause}); is it running? start it with `slipway`"
     )]
     Unreachable {
         /// The server.
         url: String,
         /// What the network said.
         cause: String,
-        /// What else it may be.
-        advice: &'static str,
     },
 }
 
@@ -148,16 +157,11 @@ impl ClientArgs {
         let endpoint = self.endpoint(&url, config)?;
         let bearer = Bearer::new(&self.token(config, TOKEN_VARIABLE)?)?;
         let channel = endpoint.connect().await.map_err(|error| {
-            let cause = root_cause(&error);
-            let advice = if cause.contains("certificate") {
-                ", and trust its certificate with --ca-certificate"
+            let (url, cause) = (url.clone(), root_cause(&error));
+            if cause.contains("certificate") {
+                ConnectError::Untrusted { url, cause }
             } else {
-                ""
-            };
-            ConnectError::Unreachable {
-                url: url.clone(),
-                cause,
-                advice,
+                ConnectError::Unreachable { url, cause }
             }
         })?;
         Ok(Client {

@@ -3,7 +3,7 @@
 //! A subcommand is a struct of arguments that implements [`clap::Args`] and has
 //! `async fn run(self, config: &Config) -> Result<(), Failure>`, or `Result<ExitCode, Failure>` where success has
 //! several shades; it is listed in `Command`, and that is all. Those that talk to a server flatten
-//! [`client::ClientArgs`].
+//! `client::ClientArgs`.
 
 mod audit;
 mod call_error;

@@ -19,9 +19,10 @@ const COLUMNS: &str = "s.application_key, s.application_name, s.application_kind
 /// A cell `c` with the names of its place.
 const NAMED: &str = "c.application_key, a.display_name AS application_name, a.kind AS application_kind, \
     c.environment_slug, e.display_name AS environment_name, e.tier AS environment_tier";
-/// The names of the cell `c`.
-const NAMES: &str =
-    "JOIN application a ON a.id = c.application_id JOIN environment e ON e.id = c.environment_id";
+/// The names of the cell `c`. `SQLite` keeps the order of cross joins, and without that it would go through all cells of
+/// the project, environment by environment, and sort them for each page.
+const NAMES: &str = "CROSS JOIN application a CROSS JOIN environment e";
+const NAMES_FIT: &str = "a.id = c.application_id AND e.id = c.environment_id";
 
 #[derive(FromQueryResult)]
 struct CellRow {
@@ -134,7 +135,7 @@ fn cells_query(
 ) -> (String, Values) {
     let mut values = Values::default();
     let project = values.bind(project.uuid());
-    let mut conditions = vec![format!("c.project_id = {project}")];
+    let mut conditions = vec![format!("c.project_id = {project} AND {NAMES_FIT}")];
     // Each selects by an index that has its order: (environment_id, application_key), or (project_id, application_key,
     // environment_slug).
     let mut order = "{}.application_key, {}.environment_slug";
@@ -165,11 +166,11 @@ fn cells_query(
         conditions.push("a.archived_at IS NULL AND e.archived_at IS NULL".to_owned());
     }
     let (holder, id, record) = match as_of {
-        None => ("c", "record_id", String::new()),
+        None => ("c", "record_id", ""),
         Some(as_of) => {
             let latest = latest_record(&mut values, as_of);
-            let record = format!("JOIN deployment_record l ON l.sequence = ({latest})");
-            ("l", "id", record)
+            conditions.push(format!("l.sequence = ({latest})"));
+            ("l", "id", "CROSS JOIN deployment_record l")
         }
     };
     conditions.push(format!("{holder}.kind = 'DEPLOYED'"));
@@ -224,7 +225,7 @@ pub(super) async fn cells_of_records(
             "SELECT {COLUMNS} FROM (SELECT {NAMED}, {} FROM (\
              SELECT DISTINCT environment_id, application_id FROM deployment_record \
              WHERE project_id = {project} AND id IN ({records})) d JOIN current_state c \
-             ON c.environment_id = d.environment_id AND c.application_id = d.application_id {NAMES}) s \
+             ON c.environment_id = d.environment_id AND c.application_id = d.application_id {NAMES} WHERE {NAMES_FIT}) s \
              LEFT JOIN version v ON v.id = s.version_id LEFT JOIN person p ON p.id = s.deployed_by_id \
              ORDER BY s.application_key, s.environment_slug",
             filled.join(", ")

@@ -99,7 +99,10 @@ fn conditions(
     if let Some(from) = filter.from {
         compare(">=", from.micros().into());
     }
-    if let Some(to) = filter.to {
+    // A place that lies before the end says more than the end, and of two upper bounds SQLite may start at the wrong one.
+    if let Some(to) = filter.to
+        && after.is_none_or(|place| place.deployed_at >= to)
+    {
         compare("<", to.micros().into());
     }
     if let Some(kind) = filter.kind {

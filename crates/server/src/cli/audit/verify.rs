@@ -91,30 +91,30 @@ fn told(chain: &Chain, checkpoint: Option<&Checkpoint>, found: &Verification) ->
         text += &broken(found.first_break.as_ref());
     }
     // Writing to a string can't fail.
-    let _ = writeln!(text, "  events recomputed    {events}");
-    let _ = writeln!(text, "  records compared     {facts}");
+    let _ = writeln!(text, "  events recomputed      {events}");
+    let _ = writeln!(text, "  records compared       {facts}");
     let _ = writeln!(
         text,
-        "  waiting to be chained {}",
+        "  waiting to be chained  {}",
         found.unchained_event_count
     );
     match (checkpoint, found.verified) {
         (Some(checkpoint), true) => {
             let _ = writeln!(
                 text,
-                "  checkpoint           agrees, at position {}",
+                "  checkpoint             agrees, at position {}",
                 checkpoint.position
             );
         }
         (Some(_), false) => {}
         (None, _) => {
-            text += "  checkpoint           none given: a chain rewritten as a whole would not be found\n";
+            text += "  checkpoint             none given: a chain rewritten as a whole would not be found\n";
         }
     }
     if let Some(head) = &found.head {
         let _ = writeln!(
             text,
-            "  head                 {} at position {}",
+            "  head                   {} at position {}",
             head.hash, head.position
         );
     }

@@ -27,8 +27,8 @@ pub(super) struct Outcome {
     environments: u64,
     /// The last line that is dealt with.
     pub(super) through: i64,
-    /// How often the connection broke.
-    pub(super) broke: u64,
+    /// How often the stream had to be opened again.
+    pub(super) reopened: u64,
     shown: Vec<BadLine>,
     errors: Option<BufWriter<File>>,
 }
@@ -113,11 +113,11 @@ impl Outcome {
         ] {
             writeln!(out, "  {what:<20} {:>12}", HumanCount(count).to_string())?;
         }
-        if self.broke > 0 {
+        if self.reopened > 0 {
             writeln!(
                 out,
-                "The connection broke {} times; what was committed then without an answer counts as already present.",
-                self.broke
+                "Begun again {} times; what was committed before without an answer counts as already present.",
+                self.reopened
             )?;
         }
         if self.refused > 0 {

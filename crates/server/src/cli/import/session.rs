@@ -103,11 +103,13 @@ impl<'a> Session<'a> {
             let Some(pause) = self.patience.failed(error.pause()) else {
                 return Err(Cause::GivenUp(error));
             };
-            self.outcome.broke += 1;
+            self.outcome.reopened += 1;
             let place = Stopped::place(self.outcome.through);
             let seconds = pause.as_secs_f64();
-            self.progress
-                .note(&format!("{error}; going on {place} in {seconds} s"));
+            self.progress.note(&format!(
+                "{}; going on {place} in {seconds} s",
+                error.brief()
+            ));
             tokio::time::sleep(pause).await;
         }
         self.outcome.flush().map_err(Cause::Write)
