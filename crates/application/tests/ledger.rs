@@ -112,7 +112,7 @@ async fn the_past_is_seen_with_todays_knowledge() {
     let (call, moment) = (by(&i.admin), as_of(at(1_061)));
     let ahead = get_current_state(&i.context, &call, &project, &application, &prod, moment).await;
     let ahead = ahead.expect_err("refused");
-    assert!(matches!(ahead, LedgerError::TimeAhead(ahead) if ahead.field == "as_of_time"));
+    assert!(matches!(ahead, LedgerError::TimesAhead(ahead) if ahead.0[0].field == "as_of_time"));
 }
 
 #[tokio::test]

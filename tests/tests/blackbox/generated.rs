@@ -15,11 +15,12 @@ use proptest::test_runner::{Config, RngSeed, TestRunner};
 use prost::Message as _;
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, Value};
 use slipway_api::audit::v1::{AuditEventFilter, AuditOutcome, ListAuditEventsRequest};
+use slipway_api::errors::v1::ErrorReason;
 use slipway_api::identity::v1::Role;
 use slipway_api::ledger::v1::{GetStatisticsRequest, ListDeploymentRecordsRequest};
 use slipway_tests::backend::scaled;
 use slipway_tests::contract::{Method, methods};
-use slipway_tests::refusal::check_details;
+use slipway_tests::refusal::{self, check_details, reason_of};
 use slipway_tests::world::{report, report_at};
 use slipway_tests::{Backend, Client, Granted, Project, World, ago, raw};
 use tonic::{Code, Status};
@@ -111,8 +112,9 @@ async fn bombard(backend: Backend, service: &str) {
                 let told = check_details(status).and_then(|()| allowed(status.code()));
                 assert!(
                     told.is_ok(),
-                    "{}: {told:?} {status:?}\n{messages:?}\n{}",
+                    "{}: {told:?} {status:?}\n{}\n{}",
                     method.path,
+                    written(messages),
                     world.server.log_tail()
                 );
             }
@@ -130,24 +132,34 @@ async fn bombard(backend: Backend, service: &str) {
         "{deeds} deeds in the trail, {done_before} of them before, but only {granted_changes} were granted"
     );
 
-    // Once more what is wrong in itself: now exactly nothing may change.
+    // Once more what is wrong in itself, whoever sends it and when: now exactly nothing may change.
+    let invalid = Some(refusal::name(ErrorReason::InvalidField).to_owned());
     let faulty: Vec<_> = outcomes
         .into_iter()
         .filter(|((method, _), answer)| {
-            let invalid = answer
-                .as_ref()
-                .is_err_and(|s| s.code() == Code::InvalidArgument);
-            invalid && method.name() != "ImportDeployments"
+            let reason = answer.as_ref().err().and_then(reason_of);
+            reason == invalid && method.name() != "ImportDeployments"
         })
         .map(|(request, _)| request)
         .collect();
     let before = picture(&target).await;
     // The other caller may be told something else, but no success.
     for ((method, messages), answer) in send(callers, faulty).await {
-        assert!(answer.is_err(), "{}: granted\n{messages:?}", method.path);
+        assert!(
+            answer.is_err(),
+            "{}: granted\n{}",
+            method.path,
+            written(&messages)
+        );
     }
     assert_eq!(picture(&target).await, before, "refused, and yet written");
     assert_eq!(events_of_deeds(&world, &target).await, deeds);
+}
+
+/// Messages as JSON, to be sent again by hand.
+fn written(messages: &[DynamicMessage]) -> String {
+    let written = messages.iter().map(serde_json::to_string);
+    written.flatten().collect::<Vec<_>>().join("\n")
 }
 
 /// A call, with the messages that the caller sends.

@@ -6,7 +6,7 @@ use slipway_api::errors::v1::ErrorReason;
 use slipway_application::CommandError;
 use slipway_application::audit::AuditError;
 use slipway_application::authentication::AuthenticationError;
-use slipway_application::ledger::{LedgerError, WatchError};
+use slipway_application::ledger::{LedgerError, TimeAhead, TimesAhead, WatchError};
 use slipway_application::projects::ProjectError;
 use slipway_audit::Resource;
 use slipway_identity::Denied;
@@ -355,7 +355,10 @@ impl From<LedgerError> for Refusal {
                 environment,
             } => not_found(ErrorReason::NothingDeployed)
                 .about("cell", format!("{application} {environment}")),
-            LedgerError::TimeAhead(ahead) => Self::fields(vec![(ahead.field.to_owned(), message)]),
+            LedgerError::TimesAhead(TimesAhead(times)) => {
+                let violation = |ahead: &TimeAhead| (ahead.field.to_owned(), ahead.to_string());
+                Self::fields(times.iter().map(violation).collect())
+            }
             LedgerError::Object(error) => error.into(),
             LedgerError::ContentMissing { .. } => Self::internal(error),
             LedgerError::Command(error) => error.into(),
