@@ -11,6 +11,7 @@ pub mod secret;
 pub mod serve;
 pub mod shutdown;
 pub mod system;
+pub mod tasks;
 pub mod transport;
 pub mod welcome;
 pub mod wellknown;

@@ -1,7 +1,7 @@
 //! The store on `SQLite` (the default) and `PostgreSQL`.
 //!
 //! Statements are SQL text that both databases understand (`docs/decisions/0003-sql-as-text.md`); where they can't,
-//! [`connection::Dialect`] has the words that differ. Rows are parsed into the types of the domain, and a row that no
+//! `connection::Dialect` has the words that differ. Rows are parsed into the types of the domain, and a row that no
 //! version of Slipway would have written is [`slipway_store::StoreError::Inconsistent`].
 
 mod audit;

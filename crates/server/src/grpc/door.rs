@@ -5,9 +5,11 @@ use std::sync::Arc;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use slipway_api::errors::v1::ErrorReason;
-use slipway_application::authentication::{AuthenticationError, authenticate};
+use slipway_application::audit::{self, note_refusal};
+use slipway_application::authentication::{authenticate, authenticate_again};
 use slipway_application::tokens::TokenError;
 use slipway_application::{Call, Context};
+use slipway_audit::Resource;
 use slipway_identity::{Bearer, Caller, Command, TokenSecret};
 use slipway_kernel::{PrincipalId, Slug};
 use tonic::{Code, Request, Response, Status};
@@ -98,16 +100,7 @@ impl Api {
                      completely",
                 )
             })?;
-        authenticate(&self.context, &secret).await.map_err(|error| {
-            let message = error.to_string();
-            match error {
-                AuthenticationError::Unknown => refused(ErrorReason::TokenInvalid, &message),
-                AuthenticationError::Revoked => refused(ErrorReason::TokenRevoked, &message),
-                AuthenticationError::Expired => refused(ErrorReason::TokenExpired, &message),
-                AuthenticationError::Disabled => refused(ErrorReason::PrincipalDisabled, &message),
-                AuthenticationError::Store(error) => error.into(),
-            }
-        })
+        Ok(authenticate(&self.context, &secret).await?)
     }
 }
 
@@ -161,17 +154,52 @@ impl Session {
         }
     }
 
-    /// Who calls.
-    pub(super) fn bearer(&self) -> &Bearer {
-        &self.bearer.0
+    /// What the use cases work with.
+    pub(super) fn context(&self) -> &Arc<Context> {
+        &self.context
+    }
+
+    /// Authenticates the caller again, in a call that lasts: what it may do is what it may do by now.
+    pub(super) async fn renew(&mut self) -> Result<(), Refusal> {
+        let token = self.bearer.1.token;
+        self.bearer = authenticate_again(&self.context, token).await?;
+        Ok(())
     }
 
     /// The answer, or the refusal in the form that callers get.
     pub(super) async fn leave<T>(self, result: Result<T, Refusal>) -> Result<Response<T>, Status> {
         match result {
             Ok(answer) => Ok(Response::new(answer)),
-            Err(refusal) => Err(refusal.into_status(&self.correlation_id)),
+            Err(refusal) => Err(self.refused(refusal).await),
         }
+    }
+
+    /// A refusal in the form that callers get. It is written into the audit trail first; where that fails, the caller
+    /// is refused all the same.
+    pub(super) async fn refused(&self, refusal: Refusal) -> Status {
+        if refusal.is_decision() {
+            let project = self.project.parse::<Slug>().ok();
+            let noted = audit::Refusal {
+                caller: &self.bearer.1,
+                command: self.command,
+                project: project.as_ref(),
+                resource: refusal.resource().unwrap_or_else(|| match &project {
+                    Some(slug) => Resource::new("project", slug),
+                    None => Resource::new("installation", &""),
+                }),
+                reason: refusal.reason_name(),
+                denied: refusal.is_denial(),
+                correlation_id: &self.correlation_id,
+            };
+            if let Err(error) = note_refusal(&self.context, noted).await {
+                tracing::error!(
+                    correlation_id = self.correlation_id,
+                    error = &error as &dyn std::error::Error,
+                    "a refusal is not in the audit trail yet"
+                );
+            }
+        }
+        refusal.into_status(&self.correlation_id)
     }
 }
 

@@ -179,15 +179,10 @@ impl Fields {
         paths
     }
 
-    /// Whether nothing was at fault so far.
-    pub(super) fn are_good(&self) -> bool {
-        self.violations.is_empty()
-    }
-
     /// What the fields make, or all that is wrong with them.
     pub(super) fn finish<T>(self, make: impl FnOnce() -> Option<T>) -> Result<T, Refusal> {
         match make() {
-            Some(made) if self.violations.is_empty() => Ok(made),
+            Some(value) if self.violations.is_empty() => Ok(value),
             _ => Err(Refusal::fields(self.violations)),
         }
     }

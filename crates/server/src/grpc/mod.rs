@@ -3,23 +3,27 @@
 //! Every method is the same five steps: enter the [`door`], admit the caller to what the request is about, parse the
 //! message with all its faults, call the use case, leave through the door.
 
+mod audit;
 mod catalog;
 mod door;
 mod fields;
-mod fit;
 mod identity;
 mod ledger;
+mod page;
 mod page_token;
 mod refusal;
 mod show;
+mod stream;
 
 use std::sync::Arc;
 
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
+use slipway_api::audit::v1::audit_service_server::AuditServiceServer;
 use slipway_api::catalog::v1::application_service_server::ApplicationServiceServer;
 use slipway_api::catalog::v1::environment_service_server::EnvironmentServiceServer;
 use slipway_api::identity::v1::identity_service_server::IdentityServiceServer;
+use slipway_api::ledger::v1::ledger_service_server::LedgerServiceServer;
 use slipway_application::Context;
 use tonic::service::{Routes, RoutesBuilder};
 
@@ -27,21 +31,33 @@ use crate::config::Limits;
 use crate::metrics::Metrics;
 use crate::rate_limit::RateLimit;
 use crate::serve::{Process, Protect};
+use crate::shutdown::Shutdown;
 
 /// What all services share.
 pub struct Api {
     context: Arc<Context>,
     metrics: Arc<Metrics>,
     rate_limit: RateLimit,
+    shutdown: Shutdown,
+    /// How large an answer's items may be together, in bytes.
+    max_page_bytes: usize,
 }
+
+/// What a client takes unless it was told otherwise.
+const COMMON_MAX_MESSAGE: usize = 4 * 1024 * 1024;
+/// What is kept free in an answer for everything but its items.
+const PAGE_RESERVE: usize = 16 * 1024;
 
 impl Api {
     /// The services' surroundings.
     pub fn new(context: Arc<Context>, process: &Process, limits: &Limits) -> Arc<Self> {
+        let max_message = limits.max_send_bytes.min(COMMON_MAX_MESSAGE);
         Arc::new(Self {
             context,
             metrics: Arc::clone(&process.metrics),
             rate_limit: RateLimit::new(limits),
+            shutdown: process.shutdown.clone(),
+            max_page_bytes: max_message.saturating_sub(PAGE_RESERVE),
         })
     }
 
@@ -61,6 +77,8 @@ impl Api {
             IdentityServiceServer,
             EnvironmentServiceServer,
             ApplicationServiceServer,
+            LedgerServiceServer,
+            AuditServiceServer,
         );
     }
 

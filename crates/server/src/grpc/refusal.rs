@@ -1,9 +1,14 @@
 //! Why a call was refused, in the words of `slipway.errors.v1`: one match per error of the use cases, and no `_` in any.
 
+use std::fmt::Display;
+
 use slipway_api::errors::v1::ErrorReason;
 use slipway_application::CommandError;
-use slipway_application::ledger::LedgerError;
+use slipway_application::audit::AuditError;
+use slipway_application::authentication::AuthenticationError;
+use slipway_application::ledger::{LedgerError, WatchError};
 use slipway_application::projects::ProjectError;
+use slipway_audit::Resource;
 use slipway_identity::Denied;
 use slipway_kernel::StoreError;
 use slipway_kernel::object::ObjectError;
@@ -26,6 +31,12 @@ pub(super) struct Refusal {
     pub(super) reason: ErrorReason,
     /// For people.
     pub(super) message: String,
+    details: Box<Details>,
+}
+
+/// What stands beside the reason. Boxed, so that a refusal stays small on its way up.
+#[derive(Debug, Default)]
+struct Details {
     metadata: Vec<(&'static str, String)>,
     violations: Vec<(String, String)>,
     resource: Option<(&'static str, String)>,
@@ -40,10 +51,7 @@ impl Refusal {
             code,
             reason,
             message: message.into(),
-            metadata: Vec::new(),
-            violations: Vec::new(),
-            resource: None,
-            fault: None,
+            details: Box::default(),
         }
     }
 
@@ -70,38 +78,37 @@ impl Refusal {
             .map(|(field, what)| format!("{field}: {what}"))
             .collect();
         let message = format!("the request is not valid: {}", words.join("; "));
-        Self {
-            violations,
-            ..Self::new(Code::InvalidArgument, ErrorReason::InvalidField, message)
-        }
+        let mut refusal = Self::new(Code::InvalidArgument, ErrorReason::InvalidField, message);
+        refusal.details.violations = violations;
+        refusal
     }
 
     /// About this resource.
-    pub(super) fn about(mut self, kind: &'static str, name: impl ToString) -> Self {
-        self.resource = Some((kind, name.to_string()));
+    pub(super) fn about(mut self, kind: &'static str, name: impl Display) -> Self {
+        self.details.resource = Some((kind, format!("{name}")));
         self
     }
 
     /// Caused by this field.
     pub(super) fn field(mut self, field: &str) -> Self {
-        self.violations
+        self.details
+            .violations
             .push((field.to_owned(), self.message.clone()));
         self
     }
 
     /// With this beside the reason.
     pub(super) fn with(mut self, key: &'static str, value: impl Into<String>) -> Self {
-        self.metadata.push((key, value.into()));
+        self.details.metadata.push((key, value.into()));
         self
     }
 
     /// A fault of ours: the caller gets a name to tell the operator, the log gets the rest.
     pub(super) fn internal(fault: impl std::error::Error + Send + Sync + 'static) -> Self {
         let message = "the server could not carry this out; tell the operator the correlation_id";
-        Self {
-            fault: Some(Box::new(fault)),
-            ..Self::new(Code::Internal, ErrorReason::Internal, message)
-        }
+        let mut refusal = Self::new(Code::Internal, ErrorReason::Internal, message);
+        refusal.details.fault = Some(Box::new(fault));
+        refusal
     }
 
     /// The reason's name without the enum's prefix, as `google.rpc.ErrorInfo` bears it.
@@ -110,15 +117,42 @@ impl Refusal {
         name.strip_prefix("ERROR_REASON_").unwrap_or(name)
     }
 
+    /// What it is about, where it says so.
+    pub(super) fn resource(&self) -> Option<Resource> {
+        let (kind, name) = self.details.resource.as_ref()?;
+        Some(Resource::new(kind, name))
+    }
+
+    /// Whether it was decided. What merely went wrong, here or at the same time as something else, was not.
+    pub(super) fn is_decision(&self) -> bool {
+        self.details.fault.is_none()
+            && !matches!(
+                self.reason,
+                ErrorReason::StoreConflict | ErrorReason::ShuttingDown
+            )
+    }
+
+    /// Whether the caller may not, or may not even know whether there is such a thing.
+    pub(super) fn is_denial(&self) -> bool {
+        matches!(
+            self.reason,
+            ErrorReason::PermissionMissing
+                | ErrorReason::ProjectNotFound
+                | ErrorReason::PrincipalNotFound
+                | ErrorReason::TokenNotFound
+        )
+    }
+
     /// The status that the caller gets.
     pub(super) fn into_status(self, correlation_id: &str) -> Status {
         let reason = self.reason_name();
         let mut metadata: std::collections::HashMap<String, String> = self
+            .details
             .metadata
             .into_iter()
             .map(|(key, value)| (key.to_owned(), value))
             .collect();
-        if let Some(fault) = &self.fault {
+        if let Some(fault) = &self.details.fault {
             tracing::error!(
                 correlation_id,
                 fault = &**fault as &dyn std::error::Error,
@@ -127,24 +161,25 @@ impl Refusal {
             );
             metadata.insert("correlation_id".to_owned(), correlation_id.to_owned());
         }
-        if let Some((kind, name)) = &self.resource {
+        if let Some((kind, name)) = &self.details.resource {
             metadata.insert("resource".to_owned(), format!("{kind} {name}"));
         }
-        if let Some((field, _)) = self.violations.first() {
+        if let Some((field, _)) = self.details.violations.first() {
             metadata.insert("field".to_owned(), field.clone());
         }
         let mut details = ErrorDetails::with_error_info(reason, ERROR_DOMAIN, metadata);
-        for (field, description) in self.violations {
+        for (field, description) in self.details.violations {
             details.add_bad_request_violation(field, description);
         }
         if self.code == Code::FailedPrecondition {
             let subject = self
+                .details
                 .resource
                 .as_ref()
                 .map_or(String::new(), |(kind, name)| format!("{kind} {name}"));
             details.add_precondition_failure_violation(reason, subject, self.message.clone());
         }
-        if let Some((kind, name)) = self.resource {
+        if let Some((kind, name)) = self.details.resource {
             details.set_resource_info(kind, name, "", self.message.clone());
         }
         Status::with_error_details(self.code, self.message, details)
@@ -183,6 +218,19 @@ impl From<ObjectError> for Refusal {
             },
             ObjectError::Corrupt { .. } => Self::internal(error),
         }
+    }
+}
+
+impl From<AuthenticationError> for Refusal {
+    fn from(error: AuthenticationError) -> Self {
+        let reason = match error {
+            AuthenticationError::Unknown => ErrorReason::TokenInvalid,
+            AuthenticationError::Revoked => ErrorReason::TokenRevoked,
+            AuthenticationError::Expired => ErrorReason::TokenExpired,
+            AuthenticationError::Disabled => ErrorReason::PrincipalDisabled,
+            AuthenticationError::Store(error) => return error.into(),
+        };
+        Self::new(Code::Unauthenticated, reason, error.to_string())
     }
 }
 
@@ -307,7 +355,32 @@ impl From<LedgerError> for Refusal {
                 environment,
             } => not_found(ErrorReason::NothingDeployed)
                 .about("cell", format!("{application} {environment}")),
+            LedgerError::TimeAhead(ahead) => Self::fields(vec![(ahead.field.to_owned(), message)]),
+            LedgerError::Object(error) => error.into(),
+            LedgerError::ContentMissing { .. } => Self::internal(error),
             LedgerError::Command(error) => error.into(),
+        }
+    }
+}
+
+impl From<WatchError> for Refusal {
+    fn from(error: WatchError) -> Self {
+        match error {
+            WatchError::Authentication(error) => error.into(),
+            WatchError::Ledger(error) => error.into(),
+        }
+    }
+}
+
+impl From<AuditError> for Refusal {
+    fn from(error: AuditError) -> Self {
+        let message = error.to_string();
+        match error {
+            AuditError::ChainEmpty { project } => {
+                Self::new(Code::NotFound, ErrorReason::AuditChainEmpty, message)
+                    .about("audit_chain", project.map(String::from).unwrap_or_default())
+            }
+            AuditError::Command(error) => error.into(),
         }
     }
 }

@@ -29,3 +29,8 @@ impl Names {
         }
     }
 }
+
+/// A number of things.
+pub(super) fn count(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

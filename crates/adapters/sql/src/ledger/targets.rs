@@ -93,7 +93,7 @@ fn target(row: &TargetRow) -> Result<Target, StoreError> {
             let kind = row.application_kind.as_deref().unwrap_or_default();
             Ok(TargetApplication {
                 id: ApplicationId::from_uuid(id),
-                display_name: row.application_name.unwrap_or_default(),
+                display_name: row.application_name.clone().unwrap_or_default(),
                 kind: place.word("kind", kind)?,
                 archived: row.application_archived_at.is_some(),
             })
@@ -104,7 +104,7 @@ fn target(row: &TargetRow) -> Result<Target, StoreError> {
         application,
         environment: row.environment_id.map(|id| TargetEnvironment {
             id: EnvironmentId::from_uuid(id),
-            display_name: row.environment_name.unwrap_or_default(),
+            display_name: row.environment_name.clone().unwrap_or_default(),
             archived: row.environment_archived_at.is_some(),
         }),
         version: row.version_id.map(|id| TargetVersion {

@@ -6,9 +6,9 @@ mod refusals;
 mod versions;
 pub(super) mod words;
 
+use slipway_api::catalog::v1 as proto;
 use slipway_api::catalog::v1::application_service_server::ApplicationService;
 use slipway_api::catalog::v1::environment_service_server::EnvironmentService;
-use slipway_api::catalog::v1::*;
 use tonic::{Request, Response, Status};
 
 use super::Api;
@@ -18,36 +18,36 @@ use super::door::unary;
 impl EnvironmentService for Api {
     async fn create_environment(
         &self,
-        request: Request<CreateEnvironmentRequest>,
-    ) -> Result<Response<CreateEnvironmentResponse>, Status> {
+        request: Request<proto::CreateEnvironmentRequest>,
+    ) -> Result<Response<proto::CreateEnvironmentResponse>, Status> {
         unary!(self, CreateEnvironment, request, environments::create)
     }
 
     async fn get_environment(
         &self,
-        request: Request<GetEnvironmentRequest>,
-    ) -> Result<Response<GetEnvironmentResponse>, Status> {
+        request: Request<proto::GetEnvironmentRequest>,
+    ) -> Result<Response<proto::GetEnvironmentResponse>, Status> {
         unary!(self, GetEnvironment, request, environments::get)
     }
 
     async fn list_environments(
         &self,
-        request: Request<ListEnvironmentsRequest>,
-    ) -> Result<Response<ListEnvironmentsResponse>, Status> {
+        request: Request<proto::ListEnvironmentsRequest>,
+    ) -> Result<Response<proto::ListEnvironmentsResponse>, Status> {
         unary!(self, ListEnvironments, request, environments::list)
     }
 
     async fn update_environment(
         &self,
-        request: Request<UpdateEnvironmentRequest>,
-    ) -> Result<Response<UpdateEnvironmentResponse>, Status> {
+        request: Request<proto::UpdateEnvironmentRequest>,
+    ) -> Result<Response<proto::UpdateEnvironmentResponse>, Status> {
         unary!(self, UpdateEnvironment, request, environments::update)
     }
 
     async fn archive_environment(
         &self,
-        request: Request<ArchiveEnvironmentRequest>,
-    ) -> Result<Response<ArchiveEnvironmentResponse>, Status> {
+        request: Request<proto::ArchiveEnvironmentRequest>,
+    ) -> Result<Response<proto::ArchiveEnvironmentResponse>, Status> {
         unary!(self, ArchiveEnvironment, request, environments::archive)
     }
 }
@@ -56,64 +56,64 @@ impl EnvironmentService for Api {
 impl ApplicationService for Api {
     async fn create_application(
         &self,
-        request: Request<CreateApplicationRequest>,
-    ) -> Result<Response<CreateApplicationResponse>, Status> {
+        request: Request<proto::CreateApplicationRequest>,
+    ) -> Result<Response<proto::CreateApplicationResponse>, Status> {
         unary!(self, CreateApplication, request, applications::create)
     }
 
     async fn get_application(
         &self,
-        request: Request<GetApplicationRequest>,
-    ) -> Result<Response<GetApplicationResponse>, Status> {
+        request: Request<proto::GetApplicationRequest>,
+    ) -> Result<Response<proto::GetApplicationResponse>, Status> {
         unary!(self, GetApplication, request, applications::get)
     }
 
     async fn list_applications(
         &self,
-        request: Request<ListApplicationsRequest>,
-    ) -> Result<Response<ListApplicationsResponse>, Status> {
+        request: Request<proto::ListApplicationsRequest>,
+    ) -> Result<Response<proto::ListApplicationsResponse>, Status> {
         unary!(self, ListApplications, request, applications::list)
     }
 
     async fn update_application(
         &self,
-        request: Request<UpdateApplicationRequest>,
-    ) -> Result<Response<UpdateApplicationResponse>, Status> {
+        request: Request<proto::UpdateApplicationRequest>,
+    ) -> Result<Response<proto::UpdateApplicationResponse>, Status> {
         unary!(self, UpdateApplication, request, applications::update)
     }
 
     async fn archive_application(
         &self,
-        request: Request<ArchiveApplicationRequest>,
-    ) -> Result<Response<ArchiveApplicationResponse>, Status> {
+        request: Request<proto::ArchiveApplicationRequest>,
+    ) -> Result<Response<proto::ArchiveApplicationResponse>, Status> {
         unary!(self, ArchiveApplication, request, applications::archive)
     }
 
     async fn create_version(
         &self,
-        request: Request<CreateVersionRequest>,
-    ) -> Result<Response<CreateVersionResponse>, Status> {
+        request: Request<proto::CreateVersionRequest>,
+    ) -> Result<Response<proto::CreateVersionResponse>, Status> {
         unary!(self, CreateVersion, request, versions::create)
     }
 
     async fn get_version(
         &self,
-        request: Request<GetVersionRequest>,
-    ) -> Result<Response<GetVersionResponse>, Status> {
+        request: Request<proto::GetVersionRequest>,
+    ) -> Result<Response<proto::GetVersionResponse>, Status> {
         unary!(self, GetVersion, request, versions::get)
     }
 
     async fn list_versions(
         &self,
-        request: Request<ListVersionsRequest>,
-    ) -> Result<Response<ListVersionsResponse>, Status> {
+        request: Request<proto::ListVersionsRequest>,
+    ) -> Result<Response<proto::ListVersionsResponse>, Status> {
         unary!(self, ListVersions, request, versions::list)
     }
 
     async fn deprecate_version(
         &self,
-        request: Request<DeprecateVersionRequest>,
-    ) -> Result<Response<DeprecateVersionResponse>, Status> {
+        request: Request<proto::DeprecateVersionRequest>,
+    ) -> Result<Response<proto::DeprecateVersionResponse>, Status> {
         unary!(self, DeprecateVersion, request, versions::deprecate)
     }
 }

@@ -12,7 +12,7 @@ use slipway_kernel::{Key, PrincipalId, Sha256, Slug};
 use crate::grpc::Api;
 use crate::grpc::door::Session;
 use crate::grpc::fields::Fields;
-use crate::grpc::fit::fit;
+use crate::grpc::page::fitting;
 use crate::grpc::page_token::List;
 use crate::grpc::refusal::Refusal;
 use crate::grpc::show::{self, Names};
@@ -127,11 +127,10 @@ pub(super) async fn list(
     .await?;
     let mentioned = page.items.iter().flat_map(principals).collect::<Vec<_>>();
     let names = Names(api.context.display_names(mentioned).await?);
-    let page = fit(page.map(|version| {
-        let place = version.place();
-        let version = shown(version, &message.project, &message.application, &names);
-        (version, place)
-    }));
+    let place = |version: &Version| version.place();
+    let page = fitting(page, api.max_page_bytes, place, |version| {
+        shown(version, &message.project, &message.application, &names)
+    });
     Ok(proto::ListVersionsResponse {
         versions: page.items,
         next_page_token: list.token(page.next)?,

@@ -1,0 +1,141 @@
+//! What the server does without being asked: it chains audit events, tells watchers what changed, and writes down and
+//! forgets what was put off.
+
+use std::error::Error;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use slipway_application::Context;
+use slipway_application::audit::{MAX_CHAINED, chain_events, flush_all_refusals, flush_refusals};
+use slipway_application::authentication::save_token_uses;
+use slipway_application::ledger::feed_watchers;
+use slipway_application::requests::forget_requests;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::serve::Process;
+use crate::shutdown::Shutdown;
+
+/// How long new audit events wait to be chained while there are some, and while there were none.
+const CHAIN_BUSY: Duration = Duration::from_millis(500);
+const CHAIN_IDLE: Duration = Duration::from_secs(1);
+/// How often counted refusals are looked at.
+const REFUSALS: Duration = Duration::from_secs(5);
+/// How often it is written down which tokens were used.
+const TOKEN_USES: Duration = Duration::from_secs(15);
+/// How often old requests are forgotten.
+const REQUESTS: Duration = Duration::from_hours(1);
+/// How long a task waits behind an error.
+const RETRY: Duration = Duration::from_secs(2);
+/// How long the last round may take when the server stops. What is not done then is done by the next server; only
+/// counted refusals and uses of tokens would be lost.
+const LAST_ROUND: Duration = Duration::from_secs(10);
+
+type Failure = Box<dyn Error + Send + Sync>;
+
+/// The tasks of one server.
+pub struct Tasks {
+    context: Arc<Context>,
+    running: JoinSet<()>,
+}
+
+impl Tasks {
+    /// Starts all tasks. They go on until the process drains.
+    pub fn start(context: Arc<Context>, process: &Process) -> Self {
+        let mut tasks = Self {
+            context,
+            running: JoinSet::new(),
+        };
+        let shutdown = &process.shutdown;
+        tasks.repeat("chaining audit events", shutdown, |context| async move {
+            Ok(match chain_events(&context).await? {
+                0 => CHAIN_IDLE,
+                chained if chained >= MAX_CHAINED as usize => Duration::ZERO,
+                _ => CHAIN_BUSY,
+            })
+        });
+        tasks.repeat("writing down refusals", shutdown, |context| async move {
+            flush_refusals(&context).await?;
+            Ok(REFUSALS)
+        });
+        tasks.repeat(
+            "writing down uses of tokens",
+            shutdown,
+            |context| async move {
+                save_token_uses(&context).await?;
+                Ok(TOKEN_USES)
+            },
+        );
+        tasks.repeat("forgetting old requests", shutdown, |context| async move {
+            let forgotten = forget_requests(&context).await?;
+            tracing::debug!(forgotten, "forgot old requests");
+            Ok(REQUESTS)
+        });
+        let (context, shutdown) = (Arc::clone(&tasks.context), shutdown.clone());
+        tasks.running.spawn(async move {
+            tokio::select! {
+                () = shutdown.draining() => {}
+                never = feed_watchers(&context) => match never {},
+            }
+        });
+        tasks
+    }
+
+    /// Waits until all tasks have ended, which they do once the process drains, and does the last round of what must
+    /// not be lost: refusals that were counted, uses of tokens, and the chain behind both.
+    pub async fn finish(mut self) {
+        let last_round = async {
+            while let Some(ended) = self.running.join_next().await {
+                if let Err(error) = ended {
+                    tracing::error!(error = &error as &dyn Error, "a background task broke");
+                }
+            }
+            said(
+                "writing down refusals",
+                flush_all_refusals(&self.context).await,
+            );
+            said(
+                "writing down uses of tokens",
+                save_token_uses(&self.context).await,
+            );
+            said("chaining audit events", chain_all(&self.context).await);
+        };
+        if timeout(LAST_ROUND, last_round).await.is_err() {
+            tracing::warn!("stopped before the last background work was done");
+        }
+    }
+
+    /// Repeats a step, with the pause that it asks for, until the process drains.
+    fn repeat<F, S>(&mut self, name: &'static str, shutdown: &Shutdown, mut step: F)
+    where
+        F: FnMut(Arc<Context>) -> S + Send + 'static,
+        S: Future<Output = Result<Duration, Failure>> + Send + 'static,
+    {
+        let (context, shutdown) = (Arc::clone(&self.context), shutdown.clone());
+        self.running.spawn(async move {
+            while !shutdown.is_draining() {
+                let pause = said(name, step(Arc::clone(&context)).await).unwrap_or(RETRY);
+                tokio::select! {
+                    () = shutdown.draining() => {}
+                    () = sleep(pause) => {}
+                }
+            }
+        });
+    }
+}
+
+async fn chain_all(context: &Context) -> Result<(), Failure> {
+    while chain_events(context).await? >= MAX_CHAINED as usize {}
+    Ok(())
+}
+
+/// What a task made; an error is told in the log.
+fn said<T>(name: &'static str, result: Result<T, impl Into<Failure>>) -> Option<T> {
+    result
+        .map_err(|error| {
+            let error = error.into();
+            tracing::warn!(error = &*error as &dyn Error, "{name} failed");
+        })
+        .ok()
+}
