@@ -5,6 +5,7 @@
 //! error ends the run with a failure; a missed target does not.
 
 mod client;
+mod composed;
 mod database;
 mod ledger;
 mod load;
@@ -12,6 +13,7 @@ mod postgres;
 mod report;
 mod seed;
 mod server;
+mod silent;
 mod sqlite;
 mod stats;
 
