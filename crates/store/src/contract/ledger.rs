@@ -416,9 +416,15 @@ pub async fn targets_come_in_the_order_of_the_reports(store: &dyn Store) {
             .iter()
             .map(|target| {
                 (
-                    target.application.map(|application| application.id),
+                    target
+                        .application
+                        .as_ref()
+                        .map(|application| application.id),
                     target.version.map(|version| version.id),
-                    target.environment.map(|environment| environment.id),
+                    target
+                        .environment
+                        .as_ref()
+                        .map(|environment| environment.id),
                     target.deployed_by,
                 )
             })
@@ -431,7 +437,7 @@ pub async fn targets_come_in_the_order_of_the_reports(store: &dyn Store) {
         .await
         .expect("reads");
     assert_ne!(
-        elsewhere[0].application.map(|found| found.id),
+        elsewhere[0].application.as_ref().map(|found| found.id),
         expected[0].0
     );
     let (known, claimed) = (&world.people[0], PersonId::from_uuid(unique()));

@@ -1,13 +1,12 @@
 //! The current state.
 
-use slipway_api::catalog::v1 as catalog;
 use slipway_api::ledger::v1 as proto;
 use slipway_application::ledger::{Moment, get_current_state, list_current_state};
-use slipway_kernel::{Key, Slug, Tier, Timestamp};
+use slipway_kernel::{Key, Slug, Timestamp};
 use slipway_ledger::{Cell, CellFilter, Freshness};
 
-use super::record::application_kind;
 use crate::grpc::Api;
+use crate::grpc::catalog::words::{shown_application_kind, shown_tier};
 use crate::grpc::door::Session;
 use crate::grpc::fields::Fields;
 use crate::grpc::page_token::List;
@@ -101,16 +100,10 @@ pub(super) fn shown(cell: Cell, now: Timestamp) -> proto::CurrentState {
         .into(),
         application: cell.application.into(),
         application_display_name: cell.application_name,
-        application_kind: application_kind(cell.application_kind).into(),
+        application_kind: shown_application_kind(cell.application_kind).into(),
         environment: cell.environment.into(),
         environment_display_name: cell.environment_name,
-        environment_tier: match cell.environment_tier {
-            Tier::Development => catalog::EnvironmentTier::Development,
-            Tier::Testing => catalog::EnvironmentTier::Testing,
-            Tier::Staging => catalog::EnvironmentTier::Staging,
-            Tier::Production => catalog::EnvironmentTier::Production,
-        }
-        .into(),
+        environment_tier: shown_tier(cell.environment_tier).into(),
         version: cell.version.into(),
         deployed_time: Some(show::time(cell.deployed_at)),
         deployed_by: cell.deployed_by.unwrap_or_default(),

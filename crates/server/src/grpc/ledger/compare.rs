@@ -8,8 +8,8 @@ use slipway_kernel::Slug;
 use slipway_ledger::Cell;
 
 use super::cells::moment;
-use super::record::application_kind;
 use crate::grpc::Api;
+use crate::grpc::catalog::words::shown_application_kind;
 use crate::grpc::door::Session;
 use crate::grpc::fields::Fields;
 use crate::grpc::page_token::List;
@@ -60,7 +60,7 @@ fn shown(sides: Sides) -> proto::ApplicationDifference {
     let cell = sides.any();
     let application = cell.application.to_string();
     let application_display_name = cell.application_name.clone();
-    let kind = application_kind(cell.application_kind);
+    let kind = shown_application_kind(cell.application_kind);
     let (difference, left, right) = match sides {
         Sides::OnlyLeft(left) => (proto::Difference::OnlyInLeft, Some(left), None),
         Sides::OnlyRight(right) => (proto::Difference::OnlyInRight, None, Some(right)),

@@ -1,13 +1,13 @@
 //! Reporting a deployment.
 
-use slipway_api::catalog::v1 as catalog;
 use slipway_api::ledger::v1 as proto;
 use slipway_application::ledger::{RecordDeployment, record_deployment};
-use slipway_kernel::{ApplicationKind, PrincipalId};
+use slipway_kernel::PrincipalId;
 use slipway_ledger::{Record, RecordKind, RiskLevel};
 
 use super::report;
 use crate::grpc::Api;
+use crate::grpc::catalog::words::shown_application_kind;
 use crate::grpc::door::Session;
 use crate::grpc::fields::Fields;
 use crate::grpc::refusal::Refusal;
@@ -78,7 +78,7 @@ pub(super) fn shown(record: Record, project: &str, names: &Names) -> proto::Depl
         project: project.to_owned(),
         application: record.application.into(),
         application_display_name: record.application_name,
-        application_kind: application_kind(record.application_kind).into(),
+        application_kind: shown_application_kind(record.application_kind).into(),
         version: record.version.into(),
         environment: record.environment.into(),
         environment_display_name: record.environment_name,
@@ -108,17 +108,5 @@ pub(super) fn shown(record: Record, project: &str, names: &Names) -> proto::Depl
             retracted_by: Some(names.principal(retraction.by)),
             reason: retraction.reason.into(),
         }),
-    }
-}
-
-/// A kind of application as a message has it.
-pub(super) fn application_kind(kind: ApplicationKind) -> catalog::ApplicationKind {
-    match kind {
-        ApplicationKind::Service => catalog::ApplicationKind::Service,
-        ApplicationKind::Workflow => catalog::ApplicationKind::Workflow,
-        ApplicationKind::Function => catalog::ApplicationKind::Function,
-        ApplicationKind::Prompt => catalog::ApplicationKind::Prompt,
-        ApplicationKind::PromptAsset => catalog::ApplicationKind::PromptAsset,
-        ApplicationKind::AiModel => catalog::ApplicationKind::AiModel,
     }
 }

@@ -1,11 +1,11 @@
 //! Deployment reports: the same message in `RecordDeployment` and in imports.
 
-use slipway_api::catalog::v1 as catalog;
 use slipway_api::ledger::v1 as proto;
 use slipway_application::ledger::{CreateMissing, Report};
 use slipway_kernel::{ApplicationKind, Tier};
 use slipway_ledger::{RecordKind, RiskLevel};
 
+use crate::grpc::catalog::words::{application_kind, tier};
 use crate::grpc::fields::Fields;
 
 /// A report, with all its faults noted in `fields`.
@@ -45,11 +45,7 @@ pub(super) fn parse_create_missing(
         message.application_kind,
         application_kind,
     );
-    let tier = fields.choice(
-        "environment_tier",
-        message.environment_tier,
-        environment_tier,
-    );
+    let tier = fields.choice("environment_tier", message.environment_tier, tier);
     CreateMissing {
         applications: message
             .applications
@@ -77,27 +73,5 @@ fn risk_level(level: proto::RiskLevel) -> Option<RiskLevel> {
         proto::RiskLevel::Medium => Some(RiskLevel::Medium),
         proto::RiskLevel::High => Some(RiskLevel::High),
         proto::RiskLevel::Critical => Some(RiskLevel::Critical),
-    }
-}
-
-fn application_kind(kind: catalog::ApplicationKind) -> Option<ApplicationKind> {
-    match kind {
-        catalog::ApplicationKind::Unspecified => None,
-        catalog::ApplicationKind::Service => Some(ApplicationKind::Service),
-        catalog::ApplicationKind::Workflow => Some(ApplicationKind::Workflow),
-        catalog::ApplicationKind::Function => Some(ApplicationKind::Function),
-        catalog::ApplicationKind::Prompt => Some(ApplicationKind::Prompt),
-        catalog::ApplicationKind::PromptAsset => Some(ApplicationKind::PromptAsset),
-        catalog::ApplicationKind::AiModel => Some(ApplicationKind::AiModel),
-    }
-}
-
-fn environment_tier(tier: catalog::EnvironmentTier) -> Option<Tier> {
-    match tier {
-        catalog::EnvironmentTier::Unspecified => None,
-        catalog::EnvironmentTier::Development => Some(Tier::Development),
-        catalog::EnvironmentTier::Testing => Some(Tier::Testing),
-        catalog::EnvironmentTier::Staging => Some(Tier::Staging),
-        catalog::EnvironmentTier::Production => Some(Tier::Production),
     }
 }
