@@ -35,7 +35,11 @@ pub(crate) struct Callers {
 
 impl Callers {
     /// Opens the connections.
-    pub(crate) async fn connect(address: &str, token: &str, connections: usize) -> Result<Self, Failure> {
+    pub(crate) async fn connect(
+        address: &str,
+        token: &str,
+        connections: usize,
+    ) -> Result<Self, Failure> {
         let mut channels = Vec::new();
         for _ in 0..connections {
             let endpoint = Endpoint::from_shared(format!("http://{address}"))?
@@ -59,7 +63,9 @@ impl Callers {
     /// A request with the token in it.
     pub(crate) fn request<T>(&self, message: T) -> tonic::Request<T> {
         let mut request = tonic::Request::new(message);
-        request.metadata_mut().insert("authorization", self.token.clone());
+        request
+            .metadata_mut()
+            .insert("authorization", self.token.clone());
         request
     }
 
@@ -121,7 +127,9 @@ impl Callers {
                 application: format!("app-{}", random % APPLICATIONS),
                 ..ledger::ResolveVersionRequest::default()
             });
-            request.metadata_mut().insert("authorization", token(client, number));
+            request
+                .metadata_mut()
+                .insert("authorization", token(client, number));
             async move {
                 let answer = service.resolve_version(request).await?.into_inner();
                 if answer.version.is_empty() {
@@ -136,7 +144,8 @@ impl Callers {
     /// `ResolveVersion` of random cells.
     pub(crate) async fn resolve(&self, clients: usize, until: Until) -> Result<Run, Failure> {
         let token = self.token.clone();
-        self.resolve_with(clients, until, move |_, _| token.clone()).await
+        self.resolve_with(clients, until, move |_, _| token.clone())
+            .await
     }
 
     /// `GetCurrentState` of random cells.
@@ -153,7 +162,9 @@ impl Callers {
             });
             async move {
                 let answer = service.get_current_state(request).await?.into_inner();
-                let state = answer.state.ok_or("GetCurrentState answered with an empty cell")?;
+                let state = answer
+                    .state
+                    .ok_or("GetCurrentState answered with an empty cell")?;
                 if state.application_kind != ApplicationKind::Service as i32 {
                     return Err("GetCurrentState answered with another kind of application".into());
                 }

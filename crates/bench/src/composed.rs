@@ -10,7 +10,7 @@ use slipway_api::ledger::v1 as ledger;
 use slipway_application::Context;
 use slipway_application::bootstrap::bootstrap;
 use slipway_identity::TokenSecret;
-use slipway_kernel::{IdGenerator, Key, ProjectId, Slug, TokenId};
+use slipway_kernel::{Key, ProjectId, Slug, TokenId};
 use slipway_server::config::Config;
 use slipway_server::grpc::Api;
 use slipway_server::serve::{Listening, Process, Services};
@@ -62,8 +62,8 @@ impl Composed {
         std::fs::write(
             &file,
             format!(
-                "[state]\ndir = {:?}\n[database]\nurl = {:?}\n[server]\nlisten = \"127.0.0.1:0\"\nmetrics_listen = \"off\"\n",
-                state.path(),
+                "[state]\ndir = '{}'\n[database]\nurl = '{}'\n[server]\nlisten = '127.0.0.1:0'\nmetrics_listen = 'off'\n",
+                state.path().display(),
                 database.url()
             ),
         )?;
@@ -71,7 +71,10 @@ impl Composed {
         wiring::migrate(&config).await?;
         let context = wiring::context(&config, &Process::new()).await?;
         let token = wiring::token_file(&config);
-        bootstrap(&context, |secret| wiring::write_private(&token, secret.reveal())).await?;
+        bootstrap(&context, |secret| {
+            wiring::write_private(&token, secret.reveal())
+        })
+        .await?;
         Ok(Self {
             database,
             config,
@@ -97,7 +100,7 @@ impl Composed {
             for _ in 0..500 {
                 let id = TokenId::new(&*process.ids);
                 let secret = TokenSecret::mint(id, SystemSecrets.secret());
-                let digest = secret.digest().as_bytes().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+                let digest = hexadecimal(secret.digest().as_bytes());
                 let id = id.uuid().simple().to_string();
                 rows.push(match backend {
                     Backend::Sqlite => format!("(x'{id}', x'{digest}')"),
@@ -134,13 +137,18 @@ impl Composed {
         let mut routes = RoutesBuilder::default();
         if variant == Variant::Unguarded {
             let slug: Slug = PROJECT.parse()?;
-            let project = context.reader().project(&slug).await?.ok_or("the first project is missing")?;
+            let project = context
+                .reader()
+                .project(&slug)
+                .await?
+                .ok_or("the first project is missing")?;
             routes.add_service(Unguarded {
                 context: Arc::clone(&context),
                 project: project.id,
             });
         } else {
-            Api::new(Arc::clone(&context), &process, &self.config.limits).add_services(&mut routes, &self.config.limits);
+            Api::new(Arc::clone(&context), &process, &self.config.limits)
+                .add_services(&mut routes, &self.config.limits);
         }
         let services = Services {
             routes,
@@ -149,14 +157,25 @@ impl Composed {
         };
         let (stop, stopped) = oneshot::channel();
         let config = self.config.clone();
-        let serving = tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             let tasks = Tasks::start(context, &process);
-            let served = listening.serve(&config, &process, services, async move { drop(stopped.await) }).await;
+            let served = listening
+                .serve(
+                    &config,
+                    &process,
+                    services,
+                    async move { drop(stopped.await) },
+                )
+                .await;
             process.shutdown.begin();
             tasks.finish().await;
             Ok(served?)
         });
-        Ok(Serving { address, stop, serving })
+        Ok(Serving {
+            address,
+            stop,
+            task,
+        })
     }
 
     /// Drops the database where that would stay.
@@ -168,11 +187,17 @@ impl Composed {
     }
 }
 
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+}
+
 /// A server that runs.
 pub(crate) struct Serving {
     address: SocketAddr,
     stop: oneshot::Sender<()>,
-    serving: JoinHandle<Result<(), Failure>>,
+    task: JoinHandle<Result<(), Failure>>,
 }
 
 impl Serving {
@@ -184,7 +209,7 @@ impl Serving {
     /// Drains it; its callers must be gone.
     pub(crate) async fn stop(self) -> Result<(), Failure> {
         drop(self.stop);
-        self.serving.await?
+        self.task.await?
     }
 }
 
@@ -202,7 +227,8 @@ impl NamedService for Unguarded {
 impl tower::Service<http::Request<Body>> for Unguarded {
     type Response = http::Response<Body>;
     type Error = Infallible;
-    type Future = std::pin::Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+    type Future =
+        std::pin::Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut TaskContext<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
@@ -221,17 +247,28 @@ struct Resolve(Unguarded);
 
 impl UnaryService<ledger::ResolveVersionRequest> for Resolve {
     type Response = ledger::ResolveVersionResponse;
-    type Future = std::pin::Pin<Box<dyn Future<Output = Result<Response<Self::Response>, Status>> + Send>>;
+    type Future =
+        std::pin::Pin<Box<dyn Future<Output = Result<Response<Self::Response>, Status>> + Send>>;
 
     fn call(&mut self, request: tonic::Request<ledger::ResolveVersionRequest>) -> Self::Future {
         let Unguarded { context, project } = self.0.clone();
         Box::pin(async move {
             let message = request.into_inner();
-            let refused = |error: &dyn std::fmt::Display| Status::invalid_argument(error.to_string());
+            let refused =
+                |error: &dyn std::fmt::Display| Status::invalid_argument(error.to_string());
             let _: Slug = message.project.parse().map_err(|error| refused(&error))?;
-            let environment: Slug = message.environment.parse().map_err(|error| refused(&error))?;
-            let application: Key = message.application.parse().map_err(|error| refused(&error))?;
-            let resolved = context.reader().resolve(project, &application, &environment).await;
+            let environment: Slug = message
+                .environment
+                .parse()
+                .map_err(|error| refused(&error))?;
+            let application: Key = message
+                .application
+                .parse()
+                .map_err(|error| refused(&error))?;
+            let resolved = context
+                .reader()
+                .resolve(project, &application, &environment)
+                .await;
             let version = resolved
                 .map_err(|error| Status::internal(error.to_string()))?
                 .ok_or_else(|| Status::not_found("nothing is deployed there"))?;
@@ -240,7 +277,10 @@ impl UnaryService<ledger::ResolveVersionRequest> for Resolve {
                 unchanged: false,
                 etag: version.record.uuid().simple().to_string(),
                 version: version.identifier.into(),
-                digest: version.digest.map(|digest| format!("{digest:?}")).unwrap_or_default(),
+                digest: version
+                    .digest
+                    .map(|digest| format!("{digest:?}"))
+                    .unwrap_or_default(),
                 record_id: version.record.to_string(),
                 deployed_time: Some(prost_types::Timestamp { seconds, nanos }),
                 content_type: version.media_type.map(String::from).unwrap_or_default(),

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::OpenFlags;
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row, postgres::PgConnectOptions};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row, postgres::PgConnectOptions,
+};
 
 use crate::Failure;
 
@@ -29,7 +31,9 @@ impl Backend {
     pub(crate) fn id(self, prefix: &str, number: &str) -> String {
         match self {
             Self::Sqlite => format!("unhex('{prefix}' || printf('%024x', {number}))"),
-            Self::Postgres => format!("('{prefix}' || lpad(to_hex(({number})::bigint), 24, '0'))::uuid"),
+            Self::Postgres => {
+                format!("('{prefix}' || lpad(to_hex(({number})::bigint), 24, '0'))::uuid")
+            }
         }
     }
 }
@@ -64,7 +68,7 @@ impl Database {
         match self {
             Self::Sqlite(path) => {
                 let connection = open(path)?;
-                connection.execute_batch("PRAGMA foreign_keys = off; PRAGMA synchronous = off; BEGIN IMMEDIATE")?;
+                connection.execute_batch("PRAGMA foreign_keys = off; PRAGMA synchronous = off; PRAGMA cache_size = -262144; BEGIN IMMEDIATE")?;
                 for statement in statements {
                     connection
                         .execute_batch(statement)
@@ -75,13 +79,18 @@ impl Database {
             Self::Postgres(url) => {
                 let mut connection = connect(url).await?;
                 let settings = "SET session_replication_role = replica; SET synchronous_commit = off; SET work_mem = '256MB'";
-                for statement in [settings].into_iter().chain(statements.iter().map(String::as_str)) {
+                for statement in [settings]
+                    .into_iter()
+                    .chain(statements.iter().map(String::as_str))
+                {
                     sqlx::raw_sql(AssertSqlSafe(statement))
                         .execute(&mut connection)
                         .await
                         .map_err(|error| format!("{error} in {statement}"))?;
                 }
-                sqlx::raw_sql("VACUUM ANALYZE; CHECKPOINT").execute(&mut connection).await?;
+                sqlx::raw_sql("VACUUM ANALYZE; CHECKPOINT")
+                    .execute(&mut connection)
+                    .await?;
                 connection.close().await?;
             }
         }
@@ -93,14 +102,24 @@ impl Database {
         Ok(match self {
             Self::Sqlite(path) => {
                 let connection = open(path)?;
-                let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
+                let mode: String =
+                    connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
                 json!({"journal_mode": mode, "synchronous": "full (set by the server on its writing connection)"})
             }
             Self::Postgres(url) => {
                 let mut connection = connect(url).await?;
                 let mut settings = serde_json::Map::new();
-                for name in ["fsync", "synchronous_commit", "full_page_writes", "wal_sync_method"] {
-                    let value = text(&mut connection, &format!("SELECT current_setting('{name}')")).await?;
+                for name in [
+                    "fsync",
+                    "synchronous_commit",
+                    "full_page_writes",
+                    "wal_sync_method",
+                ] {
+                    let value = text(
+                        &mut connection,
+                        &format!("SELECT current_setting('{name}')"),
+                    )
+                    .await?;
                     settings.insert(name.to_owned(), json!(value));
                 }
                 connection.close().await?;
@@ -128,18 +147,24 @@ pub(crate) async fn connect(url: &str) -> Result<PgConnection, Failure> {
 
 /// One number.
 pub(crate) async fn number(connection: &mut PgConnection, sql: &str) -> Result<i64, Failure> {
-    let row = sqlx::query(AssertSqlSafe(sql)).fetch_one(connection).await?;
+    let row = sqlx::query(AssertSqlSafe(sql))
+        .fetch_one(connection)
+        .await?;
     Ok(row.try_get(0)?)
 }
 
 /// One text.
 pub(crate) async fn text(connection: &mut PgConnection, sql: &str) -> Result<String, Failure> {
-    let row = sqlx::query(AssertSqlSafe(sql)).fetch_one(connection).await?;
+    let row = sqlx::query(AssertSqlSafe(sql))
+        .fetch_one(connection)
+        .await?;
     Ok(row.try_get(0)?)
 }
 
 /// Runs statements one after the other.
 pub(crate) async fn execute(connection: &mut PgConnection, sql: &str) -> Result<(), Failure> {
-    sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await?;
+    sqlx::raw_sql(AssertSqlSafe(sql))
+        .execute(connection)
+        .await?;
     Ok(())
 }

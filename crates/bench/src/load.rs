@@ -52,7 +52,11 @@ where
     let (measured, end, limit) = match until {
         Until::Seconds(warm_up, seconds) => {
             let measured = begin + Duration::from_secs_f64(warm_up);
-            (measured, measured + Duration::from_secs_f64(seconds), u64::MAX)
+            (
+                measured,
+                measured + Duration::from_secs_f64(seconds),
+                u64::MAX,
+            )
         }
         Until::Calls(calls) => (begin, begin + Duration::from_mins(10), calls),
     };
@@ -105,10 +109,16 @@ mod tests {
 
     #[tokio::test]
     async fn every_client_makes_its_calls_and_an_error_ends_the_loop() {
-        let run = closed_loop(3, Until::Calls(5), |_, _| async { Ok(()) }).await.unwrap();
+        let run = closed_loop(3, Until::Calls(5), |_, _| async { Ok(()) })
+            .await
+            .unwrap();
         assert_eq!((run.all_calls, run.latencies.len()), (15, 15));
         let failed = closed_loop(2, Until::Seconds(0.0, 5.0), |client, number| async move {
-            if client == 1 && number == 3 { Err("no".into()) } else { Ok(()) }
+            if client == 1 && number == 3 {
+                Err("no".into())
+            } else {
+                Ok(())
+            }
         });
         assert_eq!(failed.await.unwrap_err().to_string(), "no");
     }

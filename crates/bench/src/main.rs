@@ -26,7 +26,10 @@ use clap::{Parser, Subcommand};
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 #[derive(Debug, Parser)]
-#[command(name = "slipway-bench", about = "Benchmarks as ratios, beside the physical limit")]
+#[command(
+    name = "slipway-bench",
+    about = "Benchmarks as ratios, beside the physical limit"
+)]
 struct Cli {
     #[command(subcommand)]
     benchmark: Benchmark,

@@ -47,22 +47,38 @@ impl Postgres {
         let url = format!("{}/{name}?{parameters}", authority.join("/"));
         let url = url.trim_end_matches('?').to_owned();
         let mut database = connect(&url).await?;
-        execute(&mut database, "CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
-            .await
-            .map_err(|error| format!("pg_stat_statements can't be had, is it in shared_preload_libraries? {error}"))?;
+        execute(
+            &mut database,
+            "CREATE EXTENSION IF NOT EXISTS pg_stat_statements",
+        )
+        .await
+        .map_err(|error| {
+            format!("pg_stat_statements can't be had, is it in shared_preload_libraries? {error}")
+        })?;
         Ok(url)
     }
 
     /// Drops a database that [`Self::create`] made.
     pub(crate) async fn drop_database(&self, url: &str) -> Result<(), Failure> {
-        let name = url.split('?').next().and_then(|address| address.rsplit('/').next());
+        let name = url
+            .split('?')
+            .next()
+            .and_then(|address| address.rsplit('/').next());
         let name = name.ok_or("a database without a name")?;
-        execute(&mut connect(&self.url).await?, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await
+        execute(
+            &mut connect(&self.url).await?,
+            &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
+        )
+        .await
     }
 
     /// Runs a script by `pgbench -M prepared` over loopback TCP, with each of these variables. A transaction that fails
     /// fails the run.
-    pub(crate) async fn pgbench(&self, url: &str, run: &Pgbench<'_>) -> Result<PgbenchRun, Failure> {
+    pub(crate) async fn pgbench(
+        &self,
+        url: &str,
+        run: &Pgbench<'_>,
+    ) -> Result<PgbenchRun, Failure> {
         let directory = TempDir::new()?;
         let script = directory.path().join("script.sql");
         std::fs::write(&script, run.script)?;
@@ -84,7 +100,11 @@ impl Postgres {
         let output = command.output().await?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         if !output.status.success() {
-            return Err(format!("pgbench failed: {}", String::from_utf8_lossy(&output.stderr)).into());
+            return Err(format!(
+                "pgbench failed: {}",
+                String::from_utf8_lossy(&output.stderr)
+            )
+            .into());
         }
         let figure = |label: &str| {
             let line = text.lines().find_map(|line| line.strip_prefix(label))?;
@@ -94,7 +114,11 @@ impl Postgres {
             return Err(format!("pgbench had failed transactions: {text}").into());
         }
         let rate = figure("tps =").ok_or_else(|| format!("pgbench says no rate: {text}"))?;
-        let p50 = if run.latencies { Some(median_latency(&directory)?) } else { None };
+        let p50 = if run.latencies {
+            Some(median_latency(&directory)?)
+        } else {
+            None
+        };
         Ok(PgbenchRun { rate, p50 })
     }
 }
@@ -128,9 +152,14 @@ fn median_latency(directory: &TempDir) -> Result<f64, Failure> {
     let mut seconds = Vec::new();
     for entry in std::fs::read_dir(directory.path())? {
         let path = entry?.path();
-        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("latency")) {
+        if path
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with("latency"))
+        {
             let log = std::fs::read_to_string(path)?;
-            let times = log.lines().filter_map(|line| line.split(' ').nth(2)?.parse::<f64>().ok());
+            let times = log
+                .lines()
+                .filter_map(|line| line.split(' ').nth(2)?.parse::<f64>().ok());
             seconds.extend(times.map(|micros| micros / 1e6));
         }
     }
@@ -140,13 +169,20 @@ fn median_latency(directory: &TempDir) -> Result<f64, Failure> {
 
 /// The newest of Debian's packages, else what `PATH` has.
 fn pgbench() -> Result<PathBuf, Failure> {
-    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let mut installed: Vec<_> = versions.map(|version| version.path().join("bin/pgbench")).collect();
+    let versions = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let mut installed: Vec<_> = versions
+        .map(|version| version.path().join("bin/pgbench"))
+        .collect();
     installed.retain(|path| path.exists());
     installed.sort();
     let on_path = || {
         let path = std::env::var_os("PATH")?;
-        std::env::split_paths(&path).map(|directory| directory.join("pgbench")).find(|path| path.exists())
+        std::env::split_paths(&path)
+            .map(|directory| directory.join("pgbench"))
+            .find(|path| path.exists())
     };
     installed
         .pop()
@@ -194,7 +230,10 @@ pub(crate) async fn statements(connection: &mut PgConnection) -> Result<Vec<Ran>
 
 /// How often statements ran whose text has these words.
 pub(crate) fn calls_of(ran: &[Ran], words: &str) -> i64 {
-    ran.iter().filter(|ran| ran.query.contains(words)).map(|ran| ran.calls).sum()
+    ran.iter()
+        .filter(|ran| ran.query.contains(words))
+        .map(|ran| ran.calls)
+        .sum()
 }
 
 /// The statements that ran at least nine times in ten calls: those that belong to every call.

@@ -90,7 +90,12 @@ impl Report {
         let target = metric
             .target
             .map_or_else(String::new, |target| format!(" (target {sign} {target})"));
-        println!("{:<12} {:>8}{target} {}", metric.name, metric.ratio, metric.verdict());
+        println!(
+            "{:<12} {:>8}{target} {}",
+            metric.name,
+            metric.ratio,
+            metric.verdict()
+        );
         for (key, value) in &metric.context {
             println!("    {key}: {value}");
         }
@@ -105,8 +110,14 @@ impl Report {
         }
         println!("\nSummary");
         for metric in &self.metrics {
-            let case = metric.context.get("case").and_then(Value::as_str).unwrap_or_default();
-            let target = metric.target.map_or_else(|| "-".to_owned(), |target| target.to_string());
+            let case = metric
+                .context
+                .get("case")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
+            let target = metric
+                .target
+                .map_or_else(|| "-".to_owned(), |target| target.to_string());
             println!(
                 "  {:<12} {case:<28} {:>8}  target {target:<5} {}",
                 metric.name,

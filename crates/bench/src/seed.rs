@@ -11,7 +11,9 @@ pub(crate) const LENGTH: i64 = 500 * 86_400_000_000;
 
 /// A sequence of numbers `i`, from the first up to before the last.
 fn numbers(from: u64, to: u64) -> String {
-    format!("WITH RECURSIVE n(i) AS (SELECT {from} UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {to})")
+    format!(
+        "WITH RECURSIVE n(i) AS (SELECT {from} UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {to})"
+    )
 }
 
 /// Applications `app-0` …, environments `env-0` …, and of each application the versions `v0` ….
@@ -79,13 +81,19 @@ impl History {
         let backend = database.backend();
         let cells = self.applications * self.environments;
         let rounds = self.records.div_ceil(cells);
-        let application = format!("((i - {0}) % {cells} % {1})", self.first_record, self.applications);
+        let application = format!(
+            "((i - {0}) % {cells} % {1})",
+            self.first_record, self.applications
+        );
         let environment = format!(
             "({} + (i - {}) % {cells} / {})",
             self.first_environment, self.first_record, self.applications
         );
         let round = format!("((i - {}) / {cells})", self.first_record);
-        let at = format!("({BEGIN} + {round} * {} + i % {cells})", LENGTH / rounds.cast_signed());
+        let at = format!(
+            "({BEGIN} + {round} * {} + i % {cells})",
+            LENGTH / rounds.cast_signed()
+        );
         let version = format!("{application} * {VERSIONS} + {round} % {VERSIONS}");
         insert_records(
             &numbers(self.first_record, self.first_record + self.records),

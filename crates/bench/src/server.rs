@@ -15,7 +15,7 @@ use crate::database::{Backend, Database};
 use crate::postgres::Postgres;
 
 /// How long a start or a stop may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The binary: built by the cargo that runs this, else beside this binary.
 ///
@@ -23,7 +23,14 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) async fn binary() -> Result<PathBuf, Failure> {
     if let Some(cargo) = std::env::var_os("CARGO") {
         let mut build = Command::new(cargo);
-        build.args(["build", "--package", "slipway-server", "--package", "slipway-bench", "--bins"]);
+        build.args([
+            "build",
+            "--package",
+            "slipway-server",
+            "--package",
+            "slipway-bench",
+            "--bins",
+        ]);
         if !cfg!(debug_assertions) {
             build.arg("--release");
         }
@@ -36,7 +43,11 @@ pub(crate) async fn binary() -> Result<PathBuf, Failure> {
     if binary.exists() {
         return Ok(binary);
     }
-    Err(format!("no server at {}: cargo build --release --package slipway-server", binary.display()).into())
+    Err(format!(
+        "no server at {}: cargo build --release --package slipway-server",
+        binary.display()
+    )
+    .into())
 }
 
 /// A running server and its state. Dropping it ends the process.
@@ -54,7 +65,11 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts on a new database, with the logs that a server has unless told otherwise, into a file.
-    pub(crate) async fn start(binary: &Path, backend: Backend, postgres: &Postgres) -> Result<Self, Failure> {
+    pub(crate) async fn start(
+        binary: &Path,
+        backend: Backend,
+        postgres: &Postgres,
+    ) -> Result<Self, Failure> {
         let state = TempDir::new()?;
         let database = match backend {
             Backend::Sqlite => Database::Sqlite(state.path().join("slipway.db")),
@@ -76,7 +91,12 @@ impl Server {
     /// Starts a stopped one on the state it left, and does not wait for it.
     pub(crate) fn start_again(&mut self) -> Result<(), Failure> {
         self.address = free_address()?;
-        self.child = spawn(&self.binary, self.state.path(), &self.database, self.address)?;
+        self.child = spawn(
+            &self.binary,
+            self.state.path(),
+            &self.database,
+            self.address,
+        )?;
         Ok(())
     }
 
@@ -87,22 +107,32 @@ impl Server {
             if let Some(status) = self.child.try_wait()? {
                 return Err(format!("the server ended with {status}: {}", self.log_tail()).into());
             }
-            let Err(error) = self.ask().await else { return Ok(()) };
+            let Err(error) = self.ask().await else {
+                return Ok(());
+            };
             if begin.elapsed() > PATIENCE {
-                return Err(format!("no answer within {PATIENCE:?}: {error}; {}", self.log_tail()).into());
+                return Err(format!(
+                    "no answer within {PATIENCE:?}: {error}; {}",
+                    self.log_tail()
+                )
+                .into());
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 
     async fn ask(&self) -> Result<(), Failure> {
-        use slipway_api::identity::v1::{WhoAmIRequest, identity_service_client::IdentityServiceClient};
+        use slipway_api::identity::v1::{
+            WhoAmIRequest, identity_service_client::IdentityServiceClient,
+        };
         let endpoint = tonic::transport::Endpoint::from_shared(format!("http://{}", self.address))?;
         let channel = endpoint.connect().await?;
         let mut request = tonic::Request::new(WhoAmIRequest::default());
         let token = crate::client::bearer(&self.token()?)?;
         request.metadata_mut().insert("authorization", token);
-        IdentityServiceClient::new(channel).who_am_i(request).await?;
+        IdentityServiceClient::new(channel)
+            .who_am_i(request)
+            .await?;
         Ok(())
     }
 
@@ -158,7 +188,12 @@ impl Server {
     }
 }
 
-fn spawn(binary: &Path, state: &Path, database: &Database, address: SocketAddr) -> Result<Child, Failure> {
+fn spawn(
+    binary: &Path,
+    state: &Path,
+    database: &Database,
+    address: SocketAddr,
+) -> Result<Child, Failure> {
     let log = std::fs::File::create(state.join("log"))?;
     let mut command = Command::new(binary);
     let inherited = std::env::vars_os().map(|(name, _)| name);

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use slipway_audit::{AuditLog, ChainRepository, ChangeFeed, Event};
 use slipway_catalog::{ApplicationRepository, EnvironmentRepository, VersionRepository};
-use slipway_identity::{MembershipRepository, PrincipalRepository, ProjectRepository, TokenRepository};
+use slipway_identity::{
+    MembershipRepository, PrincipalRepository, ProjectRepository, TokenRepository,
+};
 use slipway_ledger::RecordRepository;
 use slipway_store::{Reader, RequestRepository, Store, StoreError, UnitOfWork};
 

@@ -37,8 +37,16 @@ impl Minimal {
             "PRAGMA journal_mode = wal; PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = on; \
              PRAGMA recursive_triggers = on; PRAGMA cache_size = -4096; PRAGMA temp_store = memory"
         ))?;
-        let reporter = connection.query_row("SELECT id FROM principal ORDER BY created_at LIMIT 1", [], |row| row.get(0))?;
-        let first_at = connection.query_row("SELECT max(deployed_at) + 1 FROM deployment_record", [], |row| row.get(0))?;
+        let reporter = connection.query_row(
+            "SELECT id FROM principal ORDER BY created_at LIMIT 1",
+            [],
+            |row| row.get(0),
+        )?;
+        let first_at = connection.query_row(
+            "SELECT max(deployed_at) + 1 FROM deployment_record",
+            [],
+            |row| row.get(0),
+        )?;
         Ok(Self {
             connection,
             reporter,
@@ -49,7 +57,13 @@ impl Minimal {
 
     /// Runs all statements of a script for so many rows, `batch` rows a transaction, and says how many seconds each
     /// transaction took. Rows are random cells, or go through all cells in order.
-    pub(crate) fn run(&mut self, script: &str, rows: u64, batch: u64, random: bool) -> Result<Vec<f64>, Failure> {
+    pub(crate) fn run(
+        &mut self,
+        script: &str,
+        rows: u64,
+        batch: u64,
+        random: bool,
+    ) -> Result<Vec<f64>, Failure> {
         let mut statements = Vec::new();
         for statement in script.split(';').filter(|text| text.contains("INSERT")) {
             statements.push(self.connection.prepare(statement)?);
@@ -68,7 +82,14 @@ impl Minimal {
                 for statement in &mut statements {
                     // Statements use fewer parameters where they need fewer.
                     let count = statement.parameter_count();
-                    let all = params![row.application, row.version, row.environment, row.at, row.id, self.reporter];
+                    let all = params![
+                        row.application,
+                        row.version,
+                        row.environment,
+                        row.at,
+                        row.id,
+                        self.reporter
+                    ];
                     let changed = statement.execute(all.get(..count).unwrap_or(all))?;
                     if changed != 1 {
                         return Err(format!("a minimal statement changed {changed} rows").into());
@@ -90,7 +111,8 @@ impl Minimal {
         self.connection.execute_batch(truncate)?;
         self.run(script, TRANSACTIONS, 1, true)?;
         let bytes = std::fs::metadata(&log)?.len() / TRANSACTIONS;
-        self.connection.execute_batch("PRAGMA wal_autocheckpoint = 1000; PRAGMA wal_checkpoint(TRUNCATE)")?;
+        self.connection
+            .execute_batch("PRAGMA wal_autocheckpoint = 1000; PRAGMA wal_checkpoint(TRUNCATE)")?;
         Ok(bytes)
     }
 }

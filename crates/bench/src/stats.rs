@@ -48,10 +48,7 @@ pub(crate) fn quantile(sorted: &[f64], q: f64) -> f64 {
 }
 
 /// A count as a number to calculate with.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "counts here lie far below 2^52"
-)]
+#[expect(clippy::cast_precision_loss, reason = "counts here lie far below 2^52")]
 pub(crate) fn float(count: impl TryInto<u64>) -> f64 {
     count.try_into().map_or(f64::NAN, |count| count as f64)
 }
@@ -68,12 +65,18 @@ mod tests {
     #[test]
     fn the_middle_and_the_ends() {
         let spread = Spread::of(&[3.0, 1.0, 2.0]);
-        assert_eq!((spread.min, spread.median, spread.max, spread.n), (1.0, 2.0, 3.0, 3));
+        assert_eq!(
+            (spread.min, spread.median, spread.max, spread.n),
+            (1.0, 2.0, 3.0, 3)
+        );
         assert!(Spread::of(&[]).median.is_nan());
     }
 
     #[test]
     fn rounding_keeps_four_digits() {
-        assert_eq!((rounded(123_456.0), rounded(0.012_345)), (123_500.0, 0.01235));
+        assert_eq!(
+            (rounded(123_456.0), rounded(0.012_345)),
+            (123_500.0, 0.01235)
+        );
     }
 }

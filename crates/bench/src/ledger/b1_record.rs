@@ -29,7 +29,10 @@ pub(super) async fn measure(bench: &mut Bench<'_>) -> Result<(), Failure> {
     let until = Until::Seconds(0.5, bench.options.seconds);
     let (mut ratios, mut ours, mut empty, mut minimal) = (vec![], vec![], vec![], vec![]);
     for _ in 0..bench.options.rounds {
-        let (rpc, call) = (callers.record(CLIENTS, until).await?.rate(), callers.empty(CLIENTS, until).await?.rate());
+        let (rpc, call) = (
+            callers.record(CLIENTS, until).await?.rate(),
+            callers.empty(CLIENTS, until).await?.rate(),
+        );
         let pgbench = Pgbench {
             script: MINIMAL,
             clients: CLIENTS,
@@ -65,7 +68,11 @@ pub(super) async fn measure(bench: &mut Bench<'_>) -> Result<(), Failure> {
 /// Who reports in `minimal.sql`.
 pub(super) async fn reporter(database: &Database) -> Result<String, Failure> {
     let mut connection = connect(&database.url()).await?;
-    text(&mut connection, "SELECT id::text FROM principal ORDER BY created_at LIMIT 1").await
+    text(
+        &mut connection,
+        "SELECT id::text FROM principal ORDER BY created_at LIMIT 1",
+    )
+    .await
 }
 
 /// Asserts one commit and six statements for each RPC.
@@ -88,14 +95,24 @@ async fn count(server: &Server, callers: &Callers) -> Result<serde_json::Value, 
     let sequencer = calls_of(&ran, "INSERT INTO audit_chain");
     let of_rpcs = calls_of(&ran, "COMMIT") - sequencer;
     if !(calls..=calls + 3).contains(&of_rpcs) {
-        return Err(format!("{calls} RPCs made {of_rpcs} commits, beside {sequencer} of the sequencer").into());
+        return Err(format!(
+            "{calls} RPCs made {of_rpcs} commits, beside {sequencer} of the sequencer"
+        )
+        .into());
     }
-    let own: Vec<_> = ran.iter().filter(|ran| ran.calls >= calls - calls / 10).collect();
+    let own: Vec<_> = ran
+        .iter()
+        .filter(|ran| ran.calls >= calls - calls / 10)
+        .collect();
     let total: i64 = own.iter().map(|ran| ran.calls).sum();
     let statements_per_rpc = float(total.unsigned_abs()) / float(run.all_calls);
     // The sequencer's BEGIN and COMMIT count among them: they are few, so the next whole number is exact.
     if total > STATEMENTS_PER_RPC * calls + calls / 2 {
-        return Err(format!("an RPC takes {statements_per_rpc} statements: {:?}", per_call(&ran, run.all_calls)).into());
+        return Err(format!(
+            "an RPC takes {statements_per_rpc} statements: {:?}",
+            per_call(&ran, run.all_calls)
+        )
+        .into());
     }
     Ok(json!({
         "counted_rpcs": calls,

@@ -39,14 +39,20 @@ pub(super) async fn measure(bench: &mut Bench<'_>) -> Result<(), Failure> {
         let mut limit = Limit::new(bench, &server, bytes).await?;
 
         let until = Until::Seconds(0.2, bench.options.seconds / 2.0);
-        let (mut ratios, mut ours, mut syncs, mut empty, mut sql) = (vec![], vec![], vec![], vec![], vec![]);
+        let (mut ratios, mut ours, mut syncs, mut empty, mut sql) =
+            (vec![], vec![], vec![], vec![], vec![]);
         for _ in 0..bench.options.rounds {
             let rpc = callers.record(1, until).await?.p50();
             let sync = limit.sync()?;
             let call = callers.empty(1, until).await?.p50();
             let statements = limit.sql(bench).await?;
             ratios.push(rpc / (sync + call + statements));
-            for (figures, seconds) in [(&mut ours, rpc), (&mut syncs, sync), (&mut empty, call), (&mut sql, statements)] {
+            for (figures, seconds) in [
+                (&mut ours, rpc),
+                (&mut syncs, sync),
+                (&mut empty, call),
+                (&mut sql, statements),
+            ] {
                 figures.push(seconds * 1000.0);
             }
         }
@@ -106,7 +112,8 @@ impl Limit {
             }
             Database::Postgres(url) => {
                 limit.reporter = reporter(&server.database).await?;
-                let data = crate::database::text(&mut connect(url).await?, "SHOW data_directory").await?;
+                let data =
+                    crate::database::text(&mut connect(url).await?, "SHOW data_directory").await?;
                 same_file_system(Path::new(&data), limit.directory.path())?;
                 // The first one loads what it needs.
                 limit.sql(bench).await?;
@@ -119,7 +126,11 @@ impl Limit {
     fn sync(&mut self) -> Result<f64, Failure> {
         let block = vec![7; usize::try_from(self.bytes)?];
         let path = self.directory.path().join("appended");
-        self.file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
+        self.file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(path)?;
         let mut times = Vec::new();
         for _ in 0..APPENDS {
             let begin = Instant::now();
@@ -165,7 +176,9 @@ fn same_file_system(data: &Path, ours: &Path) -> Result<(), Failure> {
 
 /// On `PostgreSQL`, the bytes of log that an RPC writes; the sequencer's are counted in.
 async fn log_bytes(server: &Server, callers: &Callers) -> Result<Option<u64>, Failure> {
-    let Database::Postgres(url) = &server.database else { return Ok(None) };
+    let Database::Postgres(url) = &server.database else {
+        return Ok(None);
+    };
     let mut connection = connect(url).await?;
     let position = "SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint";
     let before = number(&mut connection, position).await?;
@@ -190,7 +203,9 @@ async fn count_postgres(server: &Server, callers: &Callers) -> Result<Value, Fai
     tokio::time::sleep(settle).await;
     let (syncs_after, chained_after) = both(&url, syncs, sequencer).await?;
     let chained = chained_after - chained_before;
-    one_sync_each(float((syncs_after - syncs_before - chained).unsigned_abs()) / float(COUNTED_CALLS + 1))?;
+    one_sync_each(
+        float((syncs_after - syncs_before - chained).unsigned_abs()) / float(COUNTED_CALLS + 1),
+    )?;
     Ok(json!({
         "syncs_per_rpc": rounded(float((syncs_after - syncs_before - chained).unsigned_abs()) / float(COUNTED_CALLS + 1)),
         "syncs_of_the_sequencer": chained,
@@ -200,16 +215,26 @@ async fn count_postgres(server: &Server, callers: &Callers) -> Result<Value, Fai
 
 async fn both(url: &str, first: &str, second: &str) -> Result<(i64, i64), Failure> {
     let mut connection = connect(url).await?;
-    Ok((number(&mut connection, first).await?, number(&mut connection, second).await?))
+    Ok((
+        number(&mut connection, first).await?,
+        number(&mut connection, second).await?,
+    ))
 }
 
 /// Syncs by strace, where there is one: those of the write-ahead log, less the sequencer's commits and two for each
 /// checkpoint, which alone syncs the database's file.
 async fn count_sqlite(server: &Server, callers: &Callers) -> Result<Value, Failure> {
-    let Database::Sqlite(path) = &server.database else { return Ok(json!({})) };
+    let Database::Sqlite(path) = &server.database else {
+        return Ok(json!({}));
+    };
     let output = server.directory().join("strace");
     let tracer = Command::new("strace")
-        .args(["--follow-forks", "--decode-fds=path", "--trace=fsync,fdatasync", "--quiet=all"])
+        .args([
+            "--follow-forks",
+            "--decode-fds=path",
+            "--trace=fsync,fdatasync",
+            "--quiet=all",
+        ])
         .arg(format!("--output={}", output.display()))
         .arg(format!("--attach={}", server.pid()?))
         .stdin(Stdio::null())
@@ -217,26 +242,42 @@ async fn count_sqlite(server: &Server, callers: &Callers) -> Result<Value, Failu
         .kill_on_drop(true)
         .spawn();
     let Ok(mut tracer) = tracer else {
-        return Ok(json!({"syncs_per_rpc": null, "syncs_counted_by": "nothing: strace is not installed"}));
+        return Ok(
+            json!({"syncs_per_rpc": null, "syncs_counted_by": "nothing: strace is not installed"}),
+        );
     };
     tokio::time::sleep(Duration::from_millis(1500)).await;
     if let Some(status) = tracer.try_wait()? {
-        return Ok(json!({"syncs_per_rpc": null, "syncs_counted_by": format!("nothing: strace may not attach ({status})")}));
+        return Ok(
+            json!({"syncs_per_rpc": null, "syncs_counted_by": format!("nothing: strace may not attach ({status})")}),
+        );
     }
     let connection = crate::database::open(path)?;
     let chained = |connection: &rusqlite::Connection| -> Result<i64, Failure> {
-        Ok(connection.query_row("SELECT count(DISTINCT chained_at) FROM audit_chain", [], |row| row.get(0))?)
+        Ok(connection.query_row(
+            "SELECT count(DISTINCT chained_at) FROM audit_chain",
+            [],
+            |row| row.get(0),
+        )?)
     };
     let before = (chained(&connection)?, syncs(&output)?);
     callers.record(1, Until::Calls(COUNTED_CALLS)).await?;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let after = (chained(&connection)?, syncs(&output)?);
     if let Some(pid) = tracer.id() {
-        Command::new("kill").args(["-INT", &pid.to_string()]).status().await?;
+        Command::new("kill")
+            .args(["-INT", &pid.to_string()])
+            .status()
+            .await?;
         tracer.wait().await?;
     }
-    let (sequencer, log, checkpoints) = (after.0 - before.0, after.1.0 - before.1.0, after.1.1 - before.1.1);
-    let per_rpc = (float(log) - float(sequencer.unsigned_abs()) - 2.0 * float(checkpoints)) / float(COUNTED_CALLS);
+    let (sequencer, log, checkpoints) = (
+        after.0 - before.0,
+        after.1.0 - before.1.0,
+        after.1.1 - before.1.1,
+    );
+    let per_rpc = (float(log) - float(sequencer.unsigned_abs()) - 2.0 * float(checkpoints))
+        / float(COUNTED_CALLS);
     one_sync_each(per_rpc)?;
     Ok(json!({
         "syncs_per_rpc": rounded(per_rpc),
@@ -250,8 +291,14 @@ async fn count_sqlite(server: &Server, callers: &Callers) -> Result<Value, Failu
 fn syncs(output: &Path) -> Result<(u64, u64), Failure> {
     let trace = std::fs::read_to_string(output).unwrap_or_default();
     // One that was interrupted by another thread's line stands there twice, once as resumed.
-    let begun = || trace.lines().filter(|line| line.contains("sync(") && !line.contains("resumed"));
-    let log = begun().filter(|line| line.contains("slipway.db-wal>")).count();
+    let begun = || {
+        trace
+            .lines()
+            .filter(|line| line.contains("sync(") && !line.contains("resumed"))
+    };
+    let log = begun()
+        .filter(|line| line.contains("slipway.db-wal>"))
+        .count();
     let file = begun().filter(|line| line.contains("slipway.db>")).count();
     Ok((u64::try_from(log)?, u64::try_from(file)?))
 }

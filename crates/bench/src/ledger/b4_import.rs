@@ -86,16 +86,26 @@ async fn import(callers: &Callers, first: u64, rows: u64) -> Result<f64, Failure
     let (sender, receiver) = mpsc::channel(AHEAD);
     let sending = tokio::spawn(async move {
         let header = ledger::import_deployments_request::Message::Header(header);
-        let batches = messages.into_iter().map(ledger::import_deployments_request::Message::Batch);
+        let batches = messages
+            .into_iter()
+            .map(ledger::import_deployments_request::Message::Batch);
         for message in std::iter::once(header).chain(batches) {
             let message = Some(message);
-            if sender.send(ledger::ImportDeploymentsRequest { message }).await.is_err() {
+            if sender
+                .send(ledger::ImportDeploymentsRequest { message })
+                .await
+                .is_err()
+            {
                 return;
             }
         }
     });
     let request = callers.request(ReceiverStream::new(receiver));
-    let mut answers = callers.ledger(0).import_deployments(request).await?.into_inner();
+    let mut answers = callers
+        .ledger(0)
+        .import_deployments(request)
+        .await?
+        .into_inner();
     let mut recorded = 0;
     while let Some(answer) = answers.next().await {
         let answer = answer?;
@@ -145,7 +155,11 @@ enum Limit {
 }
 
 impl Limit {
-    async fn new(bench: &Bench<'_>, database: &Database, directory: &std::path::Path) -> Result<Self, Failure> {
+    async fn new(
+        bench: &Bench<'_>,
+        database: &Database,
+        directory: &std::path::Path,
+    ) -> Result<Self, Failure> {
         match database {
             Database::Sqlite(path) => {
                 let minimal = Minimal::copy(path, &directory.join("copy.db"), "full")?;
@@ -169,8 +183,14 @@ impl Limit {
     /// Seconds for so many new rows.
     async fn import(&mut self, first: u64, rows: u64) -> Result<f64, Failure> {
         match self {
-            Self::Sqlite(minimal) => Ok(minimal.run(SQLITE, rows, TRANSACTION, false)?.iter().sum()),
-            Self::Postgres { connection, reporter, .. } => {
+            Self::Sqlite(minimal) => {
+                Ok(minimal.run(SQLITE, rows, TRANSACTION, false)?.iter().sum())
+            }
+            Self::Postgres {
+                connection,
+                reporter,
+                ..
+            } => {
                 let before = number(connection, "SELECT count(*) FROM deployment_record").await?;
                 let begin = Instant::now();
                 sqlx::query(POSTGRES)
@@ -193,7 +213,9 @@ impl Limit {
     async fn end(self, bench: &Bench<'_>) -> Result<(), Failure> {
         match self {
             Self::Sqlite(_) => Ok(()),
-            Self::Postgres { connection, url, .. } => {
+            Self::Postgres {
+                connection, url, ..
+            } => {
                 drop(connection);
                 bench.postgres.drop_database(&url).await
             }

@@ -58,7 +58,11 @@ const LISTINGS: [Listing; 3] = [
 ];
 
 pub(super) async fn measure(bench: &mut Bench<'_>) -> Result<(), Failure> {
-    let records = if bench.options.full { FULL_RECORDS } else { LARGE_RECORDS };
+    let records = if bench.options.full {
+        FULL_RECORDS
+    } else {
+        LARGE_RECORDS
+    };
     for backend in Backend::ALL {
         let small = grown(bench, backend, None).await?;
         let large = grown(bench, backend, Some(records)).await?;
@@ -68,7 +72,10 @@ pub(super) async fn measure(bench: &mut Bench<'_>) -> Result<(), Failure> {
             list(&many, listing, CALLS).await?;
             let (mut ratios, mut before, mut after) = (vec![], vec![], vec![]);
             for _ in 0..bench.options.rounds {
-                let (first, second) = (list(&few, listing, CALLS).await?, list(&many, listing, CALLS).await?);
+                let (first, second) = (
+                    list(&few, listing, CALLS).await?,
+                    list(&many, listing, CALLS).await?,
+                );
                 ratios.push(second / first);
                 before.push(first * 1000.0);
                 after.push(second * 1000.0);
@@ -95,7 +102,11 @@ pub(super) async fn measure(bench: &mut Bench<'_>) -> Result<(), Failure> {
 }
 
 /// A server with five environments' history, and with that of 495 more where records are to grow to a number.
-async fn grown(bench: &Bench<'_>, backend: Backend, grow_to: Option<u64>) -> Result<Server, Failure> {
+async fn grown(
+    bench: &Bench<'_>,
+    backend: Backend,
+    grow_to: Option<u64>,
+) -> Result<Server, Failure> {
     let server = bench.server(backend).await?;
     let environments = if grow_to.is_some() { LARGE } else { SMALL };
     let mut statements = seed::catalog(&server.database, APPLICATIONS, environments);
@@ -130,15 +141,21 @@ async fn list(callers: &Callers, listing: Listing, calls: u64) -> Result<f64, Fa
         let request = callers.request(ledger::ListCurrentStateRequest {
             project: PROJECT.to_owned(),
             environment: listing.environment.unwrap_or_default().to_owned(),
-            as_of_time: listing.as_of.then(|| timestamp(seed::BEGIN + seed::LENGTH / 4 * 3)),
-            page_size: if listing.environment.is_some() { 1000 } else { 400 },
+            as_of_time: listing
+                .as_of
+                .then(|| timestamp(seed::BEGIN + seed::LENGTH / 4 * 3)),
+            page_size: if listing.environment.is_some() {
+                1000
+            } else {
+                400
+            },
             ..ledger::ListCurrentStateRequest::default()
         });
         async move {
             let answer = service.list_current_state(request).await?.into_inner();
-            let cells = u64::try_from(answer.states.len())?;
-            if cells != APPLICATIONS {
-                return Err(format!("{cells} cells were listed instead of {APPLICATIONS}").into());
+            let listed = u64::try_from(answer.states.len())?;
+            if listed != APPLICATIONS {
+                return Err(format!("{listed} cells were listed instead of {APPLICATIONS}").into());
             }
             Ok(())
         }
@@ -161,5 +178,7 @@ async fn buffers(server: &Server, callers: &Callers, listing: Listing) -> Result
         .filter(|ran| ran.query.contains("FROM current_state"))
         .map(|ran| ran.buffers)
         .sum();
-    Ok(json!((float(touched.unsigned_abs()) / float(CALLS)).round()))
+    Ok(json!(
+        (float(touched.unsigned_abs()) / float(CALLS)).round()
+    ))
 }

@@ -61,7 +61,10 @@ pub(super) async fn measure(bench: &mut Bench<'_>) -> Result<(), Failure> {
             let far = token_of_far_page(&callers, filters).await?;
             let (mut ratios, mut first, mut last) = (vec![], vec![], vec![]);
             for _ in 0..bench.options.rounds {
-                let (near, away) = (page(&callers, filters, "").await?, page(&callers, filters, &far).await?);
+                let (near, away) = (
+                    page(&callers, filters, "").await?,
+                    page(&callers, filters, &far).await?,
+                );
                 ratios.push(away / near);
                 first.push(near * 1000.0);
                 last.push(away * 1000.0);
@@ -69,15 +72,16 @@ pub(super) async fn measure(bench: &mut Bench<'_>) -> Result<(), Failure> {
             let (name, ratio) = (name(filters), Spread::of(&ratios).median);
             all.insert(name.clone(), json!(rounded(ratio)));
             if worst.as_ref().is_none_or(|(worst, _)| ratio > *worst) {
-                let metric = Metric::new("B6", backend.name(), &ratios, Some(1.2), Better::Lower).with_all(json!({
-                    "worst_filters": name,
-                    "unit": "ms, median (p50) of each round",
-                    "page_1": Spread::of(&first).json(),
-                    "page_2000": Spread::of(&last).json(),
-                    "page_size": PAGE_SIZE,
-                    "records": RECORDS,
-                    "records_matching_all_filters": RECORDS / 4 * 3,
-                }));
+                let metric = Metric::new("B6", backend.name(), &ratios, Some(1.2), Better::Lower)
+                    .with_all(json!({
+                        "worst_filters": name,
+                        "unit": "ms, median (p50) of each round",
+                        "page_1": Spread::of(&first).json(),
+                        "page_2000": Spread::of(&last).json(),
+                        "page_size": PAGE_SIZE,
+                        "records": RECORDS,
+                        "records_matching_all_filters": RECORDS / 4 * 3,
+                    }));
                 worst = Some((ratio, metric));
             }
         }
@@ -91,8 +95,16 @@ pub(super) async fn measure(bench: &mut Bench<'_>) -> Result<(), Failure> {
 }
 
 fn name(filters: u32) -> String {
-    let names: Vec<_> = NAMES.iter().filter(|(bit, _)| filters & bit != 0).map(|(_, name)| *name).collect();
-    if names.is_empty() { "none".to_owned() } else { names.join(" + ") }
+    let names: Vec<_> = NAMES
+        .iter()
+        .filter(|(bit, _)| filters & bit != 0)
+        .map(|(_, name)| *name)
+        .collect();
+    if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.join(" + ")
+    }
 }
 
 /// One record in twenty escapes each filter, and each one another.
@@ -104,13 +116,13 @@ fn history(database: &Database) -> Vec<String> {
     let mut statements = seed::catalog(database, 2, 2);
     let application = unless(0, "0", "1");
     // Versions are numbered through: the second application's first one is 5.
-    let version = format!("CASE i % 20 WHEN 0 THEN 5 WHEN 4 THEN 1 ELSE 0 END");
+    let version = "CASE i % 20 WHEN 0 THEN 5 WHEN 4 THEN 1 ELSE 0 END";
     statements.push(seed::insert_records(
         &format!("WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {RECORDS})"),
         [
             backend.id("0d", "i"),
             backend.id("0a", &application),
-            backend.id("0f", &version),
+            backend.id("0f", version),
             backend.id("0e", &unless(1, "0", "1")),
             unless(3, "'DEPLOYED'", "'REMOVED'"),
             format!("({} + i * 60000000)", seed::BEGIN),
@@ -122,16 +134,27 @@ fn history(database: &Database) -> Vec<String> {
 }
 
 fn request(filters: u32, page_size: i32, page_token: &str) -> ledger::ListDeploymentRecordsRequest {
-    let text = |bit, value: &str| if filters & bit == 0 { String::new() } else { value.to_owned() };
+    let text = |bit, value: &str| {
+        if filters & bit == 0 {
+            String::new()
+        } else {
+            value.to_owned()
+        }
+    };
     ledger::ListDeploymentRecordsRequest {
         project: PROJECT.to_owned(),
         application: text(APPLICATION, "app-0"),
         version: text(VERSION, "v0"),
         environment: text(ENVIRONMENT, "env-0"),
         deployed_by: text(DEPLOYED_BY, "ci"),
-        kind: if filters & KIND == 0 { 0 } else { ledger::RecordKind::Deployed.into() },
+        kind: if filters & KIND == 0 {
+            0
+        } else {
+            ledger::RecordKind::Deployed.into()
+        },
         from_time: (filters & TIME != 0).then(|| timestamp(seed::BEGIN)),
-        to_time: (filters & TIME != 0).then(|| timestamp(seed::BEGIN + 60_000_000 * RECORDS.cast_signed())),
+        to_time: (filters & TIME != 0)
+            .then(|| timestamp(seed::BEGIN + 60_000_000 * RECORDS.cast_signed())),
         page_size,
         page_token: page_token.to_owned(),
         ..ledger::ListDeploymentRecordsRequest::default()
@@ -144,11 +167,19 @@ async fn token_of_far_page(callers: &Callers, filters: u32) -> Result<String, Fa
     let mut token = String::new();
     while skip > 0 {
         let message = request(filters, skip.min(1000), &token);
-        let answer = callers.ledger(0).list_deployment_records(callers.request(message)).await?.into_inner();
+        let answer = callers
+            .ledger(0)
+            .list_deployment_records(callers.request(message))
+            .await?
+            .into_inner();
         skip -= i32::try_from(answer.records.len())?;
         token = answer.next_page_token;
         if token.is_empty() {
-            return Err(format!("the history with the filters {} ends before page {FAR_PAGE}", name(filters)).into());
+            return Err(format!(
+                "the history with the filters {} ends before page {FAR_PAGE}",
+                name(filters)
+            )
+            .into());
         }
     }
     Ok(token)

@@ -36,7 +36,12 @@ async fn authentication(bench: &mut Bench<'_>, backend: Backend) -> Result<(), F
     let complete = server.serve(Variant::Complete).await?;
     let unguarded = server.serve(Variant::Unguarded).await?;
     let token = server.token()?;
-    let tokens: Arc<[MetadataValue<Ascii>]> = server.make_tokens(TOKENS).await?.iter().map(|token| bearer(token)).collect::<Result<_, _>>()?;
+    let tokens: Arc<[MetadataValue<Ascii>]> = server
+        .make_tokens(TOKENS)
+        .await?
+        .iter()
+        .map(|token| bearer(token))
+        .collect::<Result<_, _>>()?;
     let guarded = Callers::connect(&complete.address(), &token, CONNECTIONS).await?;
     let open = Callers::connect(&unguarded.address(), &token, CONNECTIONS).await?;
 
@@ -71,9 +76,15 @@ async fn authentication(bench: &mut Bench<'_>, backend: Backend) -> Result<(), F
     });
     let case = |case: &str| format!("{} {case}", backend.name());
     bench.report.add(
-        Metric::new("B8", &case("warm token cache"), &warm, Some(0.9), Better::Higher)
-            .with("with_per_second", Spread::of(&with).json())
-            .with_all(context.clone()),
+        Metric::new(
+            "B8",
+            &case("warm token cache"),
+            &warm,
+            Some(0.9),
+            Better::Higher,
+        )
+        .with("with_per_second", Spread::of(&with).json())
+        .with_all(context.clone()),
     );
     // The target speaks of the warm cache: a cold one asks the database twice more for each call.
     bench.report.add(
@@ -102,7 +113,10 @@ async fn audit(bench: &mut Bench<'_>, backend: Backend) -> Result<(), Failure> {
     let until = Until::Seconds(0.3, bench.options.seconds);
     let (mut ratios, mut with, mut without) = (vec![], vec![], vec![]);
     for _ in 0..bench.options.rounds {
-        let (audit, none) = (telling.record(CLIENTS, until).await?.rate(), quiet.record(CLIENTS, until).await?.rate());
+        let (audit, none) = (
+            telling.record(CLIENTS, until).await?.rate(),
+            quiet.record(CLIENTS, until).await?.rate(),
+        );
         ratios.push(audit / none);
         with.push(audit);
         without.push(none);

@@ -23,7 +23,7 @@ use crate::server::{Server, binary};
 /// What to measure, and how long.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Only these metrics: B1, B2, B3, B4, B5, B6, B8, idle_memory, start
+    /// Only these metrics: B1, B2, B3, B4, B5, B6, B8, `idle_memory`, `start`
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     only: Vec<String>,
     /// How long each side of a ratio is measured in each round, in seconds
@@ -52,15 +52,38 @@ impl Bench<'_> {
     }
 
     fn wants(&self, name: &str) -> bool {
-        self.options.only.is_empty() || self.options.only.iter().any(|only| only.eq_ignore_ascii_case(name))
+        self.options.only.is_empty()
+            || self
+                .options
+                .only
+                .iter()
+                .any(|only| only.eq_ignore_ascii_case(name))
     }
 }
 
 /// Runs the benchmark and answers where its report lies.
 pub(crate) async fn run(options: &Options) -> Result<PathBuf, Failure> {
-    const NAMES: [&str; 9] = ["B1", "B2", "B3", "B4", "B5", "B6", "B8", "idle_memory", "start"];
-    if let Some(unknown) = options.only.iter().find(|only| !NAMES.iter().any(|name| name.eq_ignore_ascii_case(only))) {
-        return Err(format!("--only {unknown}: no such metric; there are {}", NAMES.join(", ")).into());
+    const NAMES: [&str; 9] = [
+        "B1",
+        "B2",
+        "B3",
+        "B4",
+        "B5",
+        "B6",
+        "B8",
+        "idle_memory",
+        "start",
+    ];
+    if let Some(unknown) = options
+        .only
+        .iter()
+        .find(|only| !NAMES.iter().any(|name| name.eq_ignore_ascii_case(only)))
+    {
+        return Err(format!(
+            "--only {unknown}: no such metric; there are {}",
+            NAMES.join(", ")
+        )
+        .into());
     }
     let mut bench = Bench {
         options,

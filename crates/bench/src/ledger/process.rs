@@ -32,7 +32,10 @@ pub(super) async fn idle_memory(bench: &mut Bench<'_>) -> Result<(), Failure> {
         measured.push(float(server.resident_bytes()?) / MEBIBYTE);
         server.end(&bench.postgres).await?;
     }
-    let ratios: Vec<_> = measured.iter().map(|figure| figure / MEMORY_LIMIT).collect();
+    let ratios: Vec<_> = measured
+        .iter()
+        .map(|figure| figure / MEMORY_LIMIT)
+        .collect();
     bench.report.add(
         Metric::new("idle_memory", "sqlite", &ratios, Some(1.0), Better::Lower).with_all(json!({
             "figure": Spread::of(&measured).json(),
