@@ -27,12 +27,12 @@ impl Backend {
         }
     }
 
-    /// An identifier made of a number: eight hexadecimal digits of prefix, then the number.
+    /// An identifier made of a number: a byte that says of what, in hexadecimal, then the number.
     pub(crate) fn id(self, prefix: &str, number: &str) -> String {
         match self {
-            Self::Sqlite => format!("unhex('{prefix}' || printf('%024x', {number}))"),
+            Self::Sqlite => format!("unhex('{prefix}' || printf('%030x', {number}))"),
             Self::Postgres => {
-                format!("('{prefix}' || lpad(to_hex(({number})::bigint), 24, '0'))::uuid")
+                format!("('{prefix}' || lpad(to_hex(({number})::bigint), 30, '0'))::uuid")
             }
         }
     }
@@ -88,9 +88,8 @@ impl Database {
                         .await
                         .map_err(|error| format!("{error} in {statement}"))?;
                 }
-                sqlx::raw_sql("VACUUM ANALYZE; CHECKPOINT")
-                    .execute(&mut connection)
-                    .await?;
+                execute(&mut connection, "VACUUM ANALYZE").await?;
+                execute(&mut connection, "CHECKPOINT").await?;
                 connection.close().await?;
             }
         }

@@ -173,18 +173,37 @@ impl Server {
         Ok(())
     }
 
-    /// Stops it, and drops its database where that would stay.
+    /// Stops it, and drops its database where that would stay. Errors in its log fail the run.
     pub(crate) async fn end(mut self, postgres: &Postgres) -> Result<(), Failure> {
         self.stop().await?;
+        if let Some(error) = self.first_error() {
+            return Err(format!("the server logged {error}").into());
+        }
         match &self.database {
             Database::Postgres(url) => postgres.drop_database(url).await,
             Database::Sqlite(_) => Ok(()),
         }
     }
 
+    fn first_error(&self) -> Option<String> {
+        let log = std::fs::read_to_string(self.state.path().join("log")).ok()?;
+        log.lines()
+            .find(|line| line.contains("\"level\":\"ERROR\""))
+            .map(str::to_owned)
+    }
+
     fn log_tail(&self) -> String {
         let log = std::fs::read_to_string(self.state.path().join("log")).unwrap_or_default();
         log.lines().rev().take(3).collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl Drop for Server {
+    /// A benchmark that failed never ended its server, whose log goes with it.
+    fn drop(&mut self) {
+        if let Some(error) = self.first_error() {
+            eprintln!("bench: the server logged {error}");
+        }
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) async fn measure(bench: &mut Bench<'_>) -> Result<(), Failure> {
             clients: CLIENTS,
             threads: CONNECTIONS,
             seconds: bench.options.seconds,
-            variables: &[("reporter", &format!("'{reporter}'"))],
+            variables: &[("reporter", &reporter)],
             options: "",
             latencies: false,
         };

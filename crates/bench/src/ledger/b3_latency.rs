@@ -154,7 +154,7 @@ impl Limit {
             clients: 1,
             threads: 1,
             seconds: 1.0,
-            variables: &[("reporter", &format!("'{}'", self.reporter))],
+            variables: &[("reporter", &self.reporter)],
             options: "-c synchronous_commit=off",
             latencies: true,
         };
