@@ -1,0 +1,28 @@
+-- What recording one deployment needs on SQLite, where a statement changes one table: three statements in one
+-- transaction. Each is prepared once. ?1 application, ?2 version, ?3 environment, ?4 time, ?5 record, ?6 reporter.
+INSERT INTO deployment_record (id, project_id, application_id, version_id, environment_id, kind, deployed_at,
+  reported_at, recorded_at, reporter_id, deployed_by_id, notes, attributes)
+SELECT ?5, j.id, a.id, v.id, e.id, 'DEPLOYED', ?4, ?4, ?4, ?6, ?6, '', '{}'
+FROM project j
+JOIN application a ON a.project_id = j.id AND a.key = ?1
+JOIN version v ON v.application_id = a.id AND v.identifier = ?2
+JOIN environment e ON e.project_id = j.id AND e.slug = ?3
+WHERE j.slug = 'default' AND j.archived_at IS NULL
+ON CONFLICT DO NOTHING;
+
+INSERT INTO current_state (environment_id, application_id, project_id, application_key, environment_slug,
+  record_sequence, kind, deployed_at, version_id, record_id)
+SELECT environment_id, application_id, project_id, ?1, ?3, sequence, kind, deployed_at, version_id, id
+FROM deployment_record WHERE sequence = last_insert_rowid()
+ON CONFLICT (environment_id, application_id) DO UPDATE SET record_sequence = excluded.record_sequence,
+  kind = excluded.kind, deployed_at = excluded.deployed_at, version_id = excluded.version_id,
+  record_id = excluded.record_id
+WHERE current_state.record_sequence IS NULL
+  OR (excluded.deployed_at, excluded.record_sequence) > (current_state.deployed_at, current_state.record_sequence);
+
+INSERT INTO audit_event (id, chain_id, at, principal_id, command, outcome, resource_kind, resource_name, after_json,
+  facts, correlation_id, repeat_count)
+SELECT ?5, project_id, ?4, ?6, 'RecordDeployment', 'ALLOWED', 'deployment_record', hex(id),
+  '{"application":"app-123","created":{},"deployed_at":"2026-01-01T00:00:00.000000Z","environment":"env-12","kind":"DEPLOYED","version":"v1"}',
+  '[{"kind":"deployment_record","record":"' || hex(id) || '","digest":"0000000000000000000000000000000000000000000000000000000000000000"}]',
+  hex(id), 1 FROM deployment_record WHERE id = ?5;

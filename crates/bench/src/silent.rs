@@ -1,0 +1,106 @@
+//! A store whose audit trail forgets. Only this benchmark has one.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use slipway_audit::{AuditLog, ChainRepository, ChangeFeed, Event};
+use slipway_catalog::{ApplicationRepository, EnvironmentRepository, VersionRepository};
+use slipway_identity::{
+    MembershipRepository, PrincipalRepository, ProjectRepository, TokenRepository,
+};
+use slipway_ledger::RecordRepository;
+use slipway_store::{Reader, RequestRepository, Store, StoreError, UnitOfWork};
+
+/// Everything is that of the store inside, but for audit events.
+pub(crate) struct Silent(pub(crate) Arc<dyn Store>);
+
+#[async_trait]
+impl Store for Silent {
+    async fn begin(&self) -> Result<Box<dyn UnitOfWork>, StoreError> {
+        Ok(Box::new(SilentUnitOfWork {
+            unit: self.0.begin().await?,
+            audit: Forgetful,
+        }))
+    }
+
+    fn reader(&self) -> &dyn Reader {
+        self.0.reader()
+    }
+
+    async fn snapshot(&self) -> Result<Box<dyn Reader>, StoreError> {
+        self.0.snapshot().await
+    }
+
+    fn changes(&self) -> &dyn ChangeFeed {
+        self.0.changes()
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.0.ping().await
+    }
+}
+
+struct SilentUnitOfWork {
+    unit: Box<dyn UnitOfWork>,
+    audit: Forgetful,
+}
+
+struct Forgetful;
+
+#[async_trait]
+impl AuditLog for Forgetful {
+    async fn append(&mut self, _: &Event) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl UnitOfWork for SilentUnitOfWork {
+    fn projects(&mut self) -> &mut dyn ProjectRepository {
+        self.unit.projects()
+    }
+
+    fn principals(&mut self) -> &mut dyn PrincipalRepository {
+        self.unit.principals()
+    }
+
+    fn memberships(&mut self) -> &mut dyn MembershipRepository {
+        self.unit.memberships()
+    }
+
+    fn tokens(&mut self) -> &mut dyn TokenRepository {
+        self.unit.tokens()
+    }
+
+    fn environments(&mut self) -> &mut dyn EnvironmentRepository {
+        self.unit.environments()
+    }
+
+    fn applications(&mut self) -> &mut dyn ApplicationRepository {
+        self.unit.applications()
+    }
+
+    fn versions(&mut self) -> &mut dyn VersionRepository {
+        self.unit.versions()
+    }
+
+    fn records(&mut self) -> &mut dyn RecordRepository {
+        self.unit.records()
+    }
+
+    fn audit(&mut self) -> &mut dyn AuditLog {
+        &mut self.audit
+    }
+
+    fn chain(&mut self) -> &mut dyn ChainRepository {
+        self.unit.chain()
+    }
+
+    fn requests(&mut self) -> &mut dyn RequestRepository {
+        self.unit.requests()
+    }
+
+    async fn commit(self: Box<Self>) -> Result<(), StoreError> {
+        self.unit.commit().await
+    }
+}
