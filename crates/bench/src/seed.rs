@@ -10,9 +10,9 @@ pub(crate) const BEGIN: i64 = 1_704_067_200_000_000;
 pub(crate) const LENGTH: i64 = 500 * 86_400_000_000;
 
 /// A sequence of numbers `i`, from the first up to before the last.
-fn numbers(from: u64, to: u64) -> String {
+pub(crate) fn numbers(from: u64, to: u64) -> String {
     format!(
-        "WITH RECURSIVE n(i) AS (SELECT {from} UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {to})"
+        "WITH RECURSIVE n(i) AS (SELECT CAST({from} AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {to})"
     )
 }
 

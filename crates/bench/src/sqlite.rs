@@ -64,8 +64,13 @@ impl Minimal {
         batch: u64,
         random: bool,
     ) -> Result<Vec<f64>, Failure> {
+        let code: Vec<_> = script
+            .lines()
+            .filter(|line| !line.starts_with("--"))
+            .collect();
+        let code = code.join("\n");
         let mut statements = Vec::new();
-        for statement in script.split(';').filter(|text| text.contains("INSERT")) {
+        for statement in code.split(';').filter(|text| !text.trim().is_empty()) {
             statements.push(self.connection.prepare(statement)?);
         }
         let mut times = Vec::new();

@@ -118,7 +118,7 @@ fn history(database: &Database) -> Vec<String> {
     // Versions are numbered through: the second application's first one is 5.
     let version = "CASE i % 20 WHEN 0 THEN 5 WHEN 4 THEN 1 ELSE 0 END";
     statements.push(seed::insert_records(
-        &format!("WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {RECORDS})"),
+        &seed::numbers(0, RECORDS),
         [
             backend.id("0d", "i"),
             backend.id("0a", &application),

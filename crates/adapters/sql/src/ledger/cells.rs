@@ -208,7 +208,7 @@ fn latest_record(values: &mut Values, as_of: AsOf) -> String {
     )
 }
 
-/// One statement for each 31,999 records.
+/// One statement for each 999 records.
 pub(super) async fn cells_of_records(
     connection: &Connection,
     project: ProjectId,

@@ -66,8 +66,8 @@ struct PresentRow {
     id: Uuid,
 }
 
-/// One statement where all records are new, and one more for each sort of natural key where some are not. Both
-/// databases add the rows in the order given, so the ledger's order is the batch's.
+/// For each 66 records one statement where all are new, and one more for each sort of natural key where some are not.
+/// Both databases add the rows in the order given, so the ledger's order is the batch's.
 pub(super) async fn insert(
     connection: &Connection,
     records: &[NewRecord],

@@ -30,7 +30,7 @@ struct TargetRow {
     person_id: Option<Uuid>,
 }
 
-/// One statement for each 8,000 reports.
+/// One statement for each 249 reports.
 pub(super) async fn targets(
     connection: &Connection,
     project: ProjectId,
