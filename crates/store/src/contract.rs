@@ -77,7 +77,7 @@ macro_rules! store_contract {
                 what_is_inserted_is_found,
                 taken_identifiers_are_left_out,
                 an_identifier_is_taken_once_by_many_at_once,
-                other_applications_are_asked,
+                all_applications_of_the_project_are_asked,
                 deprecating_again_changes_nothing,
                 pages_go_from_new_to_old,
                 many_are_inserted_at_once,
