@@ -110,7 +110,7 @@ impl Reporting<'_> {
                 facts.push(Fact {
                     kind: FactKind::DeploymentRecord,
                     record: record.id,
-                    digest: record.digest()?,
+                    digest: record.digest(sequence)?,
                 });
             }
         }
