@@ -5,9 +5,11 @@ use std::time::Duration;
 use slipway_api::catalog::v1::{CreateVersionRequest, GetVersionRequest};
 use slipway_api::errors::v1::ErrorReason;
 use slipway_api::ledger::v1::{ListDeploymentRecordsRequest, WatchCurrentStateRequest};
+use slipway_tests::contract::methods;
+use slipway_tests::raw::Bare;
 use slipway_tests::world::report;
 use slipway_tests::{Backend, Granted, Refused, World};
-use tonic::Code;
+use tonic::{Code, Request};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
@@ -18,6 +20,7 @@ cases![
     all_is_there_after_a_restart,
     sigterm_ends_watches_and_then_the_process,
     health_needs_no_token,
+    strangers_are_refused_before_their_messages_arrive,
 ];
 
 async fn all_is_there_after_a_restart(backend: Backend) {
@@ -92,5 +95,21 @@ async fn health_needs_no_token(backend: Backend) {
             .unwrap()
             .granted();
         assert_eq!(answer.status(), ServingStatus::Serving);
+    }
+}
+
+/// Else anybody could hold all places for calls, and have the server keep a message for each.
+async fn strangers_are_refused_before_their_messages_arrive(backend: Backend) {
+    let world = World::shared(backend).await;
+    let stranger = world.server.client(None).await;
+    for method in methods() {
+        let mut grpc = tonic::client::Grpc::new(stranger.wire());
+        grpc.ready().await.unwrap();
+        let path = format!("/{}", method.path).parse().unwrap();
+        let unending = Request::new(tokio_stream::pending());
+        let call = grpc.streaming(unending, path, Bare);
+        let answer = tokio::time::timeout(Duration::from_secs(10), call).await;
+        let answer = answer.unwrap_or_else(|_| panic!("{} waits for a message", method.path));
+        assert_eq!(answer.unwrap_err().code(), Code::Unauthenticated);
     }
 }
