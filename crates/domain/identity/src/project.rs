@@ -34,9 +34,6 @@ pub trait ProjectRepository: Send {
     /// The project with this slug, as this unit of work sees it.
     async fn find(&mut self, slug: &Slug) -> Result<Option<Project>, StoreError>;
 
-    /// The project with this identifier.
-    async fn get(&mut self, id: ProjectId) -> Result<Option<Project>, StoreError>;
-
     /// Saves a changed project, whose revision is one above the stored one. An adapter MUST answer
     /// [`StoreError::Conflict`] where the stored revision is another.
     async fn update(&mut self, project: &Project) -> Result<(), StoreError>;

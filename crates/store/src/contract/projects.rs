@@ -9,7 +9,7 @@ use super::given::{
 };
 use crate::Store;
 
-/// All fields come back, by slug and by id, inside and outside.
+/// All fields come back, inside and outside.
 pub async fn what_is_inserted_is_found(store: &dyn Store) {
     let shop = Project {
         archived_at: Some(at(9)),
@@ -17,9 +17,9 @@ pub async fn what_is_inserted_is_found(store: &dyn Store) {
     };
     let mut work = begin(store).await;
     assert!(work.projects().insert(&shop).await.expect("inserted"));
-    let by_id = work.projects().get(shop.id).await.expect("read");
-    assert_eq!(by_id.as_ref(), Some(&shop));
-    let absent = work.projects().get(project_id(2)).await.expect("read");
+    let inside = work.projects().find(&shop.slug).await.expect("read");
+    assert_eq!(inside.as_ref(), Some(&shop));
+    let absent = work.projects().find(&name("none")).await.expect("read");
     assert_eq!(absent, None);
     commit(work).await;
     let by_slug = store.reader().project(&shop.slug).await.expect("read");

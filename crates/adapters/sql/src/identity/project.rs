@@ -74,10 +74,6 @@ impl ProjectRepository for SqlUnitOfWork {
         by_slug(&self.connection, slug).await
     }
 
-    async fn get(&mut self, id: ProjectId) -> Result<Option<Project>, StoreError> {
-        one(&self.connection, "id = $1", id.uuid().into()).await
-    }
-
     async fn update(&mut self, project: &Project) -> Result<(), StoreError> {
         let changed = self
             .connection
@@ -101,16 +97,8 @@ pub(super) async fn by_slug(
     connection: &Connection,
     slug: &Slug,
 ) -> Result<Option<Project>, StoreError> {
-    one(connection, "slug = $1", slug.as_str().into()).await
-}
-
-async fn one(
-    connection: &Connection,
-    condition: &str,
-    value: Value,
-) -> Result<Option<Project>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM project WHERE {condition}");
-    let row: Option<Row> = connection.one(sql, [value]).await?;
+    let sql = format!("SELECT {COLUMNS} FROM project WHERE slug = $1");
+    let row: Option<Row> = connection.one(sql, [slug.as_str().into()]).await?;
     row.map(Project::try_from).transpose()
 }
 
