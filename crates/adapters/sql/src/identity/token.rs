@@ -81,14 +81,15 @@ impl TokenRepository for SqlUnitOfWork {
         row.map(Token::try_from).transpose()
     }
 
-    async fn revoke(&mut self, id: TokenId, at: Timestamp) -> Result<(), StoreError> {
-        self.connection
+    async fn revoke(&mut self, id: TokenId, at: Timestamp) -> Result<bool, StoreError> {
+        let changed = self
+            .connection
             .execute(
                 "UPDATE token SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL",
                 [at.micros().into(), id.uuid().into()],
             )
             .await?;
-        Ok(())
+        Ok(changed == 1)
     }
 
     async fn used(&mut self, uses: &[(TokenId, Timestamp)]) -> Result<(), StoreError> {
