@@ -13,6 +13,47 @@ const APPEND_ONLY: [&str; 4] = [
     "audit_chain",
 ];
 
+/// What makes two rows of such a table the same one, for `SQLite`: `INSERT OR REPLACE` removes the row that is there, and
+/// unless a connection asks for recursive triggers, it removes it past the triggers that refuse DELETE. So a row that is
+/// there is found before another one takes its place. Adding it again is nothing where the server adds with
+/// `ON CONFLICT DO NOTHING`, and refused elsewhere.
+const SAME: [(&str, &str, &str); 6] = [
+    (
+        "deployment_record",
+        "IGNORE",
+        "external_id IS NOT NULL AND project_id = NEW.project_id AND reporter_id = NEW.reporter_id \
+         AND external_id = NEW.external_id",
+    ),
+    (
+        "deployment_record",
+        "IGNORE",
+        "NEW.external_id IS NULL AND external_id IS NULL AND application_id = NEW.application_id \
+         AND version_id = NEW.version_id AND environment_id = NEW.environment_id \
+         AND reported_at = NEW.reported_at AND kind = NEW.kind",
+    ),
+    (
+        "deployment_record",
+        "ABORT",
+        "id = NEW.id OR sequence = NEW.sequence",
+    ),
+    (
+        "record_retraction",
+        "IGNORE",
+        "record_sequence = NEW.record_sequence OR record_id = NEW.record_id",
+    ),
+    (
+        "audit_event",
+        "ABORT",
+        "id = NEW.id OR sequence = NEW.sequence",
+    ),
+    (
+        "audit_chain",
+        "ABORT",
+        "chain_id = NEW.chain_id AND position = NEW.position OR event_id = NEW.event_id \
+         OR event_sequence = NEW.event_sequence",
+    ),
+];
+
 /// What never changes about a row that can be changed otherwise.
 const FIXED: [(&str, &str); 4] = [
     ("project", "id, slug, created_at"),
@@ -84,7 +125,22 @@ fn sqlite_triggers() -> Vec<String> {
              BEGIN SELECT RAISE(ABORT, '{table} keeps its identity: {columns} never change'); END"
         )
     });
-    append_only.chain(fixed).collect()
+    let kept = APPEND_ONLY.into_iter().map(|table| {
+        let checks: String = SAME
+            .iter()
+            .filter(|(of, ..)| *of == table)
+            .map(|(_, answer, same)| {
+                let raise = if *answer == "IGNORE" {
+                    "RAISE(IGNORE)".to_owned()
+                } else {
+                    format!("RAISE(ABORT, '{table} is append-only: the row is there already')")
+                };
+                format!("SELECT {raise} WHERE EXISTS (SELECT 1 FROM {table} WHERE {same}); ")
+            })
+            .collect();
+        format!("CREATE TRIGGER {table}_refuses_REPLACE BEFORE INSERT ON {table} BEGIN {checks}END")
+    });
+    append_only.chain(kept).chain(fixed).collect()
 }
 
 fn postgres_triggers() -> Vec<String> {

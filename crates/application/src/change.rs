@@ -77,7 +77,11 @@ impl<'a> Change<'a> {
     /// Passes where the project takes changes. To be asked behind [`Self::made_before`]: a request that was carried out
     /// while the project was open still answers when it is repeated.
     pub(crate) async fn require_open(&mut self, project: &Slug) -> Result<(), CommandError> {
-        let found = self.unit.projects().find(project).await?;
+        // Not to be held: changes in a project don't wait for each other.
+        let found = match self.project {
+            Some(id) => self.unit.projects().get(id).await?,
+            None => None,
+        };
         if found.is_none_or(|found| found.archived_at.is_some()) {
             return Err(CommandError::ProjectArchived {
                 slug: project.clone(),

@@ -34,6 +34,7 @@ macro_rules! store_contract {
                 what_is_inserted_is_found,
                 a_slug_is_taken_once,
                 a_slug_is_taken_once_by_many_at_once,
+                changes_at_once_come_one_after_the_other,
                 a_stale_update_is_a_conflict,
                 pages_are_complete_and_in_order,
                 members_see_their_projects_only,
@@ -62,6 +63,7 @@ macro_rules! store_contract {
             environments {
                 what_is_inserted_is_found,
                 a_slug_is_taken_once_per_project,
+                changes_at_once_come_one_after_the_other,
                 a_stale_update_is_a_conflict,
                 pages_go_by_position_then_slug,
             }
@@ -69,6 +71,7 @@ macro_rules! store_contract {
                 what_is_inserted_is_found,
                 taken_keys_are_left_out,
                 a_key_is_taken_once_by_many_at_once,
+                changes_at_once_come_one_after_the_other,
                 a_stale_update_is_a_conflict,
                 keys_are_ordered_by_bytes,
                 pages_select_kinds_and_archived_ones,
@@ -77,7 +80,7 @@ macro_rules! store_contract {
                 what_is_inserted_is_found,
                 taken_identifiers_are_left_out,
                 an_identifier_is_taken_once_by_many_at_once,
-                other_applications_are_asked,
+                all_applications_of_the_project_are_asked,
                 deprecating_again_changes_nothing,
                 pages_go_from_new_to_old,
                 many_are_inserted_at_once,

@@ -47,6 +47,7 @@ CREATE TABLE record_retraction (
 ) {table};
 CREATE INDEX record_retraction_project ON record_retraction (project_id);
 
+-- What a list of cells shows stands here, so that it reads nothing of the history, however long that is.
 -- A cell all of whose records are retracted keeps its row, without a record, so that it can be locked. No index holds a
 -- column that changes.
 CREATE TABLE current_state (
@@ -60,6 +61,7 @@ CREATE TABLE current_state (
     deployed_at {bigint},
     version_id {uuid},
     record_id {uuid},
+    deployed_by_id {uuid},
     PRIMARY KEY (environment_id, application_id),
     FOREIGN KEY (environment_id, project_id) REFERENCES environment (id, project_id),
     FOREIGN KEY (application_id, project_id) REFERENCES application (id, project_id),
@@ -67,7 +69,8 @@ CREATE TABLE current_state (
     CHECK ((record_sequence IS NULL) = (kind IS NULL)
         AND (record_sequence IS NULL) = (deployed_at IS NULL)
         AND (record_sequence IS NULL) = (version_id IS NULL)
-        AND (record_sequence IS NULL) = (record_id IS NULL))
+        AND (record_sequence IS NULL) = (record_id IS NULL)
+        AND (record_sequence IS NOT NULL OR deployed_by_id IS NULL))
 ) {clustered, often updated};
 CREATE UNIQUE INDEX current_state_environment ON current_state (environment_id, application_key);
 CREATE UNIQUE INDEX current_state_project ON current_state (project_id, application_key, environment_slug);

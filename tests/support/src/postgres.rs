@@ -27,22 +27,39 @@ pub struct TestDatabase {
 ///
 /// Where a `PostgreSQL` is there and does not work, and with `SLIPWAY_TEST_REQUIRE=all` where there is none.
 pub async fn database() -> Option<TestDatabase> {
+    Some(create(server()?, "").await)
+}
+
+async fn create(server: &str, template: &str) -> TestDatabase {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
-    let server = server()?;
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let name = format!("slipway_test_{}_{number}", std::process::id());
-    let created = run(server, &format!("CREATE DATABASE {name}")).await;
+    let created = run(server, &format!("CREATE DATABASE {name} {template}")).await;
     assert!(created.is_ok(), "can't create {name}: {created:?}");
-    Some(TestDatabase {
+    TestDatabase {
         url: with_database(server, &name),
         name,
-    })
+    }
 }
 
 impl TestDatabase {
     /// Where it is, as `postgres://…`.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Another database with the same in it. Nobody may be connected to this one.
+    ///
+    /// # Panics
+    ///
+    /// Where somebody is.
+    #[expect(
+        clippy::expect_used,
+        reason = "a database was made on the server before"
+    )]
+    pub async fn copy(&self) -> Self {
+        let server = server().expect("a server");
+        create(server, &format!("TEMPLATE {}", self.name)).await
     }
 }
 

@@ -12,7 +12,7 @@ use slipway_store::StoreError;
 
 use crate::{
     Options,
-    error::{is_busy, store_error},
+    error::{is_busy, row_error, store_error},
 };
 
 /// How long `SQLite` waits for a lock that another process holds (a backup, the command line).
@@ -98,7 +98,7 @@ impl Connection {
         };
         rows.map_err(store_error)?
             .iter()
-            .map(|row| R::from_query_result(row, "").map_err(store_error))
+            .map(|row| R::from_query_result(row, "").map_err(|error| row_error(&error)))
             .collect()
     }
 
@@ -114,7 +114,7 @@ impl Connection {
             Self::Transaction(transaction) => transaction.query_one_raw(statement).await,
         };
         row.map_err(store_error)?
-            .map(|row| R::from_query_result(&row, "").map_err(store_error))
+            .map(|row| R::from_query_result(&row, "").map_err(|error| row_error(&error)))
             .transpose()
     }
 }

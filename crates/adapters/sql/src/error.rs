@@ -19,6 +19,16 @@ pub(crate) fn store_error(error: DbErr) -> StoreError {
     }
 }
 
+/// The error of the port for a row that came, and whose values are not of the types they should be.
+pub(crate) fn row_error(error: &DbErr) -> StoreError {
+    StoreError::Inconsistent {
+        table: "(of the statement)",
+        column: "(see below)",
+        row: "(not known)".to_owned(),
+        problem: error.to_string(),
+    }
+}
+
 /// Whether somebody else holds a lock on the `SQLite` database.
 pub(crate) fn is_busy(error: &DbErr) -> bool {
     let (DbErr::Conn(RuntimeErr::SqlxError(source))

@@ -127,6 +127,35 @@ UPDATE version SET identifier = 'x'
 UPDATE version SET digest = NULL
 ";
 
+/// The same by other ways. Each of the replaced rows keeps one of its keys.
+const SQLITE_REFUSED: &str = "
+UPDATE OR REPLACE deployment_record SET notes = 'x'
+UPDATE OR IGNORE deployment_record SET notes = 'x'
+UPDATE OR REPLACE audit_event SET command = 'x'
+INSERT OR REPLACE INTO deployment_record SELECT sequence, {2}, project_id, application_id, version_id, environment_id, kind, deployed_at, reported_at, recorded_at, reporter_id, deployed_by_id, risk, 'x', attributes, 'x' FROM deployment_record
+INSERT OR REPLACE INTO deployment_record SELECT sequence + 1, id, project_id, application_id, version_id, environment_id, kind, deployed_at, reported_at, recorded_at, reporter_id, deployed_by_id, risk, 'x', attributes, 'x' FROM deployment_record
+INSERT INTO deployment_record SELECT sequence, {2}, project_id, application_id, version_id, environment_id, kind, deployed_at, reported_at, recorded_at, reporter_id, deployed_by_id, risk, 'x', attributes, 'x' FROM deployment_record WHERE TRUE ON CONFLICT DO UPDATE SET notes = 'x'
+INSERT OR REPLACE INTO audit_event (sequence, id, chain_id, at, principal_id, command, outcome, resource_kind, resource_name, facts, correlation_id, repeat_count) SELECT sequence, {2}, chain_id, at, principal_id, 'x', outcome, resource_kind, resource_name, facts, correlation_id, repeat_count FROM audit_event
+INSERT OR REPLACE INTO audit_event (id, chain_id, at, principal_id, command, outcome, resource_kind, resource_name, facts, correlation_id, repeat_count) SELECT id, chain_id, at, principal_id, 'x', outcome, resource_kind, resource_name, facts, correlation_id, repeat_count FROM audit_event
+INSERT OR REPLACE INTO audit_chain SELECT chain_id, position, {2}, 2, hash, 2 FROM audit_chain
+INSERT OR REPLACE INTO audit_chain SELECT chain_id, 2, event_id, 2, hash, 2 FROM audit_chain
+INSERT OR REPLACE INTO audit_chain SELECT chain_id, 2, {2}, event_sequence, hash, 2 FROM audit_chain
+";
+/// What is there stays, as with what is reported again.
+const SQLITE_KEPT: &str = "
+INSERT INTO deployment_record (id, project_id, application_id, version_id, environment_id, kind, deployed_at, reported_at, recorded_at, reporter_id, notes, attributes) VALUES ({2}, {1}, {1}, {1}, {1}, 'DEPLOYED', 1, 1, 2, {1}, '', '{}')
+INSERT OR REPLACE INTO record_retraction SELECT record_sequence, record_id, project_id, retracted_at, retracted_by, 'x' FROM record_retraction
+INSERT OR REPLACE INTO deployment_record SELECT sequence + 1, {2}, project_id, application_id, version_id, environment_id, kind, deployed_at, reported_at, recorded_at, reporter_id, deployed_by_id, risk, 'x', attributes, external_id FROM deployment_record
+";
+const POSTGRES_AGAIN: &str = "INSERT INTO deployment_record (id, project_id, application_id, version_id, environment_id, kind, deployed_at, reported_at, recorded_at, reporter_id, notes, attributes) VALUES ({2}, {1}, {1}, {1}, {1}, 'DEPLOYED', 1, 1, 2, {1}, '', '{}')";
+const POSTGRES_REFUSED: &str = "
+TRUNCATE deployment_record CASCADE
+TRUNCATE record_retraction
+TRUNCATE audit_event
+TRUNCATE audit_chain
+INSERT INTO audit_event (id, chain_id, at, principal_id, command, outcome, resource_kind, resource_name, facts, correlation_id, repeat_count) SELECT id, chain_id, at, principal_id, 'x', outcome, resource_kind, resource_name, facts, correlation_id, repeat_count FROM audit_event ON CONFLICT (id) DO UPDATE SET command = 'x'
+";
+
 /// Rows that say something impossible.
 const IMPOSSIBLE: &str = "
 UPDATE principal SET owner_id = {1}
@@ -136,7 +165,6 @@ UPDATE environment SET tier = 'HIGH'
 INSERT INTO version (id, project_id, application_id, identifier, content_size, content_type, dependencies, attributes, notes, author_id, created_by, created_at) VALUES ({2}, {1}, {1}, '2', 1, '', '[]', '{}', '', {1}, {1}, 1)
 INSERT INTO deployment_record (id, project_id, application_id, version_id, environment_id, kind, deployed_at, reported_at, recorded_at, reporter_id, notes, attributes) VALUES ({2}, {1}, {1}, {1}, {1}, 'DEPLOYED', 2, 2, 1, {1}, '', '{}')
 INSERT INTO deployment_record (id, project_id, application_id, version_id, environment_id, kind, deployed_at, reported_at, recorded_at, reporter_id, notes, attributes) VALUES ({2}, {1}, {2}, {1}, {1}, 'DEPLOYED', 2, 2, 2, {1}, '', '{}')
-INSERT INTO deployment_record (id, project_id, application_id, version_id, environment_id, kind, deployed_at, reported_at, recorded_at, reporter_id, notes, attributes) VALUES ({2}, {1}, {1}, {1}, {1}, 'DEPLOYED', 1, 1, 2, {1}, '', '{}')
 INSERT INTO current_state (environment_id, application_id, project_id, application_key, environment_slug, kind) VALUES ({1}, {1}, {1}, 'cart', 'prod', 'DEPLOYED')
 ";
 
@@ -161,12 +189,16 @@ async fn facts_are_kept_and_impossible_rows_refused_by_the_database() {
         let connection = raw(&empty.options).await;
         let facts = spelled(FACTS, &empty.options);
         connection.execute_unprepared(&facts).await.expect("facts");
-        let postgres_only = if empty.options.url.starts_with("sqlite") {
-            ""
+        let only_here = if empty.options.url.starts_with("sqlite") {
+            SQLITE_REFUSED
         } else {
-            "TRUNCATE deployment_record CASCADE\nTRUNCATE audit_event"
+            POSTGRES_REFUSED
         };
-        for statement in REFUSED.trim().lines().chain(postgres_only.lines()) {
+        let statements = format!("{REFUSED}{only_here}");
+        for statement in spelled(&statements, &empty.options)
+            .lines()
+            .filter(|line| !line.is_empty())
+        {
             let error = connection
                 .execute_unprepared(statement)
                 .await
@@ -176,6 +208,18 @@ async fn facts_are_kept_and_impossible_rows_refused_by_the_database() {
                 error.contains("append-only") || error.contains("keeps its identity"),
                 "{statement}: {error}"
             );
+        }
+        if empty.options.url.starts_with("sqlite") {
+            for statement in spelled(SQLITE_KEPT, &empty.options).trim().lines() {
+                let kept = connection.execute_unprepared(statement).await;
+                assert_eq!(kept.expect(statement).rows_affected(), 0, "{statement}");
+            }
+        } else {
+            let again = connection
+                .execute_unprepared(&spelled(POSTGRES_AGAIN, &empty.options))
+                .await;
+            let error = again.expect_err("a record twice").to_string();
+            assert!(error.contains("deployment_record_natural"), "{error}");
         }
         for statement in spelled(IMPOSSIBLE, &empty.options).trim().lines() {
             let error = connection

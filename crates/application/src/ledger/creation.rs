@@ -4,14 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use slipway_catalog::{Application, Environment, Version};
-use slipway_identity::{Command, Scope, authorise};
 use slipway_kernel::{
-    ApplicationId, Attributes, EnvironmentId, Key, Revision, Slug, VersionId,
+    ApplicationId, ApplicationKind, Attributes, EnvironmentId, Key, Revision, Slug, Tier,
+    VersionId,
     text::{Description, DisplayName, Notes},
 };
-use slipway_ledger::record::{Target, TargetNames};
+use slipway_ledger::record::Target;
 
-use super::recording::Reporting;
+use super::{
+    Report,
+    recording::{Reporting, look_up},
+};
 use crate::{CommandError, change::Change};
 
 /// What reports created in the catalog.
@@ -41,154 +44,140 @@ impl Created {
 }
 
 impl Reporting<'_> {
-    /// Creates what the reports name, does not exist, and may be created. A race with somebody who creates the same is
-    /// no error: the names are looked up again afterwards.
+    /// Creates what the reports name, does not exist, and may be created; nothing for a report that is refused all the
+    /// same. Answers with what the names stand for afterwards.
+    ///
+    /// What somebody else creates at the same time is no error: adding it waits for that unit of work, and it is looked
+    /// up then like our own.
     pub(super) async fn create_missing(
         &self,
         change: &mut Change<'_>,
-        names: &[TargetNames<'_>],
-        targets: &[Target],
-    ) -> Result<Created, CommandError> {
+        reports: &[&Report],
+        mut targets: Vec<Target>,
+    ) -> Result<(Vec<Target>, Created), CommandError> {
         let mut created = Created::default();
-        let may =
-            |command| authorise(self.call.caller, command, Scope::Project(self.project)).is_ok();
-        if let Some(tier) = self
-            .create_missing
-            .environments
-            .filter(|_| may(Command::CreateEnvironment))
-        {
-            let missing: BTreeSet<&Slug> = names
-                .iter()
-                .zip(targets)
-                .filter(|(_, t)| t.environment.is_none())
-                .map(|(n, _)| n.environment)
-                .collect();
-            for slug in missing {
-                let environment = Environment {
-                    id: EnvironmentId::new(&*self.context.ids),
-                    project: self.project,
-                    slug: slug.clone(),
-                    display_name: named_after(slug.as_str()),
-                    description: Description::default(),
-                    tier,
-                    position: 0,
-                    created_at: change.now,
-                    archived_at: None,
-                    revision: Revision::FIRST,
-                };
-                if change.unit.environments().insert(&environment).await? {
-                    created.environments.insert(slug.clone());
-                }
-            }
+        let missing = |lacks: fn(&Target) -> bool, targets: &[Target]| -> Vec<usize> {
+            let lacking = targets.iter().enumerate().filter(|(_, t)| lacks(t));
+            lacking
+                .filter(|(at, target)| self.check(reports[*at], target, change.now).is_ok())
+                .map(|(at, _)| at)
+                .collect()
+        };
+        let environments = missing(|target| target.environment.is_none(), &targets);
+        let applications = missing(|target| target.application.is_none(), &targets);
+        if !environments.is_empty() || !applications.is_empty() {
+            let slugs = environments.iter().map(|at| &reports[*at].environment);
+            created.environments = self.create_environments(change, slugs.collect()).await?;
+            let keys = applications.iter().map(|at| &reports[*at].application);
+            created.applications = self.create_applications(change, keys.collect()).await?;
+            targets = look_up(change, self.project, reports).await?;
         }
-        let mut applications: BTreeMap<&Key, ApplicationId> = BTreeMap::new();
-        if let Some(kind) = self
-            .create_missing
-            .applications
-            .filter(|_| may(Command::CreateApplication))
-        {
-            let missing: BTreeSet<&Key> = names
-                .iter()
-                .zip(targets)
-                .filter(|(_, t)| t.application.is_none())
-                .map(|(n, _)| n.application)
-                .collect();
-            let new: Vec<_> = missing
-                .into_iter()
-                .map(|key| Application {
-                    id: ApplicationId::new(&*self.context.ids),
-                    project: self.project,
-                    key: key.clone(),
-                    kind,
-                    display_name: named_after(key.as_str()),
-                    description: Description::default(),
-                    created_at: change.now,
-                    archived_at: None,
-                    revision: Revision::FIRST,
-                })
-                .collect();
-            if !new.is_empty() {
-                created.applications = change
-                    .unit
-                    .applications()
-                    .insert(&new)
-                    .await?
-                    .into_iter()
-                    .collect();
-                for (names, _) in names
-                    .iter()
-                    .zip(targets)
-                    .filter(|(_, t)| t.application.is_none())
-                {
-                    if let Some(application) = new.iter().find(|new| new.key == *names.application)
-                        && created.applications.contains(names.application)
-                    {
-                        applications.insert(names.application, application.id);
-                    }
-                }
-            }
+        let missing: BTreeMap<_, _> = reports
+            .iter()
+            .zip(&targets)
+            .filter(|(report, target)| {
+                target.version.is_none() && self.check(report, target, change.now).is_ok()
+            })
+            .filter_map(|(report, target)| {
+                let application = target.application.as_ref()?;
+                Some(((&report.application, &report.version), application.id))
+            })
+            .collect();
+        if !missing.is_empty() {
+            created.versions = self.create_versions(change, missing).await?;
+            targets = look_up(change, self.project, reports).await?;
         }
-        if self.create_missing.versions && may(Command::CreateVersion) {
-            created.versions = self
-                .create_versions(change, names, targets, &applications)
-                .await?;
+        Ok((targets, created))
+    }
+
+    async fn create_environments(
+        &self,
+        change: &mut Change<'_>,
+        slugs: BTreeSet<&Slug>,
+    ) -> Result<BTreeSet<Slug>, CommandError> {
+        let mut created = BTreeSet::new();
+        for slug in slugs {
+            let environment = Environment {
+                id: EnvironmentId::new(&*self.context.ids),
+                project: self.project,
+                slug: slug.clone(),
+                display_name: named_after(slug.as_str()),
+                description: Description::default(),
+                tier: self
+                    .create_missing
+                    .environments
+                    .unwrap_or(Tier::Development),
+                position: 0,
+                created_at: change.now,
+                archived_at: None,
+                revision: Revision::FIRST,
+            };
+            if change.unit.environments().insert(&environment).await? {
+                created.insert(slug.clone());
+            }
         }
         Ok(created)
+    }
+
+    async fn create_applications(
+        &self,
+        change: &mut Change<'_>,
+        keys: BTreeSet<&Key>,
+    ) -> Result<BTreeSet<Key>, CommandError> {
+        let kind = self.create_missing.applications;
+        let new: Vec<_> = keys
+            .into_iter()
+            .map(|key| Application {
+                id: ApplicationId::new(&*self.context.ids),
+                project: self.project,
+                key: key.clone(),
+                kind: kind.unwrap_or(ApplicationKind::Service),
+                display_name: named_after(key.as_str()),
+                description: Description::default(),
+                created_at: change.now,
+                archived_at: None,
+                revision: Revision::FIRST,
+            })
+            .collect();
+        let created = change.unit.applications().insert(&new).await?;
+        Ok(created.into_iter().collect())
     }
 
     async fn create_versions(
         &self,
         change: &mut Change<'_>,
-        names: &[TargetNames<'_>],
-        targets: &[Target],
-        new_applications: &BTreeMap<&Key, ApplicationId>,
+        missing: BTreeMap<(&Key, &Key), ApplicationId>,
     ) -> Result<BTreeSet<(Key, Key)>, CommandError> {
-        let mut missing: BTreeMap<(&Key, &Key), Version> = BTreeMap::new();
-        for (names, target) in names
+        let author = self.call.caller.principal;
+        let new: Vec<_> = missing
             .iter()
-            .zip(targets)
-            .filter(|(_, target)| target.version.is_none())
-        {
-            let existing = target
-                .application
-                .as_ref()
-                .filter(|application| !application.archived);
-            let application = existing
-                .map(|application| application.id)
-                .or_else(|| new_applications.get(names.application).copied());
-            if let Some(application) = application {
-                missing
-                    .entry((names.application, names.version))
-                    .or_insert_with(|| Version {
-                        id: VersionId::new(&*self.context.ids),
-                        application,
-                        identifier: names.version.clone(),
-                        digest: None,
-                        content: None,
-                        dependencies: Vec::new(),
-                        attributes: Attributes::default(),
-                        notes: Notes::default(),
-                        author: self.call.caller.principal,
-                        created_by: self.call.caller.principal,
-                        created_at: change.now,
-                        deprecated: None,
-                    });
-            }
-        }
-        if missing.is_empty() {
-            return Ok(BTreeSet::new());
-        }
-        let names: BTreeMap<VersionId, (Key, Key)> = missing
-            .iter()
-            .map(|((key, identifier), version)| {
-                (version.id, ((*key).clone(), (*identifier).clone()))
+            .map(|((_, identifier), application)| Version {
+                id: VersionId::new(&*self.context.ids),
+                application: *application,
+                identifier: (*identifier).clone(),
+                digest: None,
+                content: None,
+                dependencies: Vec::new(),
+                attributes: Attributes::default(),
+                notes: Notes::default(),
+                author,
+                created_by: author,
+                created_at: change.now,
+                deprecated: None,
             })
             .collect();
-        let new: Vec<_> = missing.into_values().collect();
-        let inserted = change.unit.versions().insert(&new).await?;
-        Ok(inserted
+        let created: BTreeSet<_> = change
+            .unit
+            .versions()
+            .insert(&new)
+            .await?
+            .into_iter()
+            .collect();
+        Ok(new
             .iter()
-            .filter_map(|id| names.get(id).cloned())
+            .zip(missing.into_keys())
+            .filter(|(version, _)| created.contains(&version.id))
+            .map(|(_, (key, identifier))| (key.clone(), identifier.clone()))
             .collect())
     }
 }

@@ -27,7 +27,7 @@ const WAITING_MESSAGES: usize = 64;
 pub(super) enum Told {
     /// These records were added or retracted.
     Records(Arc<HashMap<ProjectId, Vec<RecordId>>>),
-    /// So much changed that looking at everything is better.
+    /// So much changed, or something was archived, that looking at everything is better.
     Much,
 }
 
@@ -86,8 +86,10 @@ impl Feed {
         let full = settled.changes.len() >= EVENTS_PER_POLL as usize;
         let mut records: HashMap<ProjectId, Vec<RecordId>> = HashMap::new();
         let mut count = 0;
+        let mut archived = false;
         for change in settled.changes {
             if let Some(project) = change.chain.0 {
+                archived |= change.facts.is_empty();
                 count += change.facts.len();
                 records
                     .entry(project)
@@ -95,8 +97,8 @@ impl Feed {
                     .extend(change.facts.iter().map(|fact| fact.record));
             }
         }
-        if count > 0 {
-            let told = if count > MAX_TOLD_RECORDS {
+        if count > 0 || archived {
+            let told = if archived || count > MAX_TOLD_RECORDS {
                 Told::Much
             } else {
                 Told::Records(Arc::new(records))

@@ -2,7 +2,7 @@ use serde::Serialize;
 use serde_json::json;
 use slipway_audit::Resource;
 use slipway_identity::Command;
-use slipway_kernel::{Slug, StoreError};
+use slipway_kernel::{RecordId, Slug, StoreError};
 
 use super::{
     CreateMissing, LedgerError, Report,
@@ -89,8 +89,12 @@ async fn try_batch(
         slug: &batch.project,
         create_missing: batch.create_missing,
     };
-    let reports: Vec<_> = batch.lines.iter().map(|line| line.report.clone()).collect();
-    let recording = reporting.record(&mut change, &reports, None).await?;
+    let (ids, reports): (Vec<_>, Vec<_>) = batch
+        .lines
+        .iter()
+        .map(|line| (RecordId::new(&*context.ids), &line.report))
+        .unzip();
+    let recording = reporting.record(&mut change, &ids, &reports).await?;
     let created = &recording.created;
     let outcome = BatchOutcome {
         created_applications: created.applications.len(),

@@ -23,7 +23,7 @@ pub(crate) use feed::Feed;
 pub use feed::feed_watchers;
 pub use history::{get_deployment_record, list_deployment_records};
 pub use import::{BatchOutcome, ImportBatch, ImportLine, LineOutcome, import_batch};
-pub use moment::{Moment, TimeAhead};
+pub use moment::{Moment, TimeAhead, TimesAhead};
 pub use record::{RecordDeployment, Recorded, record_deployment};
 pub use report::{CreateMissing, Report};
 pub use resolve::{Resolution, ResolveVersion, resolve_version};
@@ -120,9 +120,9 @@ pub enum LedgerError {
         /// The environment.
         environment: Slug,
     },
-    /// The moment asked for lies ahead.
+    /// Times asked for lie ahead.
     #[error(transparent)]
-    TimeAhead(#[from] TimeAhead),
+    TimesAhead(#[from] TimesAhead),
     /// The object store.
     #[error(transparent)]
     Object(#[from] ObjectError),

@@ -23,6 +23,11 @@ pub struct TimeAhead {
     pub now: Timestamp,
 }
 
+/// All times of a question that are too far ahead: at least one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.0.iter().map(|ahead| format!("{} {ahead}", ahead.field)).collect::<Vec<_>>().join("; "))]
+pub struct TimesAhead(pub Vec<TimeAhead>);
+
 /// The moment that an answer is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Seen {
@@ -32,21 +37,22 @@ pub(super) struct Seen {
 
 impl Moment {
     /// The moment that is meant at `now`. Up to 60 s ahead counts as now; further ahead is refused.
-    pub(super) fn at(self, now: Timestamp) -> Result<Seen, TimeAhead> {
-        let not_ahead = |field, given: Timestamp| {
-            if given > now.plus(CLOCK_SKEW) {
-                Err(TimeAhead { field, given, now })
-            } else {
-                Ok(given.min(now))
-            }
-        };
-        let known_at = self.known_at.map(|time| not_ahead("known_at_time", time));
-        Ok(Seen {
-            at: self
-                .as_of
-                .map_or(Ok(now), |time| not_ahead("as_of_time", time))?,
-            known_at: known_at.transpose()?,
-        })
+    pub(super) fn at(self, now: Timestamp) -> Result<Seen, TimesAhead> {
+        let named = [("as_of_time", self.as_of), ("known_at_time", self.known_at)];
+        let ahead: Vec<_> = named
+            .into_iter()
+            .filter_map(|(field, given)| Some((field, given?)))
+            .filter(|(_, given)| *given > now.plus(CLOCK_SKEW))
+            .map(|(field, given)| TimeAhead { field, given, now })
+            .collect();
+        if ahead.is_empty() {
+            Ok(Seen {
+                at: self.as_of.map_or(now, |time| time.min(now)),
+                known_at: self.known_at.map(|time| time.min(now)),
+            })
+        } else {
+            Err(TimesAhead(ahead))
+        }
     }
 }
 
@@ -87,18 +93,18 @@ mod tests {
         };
         let seen = asked(1_060).at(now).expect("clamped");
         assert_eq!((seen.at, seen.as_of(now)), (now, None));
-        assert_eq!(
-            asked(1_061).at(now).map_err(|ahead| ahead.field),
-            Err("as_of_time")
-        );
-        let known = Moment {
-            as_of: None,
-            known_at: Some(at(1_061)),
+        let both = Moment {
+            as_of: Some(at(1_061)),
+            known_at: Some(at(1_062)),
         };
-        assert_eq!(
-            known.at(now).map_err(|ahead| ahead.field),
-            Err("known_at_time")
-        );
+        for (moment, expected) in [
+            (asked(1_061), vec!["as_of_time"]),
+            (both, vec!["as_of_time", "known_at_time"]),
+        ] {
+            let TimesAhead(ahead) = moment.at(now).expect_err("too far ahead");
+            let fields: Vec<_> = ahead.iter().map(|ahead| ahead.field).collect();
+            assert_eq!(fields, expected);
+        }
     }
 
     #[test]

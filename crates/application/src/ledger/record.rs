@@ -2,12 +2,12 @@ use serde::Serialize;
 use serde_json::json;
 use slipway_audit::Resource;
 use slipway_identity::Command;
-use slipway_kernel::{RecordId, Slug};
+use slipway_kernel::{ApplicationKind, ProjectId, RecordId, Slug};
 use slipway_ledger::Record;
 
 use super::{
     CreateMissing, Created, LedgerError, Report,
-    recording::{Outcome, Reporting},
+    recording::{Added, Outcome, Reporting},
 };
 use crate::{
     Call, Context,
@@ -57,6 +57,8 @@ pub async fn record_deployment(
     call: &Call<'_>,
     command: RecordDeployment,
 ) -> Result<Recorded, LedgerError> {
+    // Before the change begins: a unit of work that waits for a second connection may wait for ever.
+    let deployed_by = claimed_name(context, call, &command.report).await?;
     let (mut change, project) =
         Change::in_any_project(context, call, Command::RecordDeployment, &command.project).await?;
     let id = RecordId::new(&*context.ids);
@@ -73,7 +75,7 @@ pub async fn record_deployment(
         create_missing: command.create_missing,
     };
     let recording = reporting
-        .record(&mut change, std::slice::from_ref(&command.report), Some(id))
+        .record(&mut change, &[id], &[&command.report])
         .await?;
     let outcome = recording
         .outcomes
@@ -81,7 +83,7 @@ pub async fn record_deployment(
         .next()
         .ok_or(LedgerError::RecordNotFound { id })??;
     let record = match outcome {
-        Outcome::Added(record) => *record,
+        Outcome::Added(added) => shown(*added, &command.report, deployed_by),
         Outcome::Present(present) => {
             let record = change.unit.records().get(project, present).await?;
             return record
@@ -118,7 +120,7 @@ pub async fn record_deployment(
 
 async fn found(
     change: &mut Change<'_>,
-    project: slipway_kernel::ProjectId,
+    project: ProjectId,
     earlier: &str,
     id: RecordId,
 ) -> Result<Recorded, LedgerError> {
@@ -127,4 +129,55 @@ async fn found(
     record
         .map(Recorded::before)
         .ok_or(LedgerError::RecordNotFound { id })
+}
+
+/// Who deployed it, as people will read it: as claimed, else the caller.
+async fn claimed_name(
+    context: &Context,
+    call: &Call<'_>,
+    report: &Report,
+) -> Result<Option<String>, LedgerError> {
+    if let Some(name) = &report.deployed_by {
+        return Ok(Some(name.to_string()));
+    }
+    let reporter = call.caller.principal;
+    let names = context.display_names([reporter]).await?;
+    Ok(names.get(&reporter).map(ToString::to_string))
+}
+
+/// A record that was just added, as people read it: without asking the database for what is known.
+fn shown(added: Added, report: &Report, deployed_by: Option<String>) -> Record {
+    let Added {
+        record,
+        sequence,
+        target,
+    } = added;
+    let application = target.application;
+    let environment = target.environment;
+    Record {
+        id: record.id,
+        sequence,
+        application: report.application.clone(),
+        application_kind: application
+            .as_ref()
+            .map_or(ApplicationKind::Service, |application| application.kind),
+        application_name: application
+            .map(|application| application.display_name)
+            .unwrap_or_default(),
+        version: report.version.clone(),
+        environment: report.environment.clone(),
+        environment_name: environment
+            .map(|environment| environment.display_name)
+            .unwrap_or_default(),
+        kind: record.kind,
+        deployed_at: record.deployed_at,
+        recorded_at: record.recorded_at,
+        reporter: record.reporter,
+        deployed_by,
+        risk: record.risk,
+        notes: record.notes.into(),
+        attributes: record.attributes,
+        external_id: record.external_id.map(String::from),
+        retraction: None,
+    }
 }

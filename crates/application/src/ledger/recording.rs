@@ -1,16 +1,17 @@
 //! What reporting one deployment and importing many have in common.
 //!
 //! All of it happens inside one unit of work: names are looked up, what is missing and allowed is created, the records
-//! are added, and the current state moves. Its cost for one report whose names all exist is three statements.
+//! are added, and the current state moves. Its cost for one report whose names all exist is three statements, and for
+//! many reports a bounded number.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use slipway_audit::{Fact, FactKind};
 use slipway_identity::{Command, Scope, authorise};
-use slipway_kernel::{ApplicationKind, PersonId, ProjectId, RecordId, Slug};
+use slipway_kernel::{Key, PersonId, ProjectId, RecordId, Slug, Timestamp};
 use slipway_ledger::{
-    CellPlace, NaturalKey, NewRecord, Record, RecordKind,
-    record::{Inserted, Placed, Target, TargetNames, deployment_time},
+    CellPlace, NaturalKey, NewRecord, RecordKind,
+    record::{Inserted, Placed, Target, deployment_time},
 };
 
 use super::{CreateMissing, LedgerError, Report, creation::Created};
@@ -29,9 +30,18 @@ pub(super) struct Recording {
 /// What became of a report that was not refused.
 pub(super) enum Outcome {
     /// It was added.
-    Added(Box<Record>),
+    Added(Box<Added>),
     /// It was there already.
     Present(RecordId),
+}
+
+/// A record that was added.
+pub(super) struct Added {
+    pub(super) record: NewRecord,
+    /// Its place in the ledger.
+    pub(super) sequence: i64,
+    /// What it is about.
+    pub(super) target: Target,
 }
 
 /// Who reports into which project, and what may be created for it.
@@ -43,97 +53,171 @@ pub(super) struct Reporting<'a> {
     pub(super) create_missing: CreateMissing,
 }
 
+/// What the names in these reports stand for.
+pub(super) async fn look_up(
+    change: &mut Change<'_>,
+    project: ProjectId,
+    reports: &[&Report],
+) -> Result<Vec<Target>, CommandError> {
+    let names: Vec<_> = reports.iter().map(|report| report.names()).collect();
+    Ok(change.unit.records().targets(project, &names).await?)
+}
+
 impl Reporting<'_> {
-    /// Records deployments. The first one's record gets the id given, where one is.
+    /// Records deployments, each under the identifier of the same place in `ids`.
     pub(super) async fn record(
         &self,
         change: &mut Change<'_>,
-        reports: &[Report],
-        mut id: Option<RecordId>,
+        ids: &[RecordId],
+        reports: &[&Report],
     ) -> Result<Recording, CommandError> {
-        let names: Vec<_> = reports.iter().map(Report::names).collect();
-        let mut targets = change.unit.records().targets(self.project, &names).await?;
+        let targets = look_up(change, self.project, reports).await?;
         if targets.iter().any(|target| target.project_archived) {
             return Err(CommandError::ProjectArchived {
                 slug: self.slug.clone(),
             });
         }
-        let created = self.create_missing(change, &names, &targets).await?;
-        if !created.is_empty() {
-            targets = change.unit.records().targets(self.project, &names).await?;
-        }
-        let claims = self.claim_names(change, &names, &targets).await?;
+        let (targets, created) = self.create_missing(change, reports, targets).await?;
+        let claims = self.claim_names(change, reports, &targets).await?;
 
-        let mut outcomes: Vec<Option<Result<Outcome, LedgerError>>> =
-            Vec::with_capacity(reports.len());
+        let mut refused = BTreeMap::new();
+        let mut accepted = Vec::with_capacity(reports.len());
         let mut records = Vec::with_capacity(reports.len());
-        for (report, target) in reports.iter().zip(&targets) {
-            match self.decide(change, report, target, &claims).await? {
+        for (at, (report, target)) in reports.iter().zip(&targets).enumerate() {
+            match self.decide(ids[at], report, target, change.now, &claims) {
                 Ok(record) => {
-                    records.push(NewRecord {
-                        id: id.take().unwrap_or(record.id),
-                        ..record
-                    });
-                    outcomes.push(None);
+                    accepted.push(at);
+                    records.push(record);
                 }
-                Err(refused) => outcomes.push(Some(
-                    self.present_or(change, report, target, refused).await?,
-                )),
+                Err(error) => drop(refused.insert(at, error)),
             }
         }
+        let mut outcomes = self.refused(change, reports, &targets, refused).await?;
         let inserted = change.unit.records().insert(&records).await?;
 
-        let accepted: Vec<usize> = (0..reports.len())
-            .filter(|at| outcomes[*at].is_none())
-            .collect();
         let mut placed = Vec::with_capacity(records.len());
         let mut facts = Vec::with_capacity(records.len());
         for ((at, record), inserted) in accepted.iter().zip(&records).zip(&inserted) {
-            let report = &reports[*at];
-            outcomes[*at] = Some(Ok(match *inserted {
-                Inserted::Present { id } => Outcome::Present(id),
-                Inserted::Added { sequence } => {
-                    let cell = CellPlace {
-                        application: report.application.clone(),
-                        environment: report.environment.clone(),
-                    };
-                    placed.push(Placed {
-                        record,
-                        sequence,
-                        cell,
-                    });
-                    facts.push(Fact {
-                        kind: FactKind::DeploymentRecord,
-                        record: record.id,
-                        digest: record.digest()?,
-                    });
-                    Outcome::Added(Box::new(
-                        self.shown(report, &targets[*at], record, sequence).await?,
-                    ))
-                }
-            }));
+            if let Inserted::Added { sequence } = *inserted {
+                placed.push(Placed {
+                    record,
+                    sequence,
+                    cell: CellPlace {
+                        application: reports[*at].application.clone(),
+                        environment: reports[*at].environment.clone(),
+                    },
+                });
+                facts.push(Fact {
+                    kind: FactKind::DeploymentRecord,
+                    record: record.id,
+                    digest: record.digest(sequence)?,
+                });
+            }
         }
         if !placed.is_empty() {
             change.unit.records().advance(&placed).await?;
         }
+        for ((at, record), inserted) in accepted.into_iter().zip(records).zip(inserted) {
+            let outcome = match inserted {
+                Inserted::Present { id } => Outcome::Present(id),
+                Inserted::Added { sequence } => Outcome::Added(Box::new(Added {
+                    record,
+                    sequence,
+                    target: targets[at].clone(),
+                })),
+            };
+            outcomes.insert(at, Ok(outcome));
+        }
         Ok(Recording {
-            outcomes: outcomes.into_iter().flatten().collect(),
+            outcomes: outcomes.into_values().collect(),
             created,
             facts,
         })
+    }
+
+    /// When a deployment happened, where nothing stands against its report but what is missing and may be created.
+    pub(super) fn check(
+        &self,
+        report: &Report,
+        target: &Target,
+        now: Timestamp,
+    ) -> Result<Timestamp, LedgerError> {
+        let create = &self.create_missing;
+        if target.environment.is_none() {
+            let absent = absent_environment(report);
+            self.may_create(
+                create.environments.is_some(),
+                Command::CreateEnvironment,
+                absent,
+            )?;
+        }
+        match &target.application {
+            None => {
+                let absent = absent_application(report);
+                self.may_create(
+                    create.applications.is_some(),
+                    Command::CreateApplication,
+                    absent,
+                )?;
+            }
+            Some(application) if application.archived => {
+                return Err(LedgerError::ApplicationArchived {
+                    key: report.application.clone(),
+                });
+            }
+            Some(_) => {}
+        }
+        if target.version.is_none() {
+            self.may_create(
+                create.versions,
+                Command::CreateVersion,
+                absent_version(report),
+            )?;
+        }
+        if target
+            .environment
+            .as_ref()
+            .is_some_and(|found| found.archived)
+        {
+            return Err(LedgerError::EnvironmentArchived {
+                slug: report.environment.clone(),
+            });
+        }
+        let deprecated = target.version.is_some_and(|version| version.deprecated);
+        if deprecated && report.kind == RecordKind::Deployed {
+            return Err(LedgerError::VersionDeprecated {
+                application: report.application.clone(),
+                version: report.version.clone(),
+            });
+        }
+        Ok(deployment_time(report.deployed_at.unwrap_or(now), now)?)
+    }
+
+    /// Passes where what is `absent` may be created: it was asked for, and the caller may do it by itself.
+    fn may_create(
+        &self,
+        asked: bool,
+        command: Command,
+        absent: LedgerError,
+    ) -> Result<(), LedgerError> {
+        if !asked {
+            return Err(absent);
+        }
+        authorise(self.call.caller, command, Scope::Project(self.project))
+            .map_err(|denied| CommandError::Denied(denied).into())
     }
 
     /// The persons behind all claimed names; new ones are written down.
     async fn claim_names<'n>(
         &self,
         change: &mut Change<'_>,
-        names: &[TargetNames<'n>],
+        reports: &[&'n Report],
         targets: &[Target],
     ) -> Result<BTreeMap<&'n str, PersonId>, CommandError> {
         let mut known = BTreeMap::new();
         let mut unknown = BTreeMap::new();
-        for (names, target) in names.iter().zip(targets) {
-            if let Some(name) = names.deployed_by {
+        for (report, target) in reports.iter().zip(targets) {
+            if let Some(name) = &report.deployed_by {
                 match target.deployed_by {
                     Some(person) => drop(known.insert(name.as_str(), person)),
                     None => drop(
@@ -162,199 +246,131 @@ impl Reporting<'_> {
     }
 
     /// The record that a report asks for, or why it is refused.
-    async fn decide(
+    fn decide(
         &self,
-        change: &mut Change<'_>,
+        id: RecordId,
         report: &Report,
         target: &Target,
+        now: Timestamp,
         claims: &BTreeMap<&str, PersonId>,
-    ) -> Result<Result<NewRecord, LedgerError>, CommandError> {
-        let Some(environment) = &target.environment else {
-            let allowed = self.create_missing.environments.is_some();
-            let absent = LedgerError::EnvironmentNotFound {
-                slug: report.environment.clone(),
-            };
-            return Ok(Err(self.denied_or(
-                allowed,
-                Command::CreateEnvironment,
-                absent,
-            )));
-        };
-        let Some(application) = &target.application else {
-            let allowed = self.create_missing.applications.is_some();
-            let absent = LedgerError::ApplicationNotFound {
-                key: report.application.clone(),
-            };
-            return Ok(Err(self.denied_or(
-                allowed,
-                Command::CreateApplication,
-                absent,
-            )));
-        };
-        if application.archived {
-            return Ok(Err(LedgerError::ApplicationArchived {
-                key: report.application.clone(),
-            }));
-        }
-        let Some(version) = &target.version else {
-            let (key, identifier) = (report.application.clone(), report.version.clone());
-            let elsewhere = change
-                .unit
-                .versions()
-                .exists_elsewhere(self.project, application.id, &identifier)
-                .await?;
-            let absent = if elsewhere {
-                LedgerError::VersionElsewhere {
-                    application: key,
-                    version: identifier,
-                }
-            } else {
-                LedgerError::VersionNotFound {
-                    application: key,
-                    version: identifier,
-                }
-            };
-            return Ok(Err(self.denied_or(
-                self.create_missing.versions,
-                Command::CreateVersion,
-                absent,
-            )));
-        };
-        if environment.archived {
-            return Ok(Err(LedgerError::EnvironmentArchived {
-                slug: report.environment.clone(),
-            }));
-        }
-        if version.deprecated && report.kind == RecordKind::Deployed {
-            let (application, version) = (report.application.clone(), report.version.clone());
-            return Ok(Err(LedgerError::VersionDeprecated {
-                application,
-                version,
-            }));
-        }
-        let reported_at = report.deployed_at.unwrap_or(change.now);
-        let deployed_at = match deployment_time(reported_at, change.now) {
-            Ok(time) => time,
-            Err(ahead) => return Ok(Err(ahead.into())),
-        };
+    ) -> Result<NewRecord, LedgerError> {
+        let deployed_at = self.check(report, target, now)?;
+        let environment = target.environment.as_ref();
+        let environment = environment.ok_or_else(|| absent_environment(report))?;
+        let application = target.application.as_ref();
+        let application = application.ok_or_else(|| absent_application(report))?;
+        let version = target.version.ok_or_else(|| absent_version(report))?;
         let reporter = self.call.caller.principal;
         let claimed = report
             .deployed_by
             .as_ref()
             .and_then(|name| claims.get(name.as_str()).copied());
-        Ok(Ok(NewRecord {
-            id: RecordId::new(&*self.context.ids),
+        Ok(NewRecord {
+            id,
             project: self.project,
             application: application.id,
             version: version.id,
             environment: environment.id,
             kind: report.kind,
             deployed_at,
-            reported_at,
-            recorded_at: change.now,
+            reported_at: report.deployed_at.unwrap_or(now),
+            recorded_at: now,
             reporter,
             deployed_by: Some(claimed.unwrap_or(PersonId::from_uuid(reporter.uuid()))),
             risk: report.risk,
             notes: report.notes.clone(),
             attributes: report.attributes.clone(),
             external_id: report.external_id.clone(),
-        }))
+        })
     }
 
-    /// Why something that may be created was not: because the caller may not create such things.
-    fn denied_or(&self, allowed: bool, command: Command, absent: LedgerError) -> LedgerError {
-        match authorise(self.call.caller, command, Scope::Project(self.project)) {
-            Err(denied) if allowed => CommandError::Denied(denied).into(),
-            _ => absent,
-        }
-    }
-
-    /// A report that would be refused today, but was recorded before, is present all the same.
-    async fn present_or(
+    /// What becomes of refused reports: one that was recorded before is present all the same, and of a version that is
+    /// missing it is told whether others have it.
+    async fn refused(
         &self,
         change: &mut Change<'_>,
-        report: &Report,
-        target: &Target,
-        refused: LedgerError,
-    ) -> Result<Result<Outcome, LedgerError>, CommandError> {
-        let key = match (report.external_id.as_ref(), target, report.deployed_at) {
-            (Some(external_id), _, _) => Some(NaturalKey::External {
+        reports: &[&Report],
+        targets: &[Target],
+        mut refused: BTreeMap<usize, LedgerError>,
+    ) -> Result<BTreeMap<usize, Result<Outcome, LedgerError>>, CommandError> {
+        let (places, keys): (Vec<usize>, Vec<NaturalKey<'_>>) = refused
+            .keys()
+            .filter_map(|at| Some((*at, self.natural_key(reports[*at], &targets[*at])?)))
+            .unzip();
+        let present = change.unit.records().present(&keys).await?;
+        let mut outcomes = BTreeMap::new();
+        for (at, id) in places.into_iter().zip(present) {
+            if let Some(id) = id {
+                refused.remove(&at);
+                outcomes.insert(at, Ok(Outcome::Present(id)));
+            }
+        }
+        let missing: BTreeSet<Key> = refused
+            .values()
+            .filter_map(|error| match error {
+                LedgerError::VersionNotFound { version, .. } => Some(version.clone()),
+                _ => None,
+            })
+            .collect();
+        let elsewhere = if missing.is_empty() {
+            missing
+        } else {
+            change
+                .unit
+                .versions()
+                .existing(self.project, &missing)
+                .await?
+        };
+        outcomes.extend(refused.into_iter().map(|(at, error)| {
+            let error = match error {
+                LedgerError::VersionNotFound {
+                    application,
+                    version,
+                } if elsewhere.contains(&version) => LedgerError::VersionElsewhere {
+                    application,
+                    version,
+                },
+                error => error,
+            };
+            (at, Err(error))
+        }));
+        Ok(outcomes)
+    }
+
+    /// What a report is known by, as far as what it names exists.
+    fn natural_key<'r>(&self, report: &'r Report, target: &Target) -> Option<NaturalKey<'r>> {
+        if let Some(external_id) = &report.external_id {
+            return Some(NaturalKey::External {
                 project: self.project,
                 reporter: self.call.caller.principal,
                 external_id,
-            }),
-            (
-                None,
-                Target {
-                    application: Some(application),
-                    version: Some(version),
-                    environment: Some(environment),
-                    ..
-                },
-                Some(reported_at),
-            ) => Some(NaturalKey::Content {
-                application: application.id,
-                version: version.id,
-                environment: environment.id,
-                reported_at,
-                kind: report.kind,
-            }),
-            _ => None,
-        };
-        let present = match key {
-            Some(key) => change
-                .unit
-                .records()
-                .present(&[key])
-                .await?
-                .into_iter()
-                .flatten()
-                .next(),
-            None => None,
-        };
-        Ok(present.map(Outcome::Present).ok_or(refused))
-    }
-
-    /// A record that was just added, as people read it: without asking the database for what is known.
-    async fn shown(
-        &self,
-        report: &Report,
-        target: &Target,
-        record: &NewRecord,
-        sequence: i64,
-    ) -> Result<Record, CommandError> {
-        let deployed_by = if let Some(name) = &report.deployed_by {
-            Some(name.to_string())
-        } else {
-            let names = self.context.display_names([record.reporter]).await?;
-            names.get(&record.reporter).map(ToString::to_string)
-        };
-        let application = target.application.as_ref();
-        Ok(Record {
-            id: record.id,
-            sequence,
-            application: report.application.clone(),
-            application_name: application
-                .map(|application| application.display_name.clone())
-                .unwrap_or_default(),
-            application_kind: application.map_or(ApplicationKind::Service, |target| target.kind),
-            version: report.version.clone(),
-            environment: report.environment.clone(),
-            environment_name: target
-                .environment
-                .as_ref()
-                .map(|e| e.display_name.clone())
-                .unwrap_or_default(),
-            kind: record.kind,
-            deployed_at: record.deployed_at,
-            recorded_at: record.recorded_at,
-            reporter: record.reporter,
-            deployed_by,
-            risk: record.risk,
-            notes: record.notes.to_string(),
-            attributes: record.attributes.clone(),
-            external_id: record.external_id.as_ref().map(ToString::to_string),
-            retraction: None,
+            });
+        }
+        Some(NaturalKey::Content {
+            application: target.application.as_ref()?.id,
+            version: target.version?.id,
+            environment: target.environment.as_ref()?.id,
+            reported_at: report.deployed_at?,
+            kind: report.kind,
         })
+    }
+}
+
+fn absent_environment(report: &Report) -> LedgerError {
+    LedgerError::EnvironmentNotFound {
+        slug: report.environment.clone(),
+    }
+}
+
+fn absent_application(report: &Report) -> LedgerError {
+    LedgerError::ApplicationNotFound {
+        key: report.application.clone(),
+    }
+}
+
+fn absent_version(report: &Report) -> LedgerError {
+    LedgerError::VersionNotFound {
+        application: report.application.clone(),
+        version: report.version.clone(),
     }
 }

@@ -1,12 +1,16 @@
-//! An installation on a temporary `SQLite`, and what its tests have in common.
+//! An installation on a temporary `SQLite`, or another database, and what its tests have in common.
 
 #![allow(
     dead_code,
+    unreachable_pub,
     clippy::allow_attributes,
     reason = "each test binary uses a part of it"
 )]
 #![expect(clippy::expect_used, reason = "what fails here fails the test")]
 
+pub mod deployments;
+
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -74,23 +78,41 @@ pub(crate) struct Installation {
 pub(crate) async fn empty() -> (Context, Arc<TestClock>, TempDir) {
     let directory = tempfile::tempdir().expect("a directory");
     let options = Options::sqlite_file(&directory.path().join("state.db"));
-    migrate(&options).await.expect("migrated");
-    let store = SqlStore::connect(&options).await.expect("connected");
+    let (context, clock) = context_on(&options, directory.path()).await;
+    (context, clock, directory)
+}
+
+async fn context_on(options: &Options, directory: &Path) -> (Context, Arc<TestClock>) {
+    migrate(options).await.expect("migrated");
+    let store = SqlStore::connect(options).await.expect("connected");
     let clock = Arc::new(TestClock(AtomicI64::new(START)));
     let context = Context::new(
         Arc::new(store),
-        Arc::new(slipway_files::Directory::new(
-            directory.path().join("objects"),
-        )),
+        Arc::new(slipway_files::Directory::new(directory.join("objects"))),
         Arc::clone(&clock) as Arc<dyn Clock>,
         Arc::new(Counter::default()),
         Arc::new(Counter::default()),
     );
-    (context, clock, directory)
+    (context, clock)
 }
 
 pub(crate) async fn installation() -> Installation {
     let (context, clock, directory) = empty().await;
+    after_first_start(context, clock, directory).await
+}
+
+/// An installation on this database, which is empty.
+pub(crate) async fn installation_on(options: &Options) -> Installation {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (context, clock) = context_on(options, directory.path()).await;
+    after_first_start(context, clock, directory).await
+}
+
+async fn after_first_start(
+    context: Context,
+    clock: Arc<TestClock>,
+    directory: TempDir,
+) -> Installation {
     let secret = first_start(&context).await.expect("a first start");
     let admin = caller(&context, &secret).await;
     Installation {

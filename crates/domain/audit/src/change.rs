@@ -8,8 +8,8 @@ use crate::{ChainId, Fact};
 /// Tells what changed, in the order of the audit trail; so a server learns of the changes that others made.
 #[async_trait]
 pub trait ChangeFeed: Send + Sync {
-    /// The settled events behind `after` that vouch for rows, in the order of their sequence, at most `limit`; with a
-    /// limit of 0 only how far the trail has settled.
+    /// The settled events behind `after` that vouch for rows, or that archived an application or an environment, in the
+    /// order of their sequence, at most `limit`; with a limit of 0 only how far the trail has settled.
     ///
     /// An event is settled when no other can appear before it any more. An adapter MUST leave out what is not, so that
     /// whoever goes on from [`Settled::through`] misses nothing; where a writer was open, it may take another call
@@ -34,6 +34,7 @@ pub struct Change {
     pub sequence: i64,
     /// The chain it belongs to.
     pub chain: ChainId,
-    /// The rows that it vouches for; never empty.
+    /// The rows that it vouches for. Empty where it archived something, which changes what lists show, and no row of
+    /// theirs.
     pub facts: Vec<Fact>,
 }

@@ -35,7 +35,8 @@ pub trait ApplicationRepository: Send {
     /// Adds applications and returns the keys of those that were added; a key that is taken changes nothing.
     async fn insert(&mut self, applications: &[Application]) -> Result<Vec<Key>, StoreError>;
 
-    /// The application with this key.
+    /// The application with this key, to be changed or to decide by. An adapter MUST hold it until the unit of work
+    /// ends: another unit of work that looks it up here waits, and then finds it as it was left.
     async fn find(
         &mut self,
         project: ProjectId,

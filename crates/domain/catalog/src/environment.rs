@@ -37,7 +37,8 @@ pub trait EnvironmentRepository: Send {
     /// Adds an environment. An adapter MUST answer `false`, and change nothing, where the slug is taken.
     async fn insert(&mut self, environment: &Environment) -> Result<bool, StoreError>;
 
-    /// The environment with this slug.
+    /// The environment with this slug, to be changed or to decide by. An adapter MUST hold it until the unit of work
+    /// ends: another unit of work that looks it up here waits, and then finds it as it was left.
     async fn find(
         &mut self,
         project: ProjectId,

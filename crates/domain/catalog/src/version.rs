@@ -197,13 +197,12 @@ pub trait VersionRepository: Send {
         identifier: &Key,
     ) -> Result<Option<Version>, StoreError>;
 
-    /// Whether any other application of the project has a version of this name.
-    async fn exists_elsewhere(
+    /// Those of these names that any application of the project has a version of.
+    async fn existing(
         &mut self,
         project: ProjectId,
-        application: ApplicationId,
-        identifier: &Key,
-    ) -> Result<bool, StoreError>;
+        identifiers: &BTreeSet<Key>,
+    ) -> Result<BTreeSet<Key>, StoreError>;
 
     /// Marks a version as deprecated; nothing happens where it is already.
     async fn deprecate(

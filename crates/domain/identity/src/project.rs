@@ -31,7 +31,8 @@ pub trait ProjectRepository: Send {
     /// Adds a project. An adapter MUST answer `false`, and change nothing, where the slug is taken.
     async fn insert(&mut self, project: &Project) -> Result<bool, StoreError>;
 
-    /// The project with this slug, as this unit of work sees it.
+    /// The project with this slug, to be changed. An adapter MUST hold it until the unit of work ends: another unit of
+    /// work that looks it up here waits, and then finds it as it was left.
     async fn find(&mut self, slug: &Slug) -> Result<Option<Project>, StoreError>;
 
     /// The project with this identifier.

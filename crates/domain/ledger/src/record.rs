@@ -197,9 +197,21 @@ impl NewRecord {
         }
     }
 
-    /// The digest that the audit trail keeps of the record, in the form `slipway.record.v1`: over every field.
-    pub fn digest(&self) -> Result<Sha256, CanonicalError> {
-        digest_of("slipway.record.v1", self)
+    /// The digest that the audit trail keeps of the record, in the form `slipway.record.v1`: over every field, and over
+    /// its place in the ledger, because that decides between records of the same deployment time.
+    pub fn digest(&self, sequence: i64) -> Result<Sha256, CanonicalError> {
+        #[derive(Serialize)]
+        struct Hashed<'a> {
+            sequence: i64,
+            record: &'a NewRecord,
+        }
+        digest_of(
+            "slipway.record.v1",
+            &Hashed {
+                sequence,
+                record: self,
+            },
+        )
     }
 }
 

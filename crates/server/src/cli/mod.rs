@@ -1,10 +1,21 @@
 //! The command line: one file per subcommand.
 //!
 //! A subcommand is a struct of arguments that implements [`clap::Args`] and has
-//! `async fn run(self, config: &Config) -> Result<(), Failure>`; it is listed in `Command`, and that is all.
+//! `async fn run(self, config: &Config) -> Result<(), Failure>`, or `Result<ExitCode, Failure>` where success has
+//! several shades; it is listed in `Command`, and that is all. Those that talk to a server flatten
+//! `client::ClientArgs`.
 
+mod audit;
+mod call_error;
+mod client;
+mod deployment_line;
+mod export;
+mod import;
 mod migrate;
+mod output;
+mod patience;
 mod serve;
+mod time;
 mod token;
 
 use std::path::PathBuf;
@@ -40,12 +51,19 @@ const EXAMPLES: &str = "\
 Examples:
   slipway                                         Serve on embedded defaults, with the state in ./.slipway
   slipway --config /etc/slipway.toml serve        Serve as that file says
-  SLIPWAY__SERVER__LISTEN=127.0.0.1:7000 slipway  Any setting can come from the environment";
+  SLIPWAY__SERVER__LISTEN=127.0.0.1:7000 slipway  Any setting can come from the environment
+  slipway import deployments history.jsonl        Report past deployments to the server that runs here";
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Start the server, and run until SIGINT or SIGTERM
     Serve(serve::Serve),
+    /// Report what happened before, from files; needs a running server
+    Import(import::Import),
+    /// Write what the server knows into files; needs a running server
+    Export(export::Export),
+    /// Show the audit trail, and prove that nobody has changed it; needs a running server
+    Audit(audit::Audit),
     /// Bring the database's schema up to date
     Migrate(migrate::Migrate),
     /// Make a new token for an administrator, when all are lost
@@ -53,11 +71,11 @@ enum Command {
 }
 
 impl Cli {
-    /// Runs the command and tells on standard error why it failed. The status is 0, or 1 after a failure; clap ends the
-    /// process with 2 before, where the arguments are wrong.
+    /// Runs the command and tells on standard error why it failed. The status is 0, what the command's help names, or 1
+    /// after a failure; clap ends the process with 2 before, where the arguments are wrong.
     pub async fn run(self) -> ExitCode {
         match self.dispatch().await {
-            Ok(()) => ExitCode::SUCCESS,
+            Ok(status) => status,
             Err(failure) => {
                 eprintln!("slipway: {}", explain(&*failure));
                 ExitCode::FAILURE
@@ -65,12 +83,15 @@ impl Cli {
         }
     }
 
-    async fn dispatch(self) -> Result<(), Failure> {
+    async fn dispatch(self) -> Result<ExitCode, Failure> {
         let config = Config::load(self.config.as_deref())?;
         match self.command.unwrap_or(Command::Serve(serve::Serve {})) {
-            Command::Serve(serve) => serve.run(&config).await,
-            Command::Migrate(migrate) => migrate.run(&config).await,
-            Command::Token(token) => token.run(&config).await,
+            Command::Serve(serve) => serve.run(&config).await.map(|()| ExitCode::SUCCESS),
+            Command::Import(import) => import.run(&config).await,
+            Command::Export(export) => export.run(&config).await,
+            Command::Audit(audit) => audit.run(&config).await,
+            Command::Migrate(migrate) => migrate.run(&config).await.map(|()| ExitCode::SUCCESS),
+            Command::Token(token) => token.run(&config).await.map(|()| ExitCode::SUCCESS),
         }
     }
 }

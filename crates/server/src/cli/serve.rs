@@ -2,7 +2,6 @@
 
 use clap::Args;
 use slipway_application::bootstrap::bootstrap;
-use tonic::service::RoutesBuilder;
 
 use super::Failure;
 use crate::config::Config;
@@ -44,10 +43,8 @@ impl Serve {
         .await?;
 
         let api = Api::new(context.clone(), &process, &config.limits);
-        let mut routes = RoutesBuilder::default();
-        api.add_services(&mut routes, &config.limits);
         let services = Services {
-            routes,
+            routes: api.services(&config.limits),
             descriptor_sets: vec![slipway_api::FILE_DESCRIPTOR_SET],
             protect: Some(api.protect()),
             probes: vec![Box::new(DatabaseProbe(context.clone()))],

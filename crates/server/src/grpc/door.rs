@@ -58,25 +58,40 @@ impl Api {
             .map(drop)
     }
 
+    /// Passes where the headers of a call are a known caller's. [`Self::enter`] comes when the message has arrived, which
+    /// is for the caller to say; strangers must not make the server wait for one, and keep what has arrived of it.
+    pub(super) async fn foresee(&self, parts: &http::request::Parts) -> Result<(), Status> {
+        let correlation_id = correlation_id(&parts.extensions);
+        self.identified(&parts.headers, &correlation_id)
+            .await
+            .map(drop)
+    }
+
     /// Who makes the call, within the rate that it may.
     async fn authenticated(
         &self,
         headers: &HeaderMap,
         correlation_id: &str,
     ) -> Result<Arc<(Bearer, Caller)>, Status> {
-        let bearer = match self.bearer(headers).await {
-            Ok(bearer) => bearer,
-            Err(refusal) => {
-                self.metrics.unauthenticated.inc();
-                return Err(refusal.into_status(correlation_id));
-            }
-        };
+        let bearer = self.identified(headers, correlation_id).await?;
         let principal = bearer.1.principal;
         tracing::Span::current().record("principal", tracing::field::display(principal));
         self.rate_limit
             .check(principal.uuid())
             .map_err(|status| *status)?;
         Ok(bearer)
+    }
+
+    /// Who makes the call.
+    async fn identified(
+        &self,
+        headers: &HeaderMap,
+        correlation_id: &str,
+    ) -> Result<Arc<(Bearer, Caller)>, Status> {
+        self.bearer(headers).await.map_err(|refusal| {
+            self.metrics.unauthenticated.inc();
+            refusal.into_status(correlation_id)
+        })
     }
 
     async fn bearer(&self, headers: &HeaderMap) -> Result<Arc<(Bearer, Caller)>, Refusal> {

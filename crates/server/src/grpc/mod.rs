@@ -1,6 +1,6 @@
 //! The gRPC services: they parse requests, call use cases, and show results. They decide nothing.
 //!
-//! Every method is the same five steps: enter the [`door`], admit the caller to what the request is about, parse the
+//! Every method is the same five steps: enter the door (`door.rs`), admit the caller to what the request is about, parse the
 //! message with all its faults, call the use case, leave through the door.
 
 mod audit;
@@ -61,8 +61,27 @@ impl Api {
         })
     }
 
-    /// Adds all services to `routes`.
-    pub fn add_services(self: &Arc<Self>, routes: &mut RoutesBuilder, limits: &Limits) {
+    /// All services. Strangers are turned away by their headers, before their messages are read.
+    pub fn services(self: &Arc<Self>, limits: &Limits) -> RoutesBuilder {
+        let mut routes = RoutesBuilder::default();
+        self.add_services(&mut routes, limits);
+        let api = Arc::clone(self);
+        let guard = from_fn(move |request: Request, next: Next| {
+            let api = Arc::clone(&api);
+            async move {
+                let (parts, body) = request.into_parts();
+                match api.foresee(&parts).await {
+                    Ok(()) => next.run(Request::from_parts(parts, body)).await,
+                    Err(status) => status.into_http(),
+                }
+            }
+        });
+        // Not around what answers unknown paths: health and reflection are added later.
+        let guarded = routes.routes().into_axum_router().route_layer(guard);
+        RoutesBuilder::from(Routes::from(guarded))
+    }
+
+    fn add_services(self: &Arc<Self>, routes: &mut RoutesBuilder, limits: &Limits) {
         let (receive, send) = (limits.max_receive_bytes, limits.max_send_bytes);
         macro_rules! add {
             ($($server:ident),* $(,)?) => {$(

@@ -6,7 +6,7 @@ use slipway_api::errors::v1::ErrorReason;
 use slipway_application::CommandError;
 use slipway_application::audit::AuditError;
 use slipway_application::authentication::AuthenticationError;
-use slipway_application::ledger::{LedgerError, WatchError};
+use slipway_application::ledger::{LedgerError, TimeAhead, TimesAhead, WatchError};
 use slipway_application::projects::ProjectError;
 use slipway_audit::Resource;
 use slipway_identity::Denied;
@@ -355,7 +355,10 @@ impl From<LedgerError> for Refusal {
                 environment,
             } => not_found(ErrorReason::NothingDeployed)
                 .about("cell", format!("{application} {environment}")),
-            LedgerError::TimeAhead(ahead) => Self::fields(vec![(ahead.field.to_owned(), message)]),
+            LedgerError::TimesAhead(TimesAhead(times)) => {
+                let violation = |ahead: &TimeAhead| (ahead.field.to_owned(), ahead.to_string());
+                Self::fields(times.iter().map(violation).collect())
+            }
             LedgerError::Object(error) => error.into(),
             LedgerError::ContentMissing { .. } => Self::internal(error),
             LedgerError::Command(error) => error.into(),
@@ -382,5 +385,26 @@ impl From<AuditError> for Refusal {
             }
             AuditError::Command(error) => error.into(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_faults_are_told_unless_they_would_not_fit_into_headers() {
+        let faults = |count: usize| {
+            (0..count)
+                .map(|at| (format!("items[{at}]"), "is required".to_owned()))
+                .collect::<Vec<_>>()
+        };
+        assert!(Refusal::fields(faults(20)).message.contains("items[19]"));
+
+        let status = Refusal::fields(faults(100_000)).into_status("");
+        assert!(status.message().ends_with("further faulty fields"));
+        assert!(status.message().len() + status.details().len() < 8 * 1024);
+        let huge = vec![("notes".to_owned(), "x".repeat(5_000))];
+        assert!(Refusal::fields(huge).message.contains("notes"));
     }
 }

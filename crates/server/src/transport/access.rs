@@ -1,4 +1,4 @@
-//! One log line and one count per call, whatever its end.
+//! One log line and one count per call, whatever its end; what went well is logged at the level `debug` only.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -74,7 +74,8 @@ impl Call {
 
         let _entered = self.span.enter();
         let (peer, milliseconds) = (&*self.peer, took.as_secs_f64() * 1000.0);
-        if self.method.is_infrastructure() {
+        // A line for every answer would cost more than many an answer does; metrics count those that went well.
+        if self.method.is_infrastructure() || code == "OK" {
             tracing::debug!(target: "slipway::access", code, milliseconds, peer, "answered");
         } else {
             tracing::info!(target: "slipway::access", code, milliseconds, peer, "answered");

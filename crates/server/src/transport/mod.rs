@@ -31,6 +31,7 @@ use tonic::transport::server::{Router, TcpConnectInfo, TlsConnectInfo};
 use tonic::transport::{Identity, Server, ServerTlsConfig};
 
 pub use methods::{Method, Methods};
+pub(crate) use refusal::name as code_name;
 pub use refusal::{ERROR_DOMAIN, error_info, refusal, refusal_after};
 pub use request_id::RequestId;
 

@@ -64,7 +64,7 @@ pub(super) fn code_in(headers: &HeaderMap) -> Option<Code> {
 }
 
 /// The code's name as the gRPC specification writes it.
-pub(super) fn name(code: Code) -> &'static str {
+pub(crate) fn name(code: Code) -> &'static str {
     match code {
         Code::Ok => "OK",
         Code::Cancelled => "CANCELLED",

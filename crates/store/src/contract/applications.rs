@@ -79,6 +79,31 @@ pub async fn a_key_is_taken_once_by_many_at_once(store: &dyn Store) {
     assert_eq!(added.into_iter().sum::<usize>(), 5);
 }
 
+/// Whoever looks one up to change it waits for others who do, and then changes what they left.
+pub async fn changes_at_once_come_one_after_the_other(store: &dyn Store) {
+    let shop = shop(store).await;
+    let mut work = begin(store).await;
+    let first = application(1, shop, "api");
+    let added = work.applications().insert(&[first]).await;
+    assert_eq!(added.expect("inserted").len(), 1);
+    commit(work).await;
+    let change = |_| async move {
+        let mut work = begin(store).await;
+        let found = work.applications().find(shop, &name("api")).await;
+        let found = found.expect("read").expect("found");
+        let changed = Application {
+            revision: found.revision.next(),
+            ..found
+        };
+        work.applications().update(&changed).await.expect("updated");
+        commit(work).await;
+    };
+    join_all((0..8).map(change)).await;
+    let mut work = begin(store).await;
+    let found = work.applications().find(shop, &name("api")).await;
+    assert_eq!(found.expect("read").expect("found").revision, Revision(9));
+}
+
 /// An update names the revision after the stored one, or is a conflict.
 pub async fn a_stale_update_is_a_conflict(store: &dyn Store) {
     let shop = shop(store).await;

@@ -5,7 +5,7 @@ use slipway_audit::{
     Verifier, chain::next_link,
 };
 use slipway_kernel::{EventId, RecordId, Sha256};
-use slipway_ledger::Retraction;
+use slipway_ledger::{Retraction, record::Inserted};
 
 use super::{
     given::{begin, commit, size, walk},
@@ -220,7 +220,14 @@ pub async fn facts_have_the_digests_of_their_rows(store: &dyn Store) {
     records[1].external_id = Some("run 7".parse().expect("short"));
     records[1].deployed_by = Some(world.people[2].0);
     records[1].notes = "näh 🚢\n".parse().expect("short");
-    world.report(&records).await.expect("reports");
+    let added = world.report(&records).await.expect("reports");
+    let sequences: Vec<i64> = added
+        .iter()
+        .filter_map(|inserted| match inserted {
+            Inserted::Added { sequence } => Some(*sequence),
+            Inserted::Present { .. } => None,
+        })
+        .collect();
     let retraction = Retraction {
         record: records[0].id,
         at: at(3),
@@ -241,10 +248,10 @@ pub async fn facts_have_the_digests_of_their_rows(store: &dyn Store) {
     ];
     let expected = [
         retraction.digest().ok(),
-        records[1].digest().ok(),
+        records[1].digest(sequences[1]).ok(),
         None,
         None,
-        records[0].digest().ok(),
+        records[0].digest(sequences[0]).ok(),
     ];
     assert_eq!(reader.fact_digests(&asked).await.expect("reads"), expected);
     assert_eq!(

@@ -1,5 +1,6 @@
 //! Environments.
 
+use futures_util::future::join_all;
 use slipway_catalog::Environment;
 use slipway_kernel::{Revision, StoreError, Tier};
 
@@ -44,6 +45,30 @@ pub async fn a_slug_is_taken_once_per_project(store: &dyn Store) {
     commit(work).await;
     let found = store.reader().environment(shop, &name("prod")).await;
     assert_eq!(found.expect("read"), Some(environment(1, shop, "prod", 0)));
+}
+
+/// Whoever looks one up to change it waits for others who do, and then changes what they left.
+pub async fn changes_at_once_come_one_after_the_other(store: &dyn Store) {
+    let shop = shop(store).await;
+    let mut work = begin(store).await;
+    let first = environment(1, shop, "prod", 0);
+    assert!(work.environments().insert(&first).await.expect("inserted"));
+    commit(work).await;
+    let change = |_| async move {
+        let mut work = begin(store).await;
+        let found = work.environments().find(shop, &name("prod")).await;
+        let found = found.expect("read").expect("found");
+        let changed = Environment {
+            revision: found.revision.next(),
+            ..found
+        };
+        work.environments().update(&changed).await.expect("updated");
+        commit(work).await;
+    };
+    join_all((0..8).map(change)).await;
+    let mut work = begin(store).await;
+    let found = work.environments().find(shop, &name("prod")).await;
+    assert_eq!(found.expect("read").expect("found").revision, Revision(9));
 }
 
 /// An update names the revision after the stored one, or is a conflict.

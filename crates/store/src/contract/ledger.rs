@@ -1,16 +1,19 @@
 //! The ledger: every case compares the store with a list in memory.
 
+mod at_once;
 mod model;
 pub(crate) mod world;
 
-use std::collections::BTreeMap;
+pub use at_once::{
+    concurrent_changes_of_a_cell_leave_the_right_one, concurrent_repeats_add_each_record_once,
+};
 
-use futures_util::future::{join_all, try_join_all};
+use std::collections::BTreeMap;
 
 use slipway_kernel::{Page, PageSize, PersonId, RecordId, Timestamp};
 use slipway_ledger::{
     AsOf, Cell, CellFilter, NewRecord, RecordFilter, RecordKind, Retraction, RiskLevel,
-    record::{Inserted, TargetNames},
+    record::TargetNames,
 };
 
 use self::{
@@ -298,77 +301,11 @@ pub async fn the_history_equals_the_records(store: &dyn Store) {
     }
 }
 
-/// Sixteen at once in one cell, adding and taking back: nobody's work is lost.
-pub async fn concurrent_changes_of_a_cell_leave_the_right_one(store: &dyn Store) {
-    let world = &World::new(store, 1, 1).await;
-    let first: Vec<_> = (0..8).map(|n| world.record(0, 0, at(n))).collect();
-    world.report(&first).await.expect("reports");
-    let task = |n: i64| {
-        let before = first[usize::try_from(n / 2).expect("small")].id;
-        async move {
-            if n % 2 == 0 {
-                let own = [world.record(0, 0, at(10 + n * 7 % 16))];
-                world.report(&own).await?;
-                retract(world, own[0].id).await
-            } else {
-                // At the same time as others', and yet no repeats.
-                let own = (0..3).map(|m| NewRecord {
-                    reported_at: at(1_000 + n * 3 + m),
-                    ..world.record(0, 0, at(100 + n * 5 % 16 + m))
-                });
-                let own: Vec<_> = own.collect();
-                world.report(&own).await?;
-                retract(world, before).await?;
-                retract(world, own[2].id).await
-            }
-        }
-    };
-    try_join_all((0..16).map(task)).await.expect("no conflict");
-    let place = world.place(&first[0]);
-    let end_of_time = AsOf {
-        at: Timestamp::MAX,
-        known_at: None,
-    };
-    let mut found = Vec::new();
-    for as_of in [None, Some(end_of_time)] {
-        let reader = world.store.reader();
-        let cell = reader.cell(world.project, &place.application, &place.environment, as_of);
-        found.push(cell.await.expect("reads"));
-    }
-    assert!(found[0].is_some());
-    assert_eq!(found[0], found[1]);
-}
-
 async fn retract(world: &World<'_>, record: RecordId) -> Result<(), StoreError> {
     let mut unit = world.store.begin().await?;
     let retraction = retraction(world, record, at(500));
     assert!(unit.records().retract(world.project, &retraction).await?);
     unit.commit().await
-}
-
-/// Equal batches at once: each record is there once.
-pub async fn concurrent_repeats_add_each_record_once(store: &dyn Store) {
-    let world = &World::new(store, 3, 3).await;
-    let task = |_| async move {
-        let mut added = 0;
-        for round in 0..10 {
-            let records: Vec<_> = (0..9)
-                .map(|cell| world.record(cell / 3, cell % 3, at(round)))
-                .collect();
-            // Whoever loses against another batch starts over, as the use cases do.
-            let inserted = loop {
-                match world.report(&records).await {
-                    Err(StoreError::Conflict(_)) => {}
-                    other => break other.expect("reports"),
-                }
-            };
-            let is_new = |inserted: &&Inserted| matches!(inserted, Inserted::Added { .. });
-            added += inserted.iter().filter(is_new).count();
-        }
-        added
-    };
-    let added: usize = join_all((0..8).map(task)).await.into_iter().sum();
-    assert_eq!(added, 90);
 }
 
 /// Names stand for what the catalog says, in the reports' order, also for a thousand.

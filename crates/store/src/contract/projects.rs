@@ -51,6 +51,26 @@ pub async fn a_slug_is_taken_once_by_many_at_once(store: &dyn Store) {
     assert_eq!(added.into_iter().filter(|added| *added).count(), 1);
 }
 
+/// Whoever looks one up to change it waits for others who do, and then changes what they left.
+pub async fn changes_at_once_come_one_after_the_other(store: &dyn Store) {
+    shop(store).await;
+    let change = |_| async move {
+        let mut work = begin(store).await;
+        let found = work.projects().find(&name("shop")).await;
+        let found = found.expect("read").expect("found");
+        let changed = Project {
+            revision: found.revision.next(),
+            ..found
+        };
+        work.projects().update(&changed).await.expect("updated");
+        commit(work).await;
+    };
+    join_all((0..8).map(change)).await;
+    let mut work = begin(store).await;
+    let found = work.projects().find(&name("shop")).await;
+    assert_eq!(found.expect("read").expect("found").revision, Revision(9));
+}
+
 /// An update names the revision after the stored one, or is a conflict.
 pub async fn a_stale_update_is_a_conflict(store: &dyn Store) {
     shop(store).await;

@@ -1,6 +1,6 @@
 //! Versions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
 use slipway_catalog::{Content, Dependency, Deprecation, Version};
@@ -113,31 +113,22 @@ pub async fn an_identifier_is_taken_once_by_many_at_once(store: &dyn Store) {
     assert_eq!(added.into_iter().sum::<usize>(), 5);
 }
 
-/// Only other applications of the same project count.
-pub async fn other_applications_are_asked(store: &dyn Store) {
+/// Only applications of the same project count.
+pub async fn all_applications_of_the_project_are_asked(store: &dyn Store) {
     let (shop, cart, list) = cart_and_list(store).await;
     let mut work = begin(store).await;
     let versions = [version(1, cart, "1.0.0"), version(2, list, "2.0.0")];
     let added = work.versions().insert(&versions).await;
     assert_eq!(added.expect("inserted").len(), 2);
-    for (application, identifier, expected) in [
-        (cart, "1.0.0", false),
-        (list, "1.0.0", true),
-        (cart, "2.0.0", true),
-        (cart, "3.0.0", false),
-    ] {
-        let elsewhere = work
-            .versions()
-            .exists_elsewhere(shop, application, &name(identifier))
-            .await;
-        assert_eq!(elsewhere.expect("read"), expected, "{identifier}");
-    }
+    let asked = BTreeSet::from(["1.0.0", "2.0.0", "3.0.0"].map(name));
+    let existing = work.versions().existing(shop, &asked).await;
+    assert_eq!(
+        existing.expect("read"),
+        BTreeSet::from(["1.0.0", "2.0.0"].map(name))
+    );
     let other_project = super::given::project_id(9);
-    let elsewhere = work
-        .versions()
-        .exists_elsewhere(other_project, list, &name("1.0.0"))
-        .await;
-    assert!(!elsewhere.expect("read"));
+    let existing = work.versions().existing(other_project, &asked).await;
+    assert!(existing.expect("read").is_empty());
 }
 
 /// The first time and reason stay.

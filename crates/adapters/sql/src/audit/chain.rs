@@ -159,6 +159,8 @@ pub(super) async fn append(connection: &Connection, links: &[Link]) -> Result<()
 struct LinkAndEvent {
     link: LinkRow,
     event: Option<EventRow>,
+    /// What the link says of the event's sequence, and what the event does.
+    sequences: (i64, Option<i64>),
 }
 
 impl FromQueryResult for LinkAndEvent {
@@ -166,7 +168,31 @@ impl FromQueryResult for LinkAndEvent {
         Ok(Self {
             link: LinkRow::from_query_result(row, LINK_PREFIX)?,
             event: EventRow::from_outer_join(row)?,
+            sequences: (
+                row.try_get(LINK_PREFIX, "event_sequence")?,
+                row.try_get("", "sequence")?,
+            ),
         })
+    }
+}
+
+impl TryFrom<LinkAndEvent> for (Link, Option<Event>) {
+    type Error = StoreError;
+
+    fn try_from(row: LinkAndEvent) -> Result<Self, StoreError> {
+        let link = Link::try_from(row.link)?;
+        // What waits to be chained is told by the sequences, so these must not stray from the events.
+        if let (linked, Some(own)) = row.sequences
+            && linked != own
+        {
+            let place = Place {
+                table: "audit_chain",
+                row: &link.event,
+            };
+            let problem = format!("{linked} is not the event's, {own}");
+            return Err(place.inconsistent("event_sequence", problem));
+        }
+        Ok((link, row.event.map(Event::try_from).transpose()?))
     }
 }
 
@@ -177,7 +203,7 @@ pub(super) async fn links(
     limit: u32,
 ) -> Result<Vec<(Link, Option<Event>)>, StoreError> {
     let sql = format!(
-        "SELECT {LINK}, {EVENT} FROM audit_chain c LEFT JOIN audit_event e ON e.id = c.event_id \
+        "SELECT {LINK}, c.event_sequence AS link_event_sequence, {EVENT} FROM audit_chain c LEFT JOIN audit_event e ON e.id = c.event_id \
          WHERE c.chain_id = $1 AND c.position > $2 ORDER BY c.position LIMIT $3"
     );
     let values = [
@@ -186,14 +212,7 @@ pub(super) async fn links(
         i64::from(limit).into(),
     ];
     let rows: Vec<LinkAndEvent> = connection.all(sql, values).await?;
-    rows.into_iter()
-        .map(|row| {
-            Ok((
-                row.link.try_into()?,
-                row.event.map(Event::try_from).transpose()?,
-            ))
-        })
-        .collect()
+    rows.into_iter().map(TryInto::try_into).collect()
 }
 
 #[derive(FromQueryResult)]
@@ -206,9 +225,11 @@ pub(super) async fn unchained(
     chain: ChainId,
 ) -> Result<Unchained, StoreError> {
     let key = chain_key(chain);
+    // A link in another chain, or before the beginning of its own, is one that no verification comes by.
     let sql = format!(
         "SELECT e.id FROM audit_event e WHERE e.chain_id = $1 AND e.sequence <= {LAST_CHAINED} \
-         AND NOT EXISTS (SELECT 1 FROM audit_chain c WHERE c.event_id = e.id) ORDER BY e.sequence LIMIT 1"
+         AND NOT EXISTS (SELECT 1 FROM audit_chain c WHERE c.event_id = e.id AND c.chain_id = e.chain_id \
+         AND c.position > 0) ORDER BY e.sequence LIMIT 1"
     );
     let passed: Option<PassedRow> = connection.one(sql, [key.into()]).await?;
     let sql = format!(

@@ -183,7 +183,11 @@ fn conditions(
         filter.resource_name.as_deref().map(Value::from),
     );
     compare("at >=", filter.from.map(|from| from.micros().into()));
-    compare("at <", filter.to.map(|to| to.micros().into()));
+    // A place that lies before the end says more than the end, and of two upper bounds SQLite may start at the wrong one.
+    let end = filter
+        .to
+        .filter(|to| after.is_none_or(|place| place.at >= *to));
+    compare("at <", end.map(|to| to.micros().into()));
     if let Some(refused) = filter.refused {
         let outcome = if refused { "REFUSED" } else { "ALLOWED" };
         conditions.push(format!("outcome = '{outcome}'"));

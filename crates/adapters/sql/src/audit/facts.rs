@@ -27,15 +27,17 @@ pub(super) async fn digests(
     )
     .await?
     {
+        let sequence = row.sequence;
         let record = NewRecord::try_from(row)?;
-        let digest = record.digest().map_err(no_digest)?;
+        let digest = record.digest(sequence).map_err(no_digest)?;
         digests.insert((FactKind::DeploymentRecord, record.id), digest);
     }
     for row in rows::<RetractionRow>(
         connection,
         facts,
         FactKind::Retraction,
-        "SELECT * FROM record_retraction WHERE record_id IN",
+        "SELECT t.*, d.sequence AS named_sequence, d.project_id AS named_project_id FROM record_retraction t \
+         LEFT JOIN deployment_record d ON d.id = t.record_id WHERE t.record_id IN",
     )
     .await?
     {
@@ -80,10 +82,14 @@ fn no_digest(error: CanonicalError) -> StoreError {
 #[derive(FromQueryResult)]
 struct CountRow {
     records: i64,
+    strays: i64,
     retractions: i64,
 }
 
 /// The installation's events vouch for no rows.
+///
+/// A row that shows in a project counts there, whichever project it names: else one that names another project would
+/// have an effect here and be missed by nobody.
 pub(super) async fn count(connection: &Connection, chain: ChainId) -> Result<u64, StoreError> {
     let ChainId(Some(project)) = chain else {
         return Ok(0);
@@ -91,11 +97,16 @@ pub(super) async fn count(connection: &Connection, chain: ChainId) -> Result<u64
     let row: Option<CountRow> = connection
         .one(
             "SELECT (SELECT count(*) FROM deployment_record WHERE project_id = $1) AS records, \
-             (SELECT count(*) FROM record_retraction WHERE project_id = $1) AS retractions",
+             (SELECT count(*) FROM environment e JOIN deployment_record d ON d.environment_id = e.id \
+             WHERE e.project_id = $1 AND d.project_id <> $1) \
+             + (SELECT count(*) FROM application a JOIN deployment_record d ON d.application_id = a.id \
+             WHERE a.project_id = $1 AND d.project_id <> $1) AS strays, \
+             (SELECT count(*) FROM record_retraction t LEFT JOIN deployment_record d ON d.sequence = t.record_sequence \
+             WHERE t.project_id = $1 OR d.project_id = $1) AS retractions",
             [project.uuid().into()],
         )
         .await?;
     Ok(row.map_or(0, |row| {
-        row.records.unsigned_abs() + row.retractions.unsigned_abs()
+        row.records.unsigned_abs() + row.strays.unsigned_abs() + row.retractions.unsigned_abs()
     }))
 }

@@ -25,7 +25,9 @@ pub(super) async fn settled_after(
         rows = connection
             .all(
                 "SELECT sequence, chain_id, facts FROM audit_event \
-                 WHERE sequence > $1 AND sequence <= $2 AND facts <> '[]' ORDER BY sequence LIMIT $3",
+                 WHERE sequence > $1 AND sequence <= $2 AND outcome = 'ALLOWED' \
+                 AND (facts <> '[]' OR command IN ('ArchiveApplication', 'ArchiveEnvironment')) \
+                 ORDER BY sequence LIMIT $3",
                 [after.into(), settled.into(), i64::from(limit).into()],
             )
             .await?;

@@ -104,7 +104,11 @@ impl ApplicationRepository for SqlUnitOfWork {
         project: ProjectId,
         key: &Key,
     ) -> Result<Option<Application>, StoreError> {
-        by_key(&self.connection, project, key).await
+        let lock = self
+            .connection
+            .dialect()
+            .postgres_only(" FOR NO KEY UPDATE");
+        one(&self.connection, project, key, lock).await
     }
 
     async fn update(&mut self, application: &Application) -> Result<(), StoreError> {
@@ -131,7 +135,16 @@ pub(super) async fn by_key(
     project: ProjectId,
     key: &Key,
 ) -> Result<Option<Application>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM application WHERE project_id = $1 AND key = $2");
+    one(connection, project, key, "").await
+}
+
+async fn one(
+    connection: &Connection,
+    project: ProjectId,
+    key: &Key,
+    lock: &str,
+) -> Result<Option<Application>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM application WHERE project_id = $1 AND key = $2{lock}");
     let row: Option<Row> = connection
         .one(sql, [project.uuid().into(), key.as_str().into()])
         .await?;

@@ -86,7 +86,11 @@ impl EnvironmentRepository for SqlUnitOfWork {
         project: ProjectId,
         slug: &Slug,
     ) -> Result<Option<Environment>, StoreError> {
-        by_slug(&self.connection, project, slug).await
+        let lock = self
+            .connection
+            .dialect()
+            .postgres_only(" FOR NO KEY UPDATE");
+        one(&self.connection, project, slug, lock).await
     }
 
     async fn update(&mut self, environment: &Environment) -> Result<(), StoreError> {
@@ -115,7 +119,17 @@ pub(super) async fn by_slug(
     project: ProjectId,
     slug: &Slug,
 ) -> Result<Option<Environment>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM environment WHERE project_id = $1 AND slug = $2");
+    one(connection, project, slug, "").await
+}
+
+async fn one(
+    connection: &Connection,
+    project: ProjectId,
+    slug: &Slug,
+    lock: &str,
+) -> Result<Option<Environment>, StoreError> {
+    let sql =
+        format!("SELECT {COLUMNS} FROM environment WHERE project_id = $1 AND slug = $2{lock}");
     let row: Option<Row> = connection
         .one(sql, [project.uuid().into(), slug.as_str().into()])
         .await?;

@@ -1,5 +1,7 @@
 //! Versions.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use sea_orm::{FromQueryResult, Value};
 use slipway_catalog::{
@@ -14,6 +16,7 @@ use crate::{
     SqlUnitOfWork,
     connection::{Connection, limit, rows_per_statement},
     row::{Place, to_json},
+    values::Values,
 };
 
 const TABLE: &str = "version";
@@ -175,29 +178,34 @@ impl VersionRepository for SqlUnitOfWork {
         row.map(Version::try_from).transpose()
     }
 
-    async fn exists_elsewhere(
+    async fn existing(
         &mut self,
         project: ProjectId,
-        application: ApplicationId,
-        identifier: &Key,
-    ) -> Result<bool, StoreError> {
+        identifiers: &BTreeSet<Key>,
+    ) -> Result<BTreeSet<Key>, StoreError> {
         #[derive(FromQueryResult)]
-        struct Other {
-            #[expect(dead_code, reason = "only its existence counts")]
-            id: Uuid,
+        struct Known {
+            identifier: String,
         }
-        let other: Option<Other> = self
-            .connection
-            .one(
-                "SELECT id FROM version WHERE project_id = $1 AND identifier = $2 AND application_id <> $3 LIMIT 1",
-                [
-                    project.uuid().into(),
-                    identifier.as_str().into(),
-                    application.uuid().into(),
-                ],
-            )
-            .await?;
-        Ok(other.is_some())
+        let identifiers: Vec<_> = identifiers.iter().map(Key::as_str).collect();
+        let mut existing = BTreeSet::new();
+        for chunk in identifiers.chunks(rows_per_statement(1) - 1) {
+            let mut values = Values::default();
+            let project = values.bind(project.uuid());
+            let sql = format!(
+                "SELECT DISTINCT identifier FROM version WHERE project_id = {project} AND identifier IN ({})",
+                values.bind_all(chunk.iter().copied())
+            );
+            let known: Vec<Known> = self.connection.all(sql, values).await?;
+            for Known { identifier } in known {
+                let place = Place {
+                    table: TABLE,
+                    row: &identifier.clone(),
+                };
+                existing.insert(place.parse("identifier", identifier)?);
+            }
+        }
+        Ok(existing)
     }
 
     async fn deprecate(

@@ -71,11 +71,15 @@ impl ProjectRepository for SqlUnitOfWork {
     }
 
     async fn find(&mut self, slug: &Slug) -> Result<Option<Project>, StoreError> {
-        by_slug(&self.connection, slug).await
+        let lock = self
+            .connection
+            .dialect()
+            .postgres_only(" FOR NO KEY UPDATE");
+        one(&self.connection, "slug = $1", slug.as_str().into(), lock).await
     }
 
     async fn get(&mut self, id: ProjectId) -> Result<Option<Project>, StoreError> {
-        one(&self.connection, "id = $1", id.uuid().into()).await
+        one(&self.connection, "id = $1", id.uuid().into(), "").await
     }
 
     async fn update(&mut self, project: &Project) -> Result<(), StoreError> {
@@ -101,15 +105,16 @@ pub(super) async fn by_slug(
     connection: &Connection,
     slug: &Slug,
 ) -> Result<Option<Project>, StoreError> {
-    one(connection, "slug = $1", slug.as_str().into()).await
+    one(connection, "slug = $1", slug.as_str().into(), "").await
 }
 
 async fn one(
     connection: &Connection,
     condition: &str,
     value: Value,
+    lock: &str,
 ) -> Result<Option<Project>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM project WHERE {condition}");
+    let sql = format!("SELECT {COLUMNS} FROM project WHERE {condition}{lock}");
     let row: Option<Row> = connection.one(sql, [value]).await?;
     row.map(Project::try_from).transpose()
 }

@@ -12,16 +12,17 @@ use crate::{
     values::Values,
 };
 
-/// A cell `s` with the record `r` in it, where there is one.
+/// A cell `s` with what its record put into it, where there is one.
 const COLUMNS: &str = "s.application_key, s.application_name, s.application_kind, s.environment_slug, \
     s.environment_name, s.environment_tier, v.identifier AS version, v.id AS version_id, \
-    v.created_at AS version_created_at, r.id AS record_id, r.deployed_at, p.display_name AS deployed_by";
+    v.created_at AS version_created_at, s.record_id, s.deployed_at, p.display_name AS deployed_by";
 /// A cell `c` with the names of its place.
 const NAMED: &str = "c.application_key, a.display_name AS application_name, a.kind AS application_kind, \
     c.environment_slug, e.display_name AS environment_name, e.tier AS environment_tier";
-/// The names of the cell `c`.
-const NAMES: &str =
-    "JOIN application a ON a.id = c.application_id JOIN environment e ON e.id = c.environment_id";
+/// The names of the cell `c`. `SQLite` keeps the order of cross joins, and without that it would go through all cells of
+/// the project, environment by environment, and sort them for each page.
+const NAMES: &str = "CROSS JOIN application a CROSS JOIN environment e";
+const NAMES_FIT: &str = "a.id = c.application_id AND e.id = c.environment_id";
 
 #[derive(FromQueryResult)]
 struct CellRow {
@@ -134,7 +135,7 @@ fn cells_query(
 ) -> (String, Values) {
     let mut values = Values::default();
     let project = values.bind(project.uuid());
-    let mut conditions = Vec::new();
+    let mut conditions = vec![NAMES_FIT.to_owned()];
     // Each selects by an index that has its order: (environment_id, application_key), or (project_id, application_key,
     // environment_slug).
     let mut order = "{}.application_key, {}.environment_slug";
@@ -169,25 +170,21 @@ fn cells_query(
     if !filter.include_archived {
         conditions.push("a.archived_at IS NULL AND e.archived_at IS NULL".to_owned());
     }
-    let (sequence, record) = match as_of {
-        None => {
-            conditions.push("c.kind = 'DEPLOYED'".to_owned());
-            ("c.record_sequence", String::new())
-        }
+    let (holder, id, record) = match as_of {
+        None => ("c", "record_id", ""),
         Some(as_of) => {
-            conditions.push("l.kind = 'DEPLOYED'".to_owned());
             let latest = latest_record(&mut values, as_of);
-            (
-                "l.sequence",
-                format!("JOIN deployment_record l ON l.sequence = ({latest})"),
-            )
+            conditions.push(format!("l.sequence = ({latest})"));
+            ("l", "id", "CROSS JOIN deployment_record l")
         }
     };
+    conditions.push(format!("{holder}.kind = 'DEPLOYED'"));
     let limit = values.bind(limit);
     let sql = format!(
-        "SELECT {COLUMNS} FROM (SELECT {NAMED}, {sequence} AS sequence FROM current_state c {NAMES} {record} \
-         WHERE {} ORDER BY {} LIMIT {limit}) s JOIN deployment_record r ON r.sequence = s.sequence \
-         JOIN version v ON v.id = r.version_id LEFT JOIN person p ON p.id = r.deployed_by_id ORDER BY {}",
+        "SELECT {COLUMNS} FROM (SELECT {NAMED}, {holder}.{id} AS record_id, {holder}.version_id, \
+         {holder}.deployed_at, {holder}.deployed_by_id FROM current_state c {NAMES} {record} \
+         WHERE {} ORDER BY {} LIMIT {limit}) s JOIN version v ON v.id = s.version_id \
+         LEFT JOIN person p ON p.id = s.deployed_by_id ORDER BY {}",
         conditions.join(" AND "),
         order.replace("{}", "c"),
         order.replace("{}", "s"),
@@ -227,13 +224,16 @@ pub(super) async fn cells_of_records(
         let mut values = Values::default();
         let project = values.bind(project.uuid());
         let records = values.bind_all(chunk.iter().map(|record| record.uuid()));
+        let filled = ["record_id", "version_id", "deployed_at", "deployed_by_id"]
+            .map(|column| format!("CASE c.kind WHEN 'DEPLOYED' THEN c.{column} END AS {column}"));
         let sql = format!(
-            "SELECT {COLUMNS} FROM (SELECT {NAMED}, CASE c.kind WHEN 'DEPLOYED' THEN c.record_sequence END AS sequence \
-             FROM (SELECT DISTINCT environment_id, application_id FROM deployment_record \
+            "SELECT {COLUMNS} FROM (SELECT {NAMED}, {} FROM (\
+             SELECT DISTINCT environment_id, application_id FROM deployment_record \
              WHERE project_id = {project} AND id IN ({records})) d JOIN current_state c \
-             ON c.environment_id = d.environment_id AND c.application_id = d.application_id {NAMES}) s \
-             LEFT JOIN deployment_record r ON r.sequence = s.sequence LEFT JOIN version v ON v.id = r.version_id \
-             LEFT JOIN person p ON p.id = r.deployed_by_id ORDER BY s.application_key, s.environment_slug"
+             ON c.environment_id = d.environment_id AND c.application_id = d.application_id {NAMES} WHERE {NAMES_FIT}) s \
+             LEFT JOIN version v ON v.id = s.version_id LEFT JOIN person p ON p.id = s.deployed_by_id \
+             ORDER BY s.application_key, s.environment_slug",
+            filled.join(", ")
         );
         let rows: Vec<CellRow> = connection.all(sql, values).await?;
         for row in rows {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use sea_orm::{FromQueryResult, Value, prelude::Uuid};
-use slipway_kernel::{ApplicationId, EnvironmentId, ProjectId, StoreError};
+use slipway_kernel::{ApplicationId, EnvironmentId, PersonId, ProjectId, StoreError};
 use slipway_ledger::{Retraction, record::Placed};
 
 use super::NOT_RETRACTED;
@@ -12,7 +12,7 @@ use crate::{
     row::changed_one,
 };
 
-const COLUMNS: [&str; 10] = [
+const COLUMNS: [&str; 11] = [
     "environment_id",
     "application_id",
     "project_id",
@@ -23,6 +23,7 @@ const COLUMNS: [&str; 10] = [
     "deployed_at",
     "version_id",
     "record_id",
+    "deployed_by_id",
 ];
 
 fn row(placed: &Placed<'_>) -> [Value; COLUMNS.len()] {
@@ -38,6 +39,7 @@ fn row(placed: &Placed<'_>) -> [Value; COLUMNS.len()] {
         record.deployed_at.micros().into(),
         record.version.uuid().into(),
         record.id.uuid().into(),
+        record.deployed_by.map(PersonId::uuid).into(),
     ]
 }
 
@@ -65,7 +67,8 @@ pub(super) async fn advance(
         let sql = format!(
             "INSERT INTO current_state ({}) VALUES {} ON CONFLICT (environment_id, application_id) DO UPDATE SET \
              record_sequence = excluded.record_sequence, kind = excluded.kind, deployed_at = excluded.deployed_at, \
-             version_id = excluded.version_id, record_id = excluded.record_id \
+             version_id = excluded.version_id, record_id = excluded.record_id, \
+             deployed_by_id = excluded.deployed_by_id \
              WHERE current_state.record_sequence IS NULL OR (excluded.deployed_at, excluded.record_sequence) \
              > (current_state.deployed_at, current_state.record_sequence)",
             COLUMNS.join(", "),
@@ -129,8 +132,9 @@ pub(super) async fn retract(
     }
     // Where no record is left, the select has no row, and all columns become NULL.
     let recompute = format!(
-        "UPDATE current_state SET (record_sequence, kind, deployed_at, version_id, record_id) = (\
-         SELECT d.sequence, d.kind, d.deployed_at, d.version_id, d.id FROM deployment_record d \
+        "UPDATE current_state SET \
+         (record_sequence, kind, deployed_at, version_id, record_id, deployed_by_id) = (\
+         SELECT d.sequence, d.kind, d.deployed_at, d.version_id, d.id, d.deployed_by_id FROM deployment_record d \
          WHERE d.environment_id = $1 AND d.application_id = $2 AND {NOT_RETRACTED} \
          ORDER BY d.deployed_at DESC, d.sequence DESC LIMIT 1) \
          WHERE environment_id = $1 AND application_id = $2"

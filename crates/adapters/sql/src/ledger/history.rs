@@ -1,7 +1,7 @@
 //! The history: records as people read them.
 
 use sea_orm::Value;
-use slipway_kernel::{Page, PageSize, ProjectId, RecordId, StoreError, Timestamp};
+use slipway_kernel::{Page, PageSize, ProjectId, RecordId, StoreError};
 use slipway_ledger::{Record, RecordFilter, RecordPlace, record::DeployedBy};
 
 use super::{NOT_RETRACTED, record::RecordRow};
@@ -99,10 +99,10 @@ fn conditions(
     if let Some(from) = filter.from {
         compare(">=", from.micros().into());
     }
-    // Behind a place that lies before the end, the place says it all; and SQLite would go through everything between the
-    // two, because it enters an index by one bound only, the first.
-    let ends_before = |to: &Timestamp| after.is_some_and(|place| place.deployed_at < *to);
-    if let Some(to) = filter.to.filter(|to| !ends_before(to)) {
+    // A place that lies before the end says more than the end, and of two upper bounds SQLite may start at the wrong one.
+    if let Some(to) = filter.to
+        && after.is_none_or(|place| place.deployed_at >= to)
+    {
         compare("<", to.micros().into());
     }
     if let Some(kind) = filter.kind {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use sea_orm::{FromQueryResult, Value, prelude::Uuid};
-use slipway_kernel::{RecordId, StoreError};
+use slipway_kernel::{PersonId, RecordId, StoreError};
 use slipway_ledger::{NaturalKey, NewRecord, record::Inserted};
 
 use crate::{
@@ -42,10 +42,7 @@ fn row(record: &NewRecord) -> Result<[Value; COLUMNS.len()], StoreError> {
         record.reported_at.micros().into(),
         record.recorded_at.micros().into(),
         record.reporter.uuid().into(),
-        record
-            .deployed_by
-            .map(slipway_kernel::PersonId::uuid)
-            .into(),
+        record.deployed_by.map(PersonId::uuid).into(),
         record.risk.map(|risk| risk.as_str().to_owned()).into(),
         record.notes.as_str().into(),
         to_json(&record.attributes)?.into(),

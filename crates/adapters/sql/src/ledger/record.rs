@@ -76,6 +76,7 @@ impl TryFrom<RecordRow> for Record {
 /// A record exactly as it was added.
 #[derive(FromQueryResult)]
 pub(crate) struct PlainRecordRow {
+    pub(crate) sequence: i64,
     id: Uuid,
     project_id: Uuid,
     application_id: Uuid,
@@ -125,19 +126,36 @@ impl TryFrom<PlainRecordRow> for NewRecord {
     }
 }
 
-/// A retraction.
+/// A retraction, beside the sequence and the project of the record that it names, where that exists.
 #[derive(FromQueryResult)]
 pub(crate) struct RetractionRow {
+    record_sequence: i64,
     record_id: Uuid,
+    project_id: Uuid,
     retracted_at: i64,
     retracted_by: Uuid,
     reason: String,
+    named_sequence: Option<i64>,
+    named_project_id: Option<Uuid>,
 }
 
 impl TryFrom<RetractionRow> for Retraction {
     type Error = StoreError;
 
     fn try_from(row: RetractionRow) -> Result<Self, StoreError> {
+        let place = Place {
+            table: "record_retraction",
+            row: &row.record_id,
+        };
+        // Reads join by the sequence, and events vouch by the id: they have to mean the same record.
+        if let Some(named) = row.named_sequence.filter(|s| *s != row.record_sequence) {
+            let problem = format!("{} is not the record's, {named}", row.record_sequence);
+            return Err(place.inconsistent("record_sequence", problem));
+        }
+        if let Some(named) = row.named_project_id.filter(|p| *p != row.project_id) {
+            let problem = format!("{} is not the record's, {named}", row.project_id);
+            return Err(place.inconsistent("project_id", problem));
+        }
         retraction(
             row.record_id,
             row.retracted_at,

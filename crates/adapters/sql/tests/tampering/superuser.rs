@@ -1,0 +1,174 @@
+//! Databases to tamper with, and somebody whom nothing in them stops.
+
+use std::path::Path;
+
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database as Connect, DatabaseConnection, DbBackend, Statement,
+    prelude::Uuid,
+};
+use slipway_sql::{Options, migrate};
+use slipway_test_support::postgres::{TestDatabase, database};
+use tempfile::TempDir;
+
+/// Tables whose rows are facts.
+const FACTS: [&str; 4] = [
+    "deployment_record",
+    "record_retraction",
+    "audit_event",
+    "audit_chain",
+];
+
+/// A database, gone with this value.
+pub(crate) struct Database {
+    pub(crate) options: Options,
+    place: Place,
+}
+
+enum Place {
+    Sqlite(TempDir),
+    Postgres(TestDatabase),
+}
+
+impl Database {
+    pub(crate) async fn sqlite() -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let database = Self::in_directory(directory);
+        migrate(&database.options).await.expect("migrated");
+        database
+    }
+
+    /// `None` where there is no `PostgreSQL`.
+    pub(crate) async fn postgres() -> Option<Self> {
+        let database = Self::in_postgres(database().await?);
+        migrate(&database.options).await.expect("migrated");
+        Some(database)
+    }
+
+    /// The same again. Nobody may be connected.
+    pub(crate) async fn copy(&self) -> Self {
+        match &self.place {
+            Place::Sqlite(directory) => {
+                let copy = tempfile::tempdir().expect("a directory");
+                std::fs::copy(file_in(directory.path()), file_in(copy.path())).expect("copied");
+                Self::in_directory(copy)
+            }
+            Place::Postgres(database) => Self::in_postgres(database.copy().await),
+        }
+    }
+
+    pub(crate) fn dialect(&self) -> &'static str {
+        match self.place {
+            Place::Sqlite(_) => "SQLite",
+            Place::Postgres(_) => "PostgreSQL",
+        }
+    }
+
+    /// A UUID as SQL.
+    pub(crate) fn uuid(&self, uuid: Uuid) -> String {
+        match self.place {
+            Place::Sqlite(_) => format!("x'{}'", uuid.simple()),
+            Place::Postgres(_) => format!("'{uuid}'::uuid"),
+        }
+    }
+
+    /// Bytes, given in hexadecimal digits, as SQL.
+    pub(crate) fn bytes(&self, hex: &str) -> String {
+        match self.place {
+            Place::Sqlite(_) => format!("x'{hex}'"),
+            Place::Postgres(_) => format!("'\\x{hex}'::bytea"),
+        }
+    }
+
+    fn in_directory(directory: TempDir) -> Self {
+        Self {
+            options: Options::sqlite_file(&file_in(directory.path())),
+            place: Place::Sqlite(directory),
+        }
+    }
+
+    fn in_postgres(database: TestDatabase) -> Self {
+        Self {
+            options: Options::new(database.url()),
+            place: Place::Postgres(database),
+        }
+    }
+}
+
+fn file_in(directory: &Path) -> std::path::PathBuf {
+    directory.join("state.db")
+}
+
+/// A connection without triggers, foreign keys and checks.
+pub(crate) struct Superuser(DatabaseConnection);
+
+impl Superuser {
+    pub(crate) async fn on(database: &Database) -> Self {
+        let mut connect = ConnectOptions::new(&database.options.url);
+        connect.max_connections(1);
+        let superuser = Self(Connect::connect(connect).await.expect("connected"));
+        match database.place {
+            Place::Sqlite(_) => superuser.disarm_sqlite().await,
+            Place::Postgres(_) => superuser.disarm_postgres().await,
+        }
+        superuser
+    }
+
+    /// Runs a statement that changes at least one row.
+    pub(crate) async fn run(&self, statement: &str) {
+        let done = self.0.execute_unprepared(statement).await;
+        let changed = done.expect(statement).rows_affected();
+        let rows = !statement.starts_with("ALTER ") && !statement.starts_with("TRUNCATE ");
+        assert!(!rows || changed > 0, "nothing changed by {statement}");
+    }
+
+    pub(crate) async fn leave(self) {
+        self.0.close().await.expect("closed");
+    }
+
+    async fn disarm_sqlite(&self) {
+        self.setting("PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON")
+            .await;
+        for trigger in self
+            .names("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+            .await
+        {
+            self.setting(&format!("DROP TRIGGER {trigger}")).await;
+        }
+    }
+
+    async fn disarm_postgres(&self) {
+        self.setting("SET session_replication_role = replica").await;
+        for table in FACTS {
+            let checks = format!(
+                "SELECT conname::text FROM pg_constraint WHERE conrelid = '{table}'::regclass AND contype = 'c'"
+            );
+            for check in self.names(&checks).await {
+                self.setting(&format!("ALTER TABLE {table} DROP CONSTRAINT {check}"))
+                    .await;
+            }
+        }
+        for table in ["deployment_record", "audit_event"] {
+            self.setting(&format!(
+                "ALTER TABLE {table} ALTER COLUMN sequence SET GENERATED BY DEFAULT"
+            ))
+            .await;
+        }
+    }
+
+    async fn setting(&self, statement: &str) {
+        let done = self.0.execute_unprepared(statement).await;
+        done.expect(statement);
+    }
+
+    async fn names(&self, query: &str) -> Vec<String> {
+        let backend: DbBackend = self.0.get_database_backend();
+        let rows = self
+            .0
+            .query_all_raw(Statement::from_string(backend, query))
+            .await;
+        rows.expect(query)
+            .iter()
+            .map(|row| row.try_get_by_index(0).expect("a name"))
+            .collect()
+    }
+}

@@ -1,0 +1,238 @@
+//! `slipway import deployments`.
+
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Read};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::{Args, ValueEnum};
+use slipway_api::catalog::v1::{ApplicationKind, EnvironmentTier};
+use slipway_api::ledger::v1::{CreateMissing, ImportHeader};
+
+use super::outcome::Outcome;
+use super::pieces::{self, MAX_BATCH_SIZE};
+use super::progress::Progress;
+use super::session::Session;
+use crate::cli::Failure;
+use crate::cli::client::ClientArgs;
+use crate::cli::output::{STANDARD_STREAM, file_failure};
+use crate::config::Config;
+
+/// The exit status where everything was dealt with and some lines were refused.
+const SOME_REFUSED: u8 = 3;
+
+const HELP: &str = "\
+Each line is a JSON object:
+  application, version, environment   Required
+  deployed_at                         Required: RFC 3339, for example 2026-03-01T09:30:00Z
+  kind                                deployed (as where it is left out) or removed
+  deployed_by, notes, external_id     Texts
+  risk                                low, medium, high or critical; emergency means critical
+  attributes                          An object of texts
+Any other field is a fault of its line. Faulty lines are told at the end, all others are recorded.
+
+Talks to a running server, and may run beside everything else. An import can be broken off and run again: what is
+present is not recorded twice. Of two deployments of an application to an environment at the same microsecond the one
+imported later counts as current, so write the oldest first.
+
+Exit status: 0 when every line is recorded or present, 3 when lines were refused, 1 when the import failed.
+
+Examples:
+  slipway import deployments history.jsonl
+  slipway import deployments history.jsonl --no-create-missing --errors refused.jsonl
+  zcat history.jsonl.gz | slipway import deployments - --project shop --environment-tier production";
+
+/// The arguments of `slipway import deployments`.
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub(in crate::cli) struct Deployments {
+    /// The file, one JSON object a line; `-` for standard input
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+
+    /// The project's slug
+    #[arg(long, value_name = "SLUG", default_value = "default")]
+    project: String,
+
+    /// What to create in the catalog where it does not exist yet
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        value_name = "WHAT",
+        default_value = "applications,versions,environments"
+    )]
+    create_missing: Vec<Part>,
+
+    /// Create nothing: a line that names something unknown is refused
+    #[arg(long, conflicts_with = "create_missing")]
+    no_create_missing: bool,
+
+    /// The kind of the applications created
+    #[arg(long, value_name = "KIND", default_value = "service", value_parser = KINDS)]
+    application_kind: String,
+
+    /// The tier of the environments created
+    #[arg(long, value_name = "TIER", default_value = "development", value_parser = TIERS)]
+    environment_tier: String,
+
+    /// How many lines to commit together, 1 to 1000
+    #[arg(long, value_name = "LINES", default_value_t = 500, value_parser = clap::value_parser!(u16).range(1..=MAX_BATCH_SIZE))]
+    batch_size: u16,
+
+    /// Write all refused lines to this file, one JSON object (line, reason, message) a line
+    #[arg(long, value_name = "FILE")]
+    errors: Option<PathBuf>,
+
+    #[command(flatten)]
+    client: ClientArgs,
+}
+
+/// A part of the catalog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    Applications,
+    Versions,
+    Environments,
+}
+
+const KINDS: [&str; 6] = [
+    "service",
+    "workflow",
+    "function",
+    "prompt",
+    "prompt-asset",
+    "ai-model",
+];
+const TIERS: [&str; 4] = ["development", "testing", "staging", "production"];
+
+impl Deployments {
+    pub(super) async fn run(self, config: &Config) -> Result<ExitCode, Failure> {
+        // Everything that can fail here fails before the server is asked for anything.
+        let (input, bytes) = open(&self.file)?;
+        let errors = match &self.errors {
+            Some(path) => {
+                let file = File::create(path).map_err(file_failure("written", path))?;
+                Some(BufWriter::new(file))
+            }
+            None => None,
+        };
+        let client = self.client.connect(config).await?;
+
+        let began = Instant::now();
+        let pieces = pieces::read_ahead(input, self.batch_size)?;
+        let progress = Progress::new(bytes);
+        let session = Session::new(
+            &client,
+            self.header(),
+            pieces,
+            Outcome::new(errors),
+            progress,
+        );
+        let (outcome, result) = session.run().await;
+
+        outcome.tell(io::stdout().lock(), began.elapsed())?;
+        result?;
+        Ok(match outcome.refused {
+            0 => ExitCode::SUCCESS,
+            _ => ExitCode::from(SOME_REFUSED),
+        })
+    }
+
+    fn header(&self) -> ImportHeader {
+        let creates = |part| !self.no_create_missing && self.create_missing.contains(&part);
+        ImportHeader {
+            project: self.project.clone(),
+            create_missing: Some(CreateMissing {
+                applications: creates(Part::Applications),
+                versions: creates(Part::Versions),
+                environments: creates(Part::Environments),
+                application_kind: application_kind(&self.application_kind).into(),
+                environment_tier: environment_tier(&self.environment_tier).into(),
+            }),
+        }
+    }
+}
+
+/// Opens the input, and says how many bytes it has where that is known.
+fn open(path: &Path) -> Result<(Box<dyn Read + Send>, Option<u64>), Failure> {
+    if path == Path::new(STANDARD_STREAM) {
+        return Ok((Box::new(io::stdin()), None));
+    }
+    let file = File::open(path).map_err(file_failure("read", path))?;
+    let metadata = file.metadata().map_err(file_failure("read", path))?;
+    let bytes = metadata.is_file().then_some(metadata.len());
+    Ok((Box::new(BufReader::new(file)), bytes))
+}
+
+fn application_kind(name: &str) -> ApplicationKind {
+    ApplicationKind::from_str_name(&wire_name("APPLICATION_KIND_", name)).unwrap_or_default()
+}
+
+fn environment_tier(name: &str) -> EnvironmentTier {
+    EnvironmentTier::from_str_name(&wire_name("ENVIRONMENT_TIER_", name)).unwrap_or_default()
+}
+
+fn wire_name(prefix: &str, name: &str) -> String {
+    format!("{prefix}{}", name.replace('-', "_").to_ascii_uppercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        deployments: Deployments,
+    }
+
+    fn header(arguments: &[&str]) -> ImportHeader {
+        let words = ["import", "file"].iter().chain(arguments);
+        Line::try_parse_from(words).unwrap().deployments.header()
+    }
+
+    #[test]
+    fn every_kind_and_tier_offered_is_one_of_the_contract() {
+        for kind in KINDS {
+            assert_ne!(
+                application_kind(kind),
+                ApplicationKind::Unspecified,
+                "{kind}"
+            );
+        }
+        for tier in TIERS {
+            assert_ne!(
+                environment_tier(tier),
+                EnvironmentTier::Unspecified,
+                "{tier}"
+            );
+        }
+    }
+
+    #[test]
+    fn everything_missing_is_created_unless_said_otherwise() {
+        let all = header(&[]);
+        assert_eq!(all.project, "default");
+        let create = all.create_missing.unwrap();
+        assert!(create.applications && create.versions && create.environments);
+        assert_eq!(create.application_kind(), ApplicationKind::Service);
+
+        let create = header(&["--create-missing", "versions,applications"]);
+        let create = create.create_missing.unwrap();
+        assert!(create.applications && create.versions && !create.environments);
+
+        let create = header(&["--no-create-missing"]).create_missing.unwrap();
+        assert!(!create.applications && !create.versions && !create.environments);
+    }
+
+    #[test]
+    fn batches_have_a_bound() {
+        for size in ["0", "1001", "-1", "x"] {
+            assert!(Line::try_parse_from(["import", "file", "--batch-size", size]).is_err());
+        }
+    }
+}

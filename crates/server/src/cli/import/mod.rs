@@ -1,0 +1,36 @@
+//! `slipway import`: what other tools know becomes records.
+
+mod deployments;
+mod outcome;
+mod pieces;
+mod progress;
+mod session;
+mod window;
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use super::Failure;
+use crate::config::Config;
+
+/// The arguments of `slipway import`.
+#[derive(Debug, Args)]
+pub(super) struct Import {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Report the deployments in a file, as many as there are
+    Deployments(deployments::Deployments),
+}
+
+impl Import {
+    pub(super) async fn run(self, config: &Config) -> Result<ExitCode, Failure> {
+        match self.what {
+            What::Deployments(deployments) => deployments.run(config).await,
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! A request of each method that would succeed if the caller may call it, and that can be sent again and again.
+
+use serde_json::{Value, json};
+use slipway_api::catalog::v1::CreateEnvironmentRequest;
+use slipway_api::identity::v1::{Role, SetMembershipRequest};
+use slipway_tests::contract::Method;
+use slipway_tests::world::{Project, report, token, unique, user};
+use slipway_tests::{Client, Granted};
+
+/// What a request is about: a project that has the application `app` with the version `1`, deployed in the environment
+/// `prod`, another environment `dev`, and a member.
+#[derive(Debug, Clone)]
+pub(super) struct Target {
+    pub(super) project: Project,
+    /// The principal of methods that are about one.
+    pub(super) principal_id: String,
+}
+
+impl Target {
+    /// The same project, with `caller` as the principal where it is the caller's own.
+    pub(super) fn seen_by(&self, caller: &Client, own: bool) -> Self {
+        let principal_id = if own {
+            caller.principal_id.clone()
+        } else {
+            self.principal_id.clone()
+        };
+        Self {
+            principal_id,
+            ..self.clone()
+        }
+    }
+}
+
+/// The messages of one call. What a call would use up is made for it by the administrator.
+pub(super) async fn for_method(method: &Method, target: &Target, caller: &Client) -> Vec<Value> {
+    let (service, name) = method.path.split_once('/').unwrap();
+    let project = target.project.slug.as_str();
+    let message = match service {
+        "slipway.identity.v1.IdentityService" => identity(name, target, caller).await,
+        "slipway.catalog.v1.EnvironmentService" => environments(name, target).await,
+        "slipway.catalog.v1.ApplicationService" => applications(name, target).await,
+        "slipway.ledger.v1.LedgerService" if name == "ImportDeployments" => {
+            let line = json!({"line": "1", "report": {
+                "application": "app", "version": "1", "environment": "prod", "deployed_time": "2024-01-01T00:00:00Z",
+            }});
+            return vec![
+                json!({"header": {"project": project}}),
+                json!({"batch": {"lines": [line]}}),
+            ];
+        }
+        "slipway.ledger.v1.LedgerService" => ledger(name, target).await,
+        "slipway.audit.v1.AuditService" => Some(match name {
+            "ListAuditEvents" | "ExportAuditEvents" => json!({"filter": {"project": project}}),
+            _ => json!({"project": project}),
+        }),
+        _ => None,
+    };
+    vec![message.unwrap_or_else(|| panic!("there is no request for {}", method.path))]
+}
+
+async fn identity(name: &str, target: &Target, caller: &Client) -> Option<Value> {
+    let (project, id) = (target.project.slug.as_str(), target.principal_id.as_str());
+    let admin = &target.project.admin;
+    let is_admin = caller.principal_id == admin.principal_id;
+    Some(match name {
+        "WhoAmI" | "ListProjects" | "ListPrincipals" => json!({}),
+        "CreateProject" => json!({"slug": format!("walk-{}", unique())}),
+        "UpdateProject" => {
+            json!({"project": project, "display_name": "Walked", "update_mask": "displayName"})
+        }
+        // The administrator succeeds, and must not take the project away.
+        "ArchiveProject" if is_admin => {
+            json!({"project": Project::create(admin).await.slug})
+        }
+        "GetProject" | "ListMembers" | "ArchiveProject" => json!({"project": project}),
+        "CreatePrincipal" => json!({"kind": "PRINCIPAL_KIND_USER", "display_name": "Walker"}),
+        "GetPrincipal" | "ListTokens" => json!({"principal_id": id}),
+        "DisablePrincipal" => {
+            let spare = user(admin, "spare").await.principal_id;
+            json!({"principal_id": spare, "reason": "walked over"})
+        }
+        "SetMembership" => {
+            let spare = user(admin, "spare").await.principal_id;
+            json!({"project": project, "principal_id": spare, "roles": ["ROLE_VIEWER"]})
+        }
+        "RemoveMember" => {
+            let spare = user(admin, "spare").await.principal_id;
+            admin
+                .identity()
+                .set_membership(SetMembershipRequest {
+                    project: project.to_owned(),
+                    principal_id: spare.clone(),
+                    roles: vec![Role::Viewer.into()],
+                    ..Default::default()
+                })
+                .await
+                .granted();
+            json!({"project": project, "principal_id": spare})
+        }
+        "CreateToken" => json!({"principal_id": id, "name": "walk", "ttl": "60s"}),
+        "RevokeToken" => {
+            let spare = token(admin, id, None).await.token.unwrap().token_id;
+            json!({"token_id": spare})
+        }
+        _ => return None,
+    })
+}
+
+async fn environments(name: &str, target: &Target) -> Option<Value> {
+    let project = target.project.slug.as_str();
+    let fresh = format!("walk-{}", unique());
+    Some(match name {
+        "CreateEnvironment" => json!({"project": project, "slug": fresh}),
+        "GetEnvironment" => json!({"project": project, "environment": "prod"}),
+        "ListEnvironments" => json!({"project": project}),
+        "UpdateEnvironment" => json!({
+            "project": project, "environment": "dev", "position": 3, "update_mask": "position",
+        }),
+        "ArchiveEnvironment" => {
+            target
+                .project
+                .admin
+                .environments()
+                .create_environment(CreateEnvironmentRequest {
+                    project: project.to_owned(),
+                    slug: fresh.clone(),
+                    ..Default::default()
+                })
+                .await
+                .granted();
+            json!({"project": project, "environment": fresh})
+        }
+        _ => return None,
+    })
+}
+
+async fn applications(name: &str, target: &Target) -> Option<Value> {
+    let project = target.project.slug.as_str();
+    let fresh = format!("walk-{}", unique());
+    Some(match name {
+        "CreateApplication" => json!({"project": project, "key": fresh}),
+        "GetApplication" | "ListVersions" => json!({"project": project, "application": "app"}),
+        "ListApplications" => json!({"project": project}),
+        "UpdateApplication" => json!({
+            "project": project, "application": "app", "description": "walked", "update_mask": "description",
+        }),
+        "ArchiveApplication" => {
+            target.project.application(&fresh).await;
+            json!({"project": project, "application": fresh})
+        }
+        "CreateVersion" => json!({"project": project, "application": "app", "identifier": fresh}),
+        "GetVersion" => json!({"project": project, "application": "app", "version": "1"}),
+        "DeprecateVersion" => {
+            target.project.version("app", &fresh).await;
+            json!({"project": project, "application": "app", "version": fresh, "reason": "walked over"})
+        }
+        _ => return None,
+    })
+}
+
+async fn ledger(name: &str, target: &Target) -> Option<Value> {
+    let project = target.project.slug.as_str();
+    Some(match name {
+        "RecordDeployment" => json!({"project": project, "report": {
+            "application": "app", "version": "1", "environment": "prod", "external_id": format!("walk-{}", unique()),
+        }}),
+        "GetDeploymentRecord" | "RetractDeploymentRecord" => {
+            let report = report("app", "1", "dev");
+            let record = target.project.record(report).await.record_id;
+            if name == "GetDeploymentRecord" {
+                json!({"project": project, "record_id": record})
+            } else {
+                json!({"project": project, "record_id": record, "reason": "walked over"})
+            }
+        }
+        "ListDeploymentRecords" | "ListCurrentState" | "WatchCurrentState" | "GetStatistics" => {
+            json!({"project": project})
+        }
+        "GetCurrentState" | "ResolveVersion" => {
+            json!({"project": project, "application": "app", "environment": "prod"})
+        }
+        "CompareEnvironments" => {
+            json!({"project": project, "left_environment": "prod", "right_environment": "dev"})
+        }
+        _ => return None,
+    })
+}

@@ -1,0 +1,128 @@
+//! The cases, on each database, and after them the check that every method was seen to succeed and to refuse.
+//!
+//! A main of our own, because that check comes last and needs what all cases saw. A part of the cases can be chosen as
+//! usual (`cargo test -p slipway-tests -- sqlite::ledger`); the check is left out then.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "all of this is test code"
+)]
+
+mod access;
+mod audit;
+mod bad_input;
+mod case;
+mod catalog;
+mod corpus;
+mod crash;
+mod current;
+mod generated;
+mod identity;
+mod import;
+mod ledger;
+mod process;
+mod requests;
+mod scenarios;
+
+use std::process::ExitCode;
+use std::sync::LazyLock;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use slipway_tests::{Backend, World, coverage, server};
+use tokio::runtime::Runtime;
+
+use case::Case;
+
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+
+/// All cases, by topic.
+const TOPICS: &[&[Case]] = &[
+    scenarios::CASES,
+    identity::principals::CASES,
+    identity::tokens::CASES,
+    identity::projects::CASES,
+    catalog::environments::CASES,
+    catalog::applications::CASES,
+    catalog::versions::CASES,
+    ledger::records::CASES,
+    ledger::state::CASES,
+    ledger::history::CASES,
+    import::CASES,
+    current::CASES,
+    requests::ids::CASES,
+    requests::checks::CASES,
+    requests::pages::CASES,
+    audit::trail::CASES,
+    audit::proof::CASES,
+    process::CASES,
+    bad_input::CASES,
+    access::CASES,
+    corpus::CASES,
+    generated::CASES,
+    crash::CASES,
+];
+
+fn main() -> ExitCode {
+    server::use_binary(env!("CARGO_BIN_EXE_slipway-tested"));
+    let arguments = Arguments::from_args();
+    let conclusion = libtest_mimic::run(&arguments, trials(arguments.list));
+    let everything_ran = conclusion.num_filtered_out == 0
+        && conclusion.num_ignored == 0
+        && !conclusion.has_failed()
+        && !arguments.list;
+    RUNTIME.block_on(World::end_shared());
+    if arguments.list {
+        return ExitCode::SUCCESS;
+    }
+    write_table();
+    if conclusion.has_failed() {
+        return ExitCode::FAILURE;
+    }
+    if !everything_ran {
+        println!("coverage of methods: not checked, since not all cases ran");
+        return ExitCode::SUCCESS;
+    }
+    match coverage::check() {
+        Ok(summary) => {
+            println!("coverage of methods: {summary}");
+            ExitCode::SUCCESS
+        }
+        Err(problems) => {
+            eprintln!("coverage of methods: FAILED\n{problems}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn trials(only_listed: bool) -> Vec<Trial> {
+    let mut trials = Vec::new();
+    for backend in Backend::ALL {
+        if !only_listed && !RUNTIME.block_on(backend.is_here()) {
+            continue;
+        }
+        for case in TOPICS.iter().copied().flatten() {
+            trials.push(Trial::test(
+                format!("{backend}::{}", case.name()),
+                move || RUNTIME.block_on(case.run(backend)).map_err(Failed::from),
+            ));
+        }
+    }
+    trials
+}
+
+/// Leaves what was seen of each method beside the binaries, for people.
+fn write_table() {
+    let directory = std::env::current_exe()
+        .ok()
+        .and_then(|path| Some(path.parent()?.parent()?.join("coverage-rpc")));
+    if let Some(directory) = directory
+        && std::fs::create_dir_all(&directory).is_ok()
+    {
+        drop(std::fs::write(
+            directory.join("methods.txt"),
+            coverage::table(),
+        ));
+    }
+}
