@@ -8,6 +8,5 @@ JOIN current_state c ON c.project_id = j.id AND c.application_key = 'app-' || :a
 JOIN application a ON a.id = c.application_id
 JOIN environment e ON e.id = c.environment_id
 JOIN version v ON v.id = c.version_id
-JOIN deployment_record r ON r.sequence = c.record_sequence
-LEFT JOIN person p ON p.id = r.deployed_by_id
+LEFT JOIN person p ON p.id = c.deployed_by_id
 WHERE j.slug = 'default' AND c.kind = 'DEPLOYED';

@@ -18,13 +18,13 @@ WITH line AS (
   RETURNING *
 )
 INSERT INTO current_state (environment_id, application_id, project_id, application_key, environment_slug,
-  record_sequence, kind, deployed_at, version_id, record_id)
+  record_sequence, kind, deployed_at, version_id, record_id, deployed_by_id)
 SELECT DISTINCT ON (r.environment_id, r.application_id) r.environment_id, r.application_id, r.project_id, a.key, e.slug,
-  r.sequence, r.kind, r.deployed_at, r.version_id, r.id
+  r.sequence, r.kind, r.deployed_at, r.version_id, r.id, r.deployed_by_id
 FROM record r JOIN application a ON a.id = r.application_id JOIN environment e ON e.id = r.environment_id
 ORDER BY r.environment_id, r.application_id, r.deployed_at DESC, r.sequence DESC
 ON CONFLICT (environment_id, application_id) DO UPDATE SET record_sequence = excluded.record_sequence,
   kind = excluded.kind, deployed_at = excluded.deployed_at, version_id = excluded.version_id,
-  record_id = excluded.record_id
+  record_id = excluded.record_id, deployed_by_id = excluded.deployed_by_id
 WHERE current_state.record_sequence IS NULL
   OR (excluded.deployed_at, excluded.record_sequence) > (current_state.deployed_at, current_state.record_sequence)

@@ -11,11 +11,12 @@ WHERE j.slug = 'default' AND j.archived_at IS NULL
 ON CONFLICT DO NOTHING;
 
 INSERT INTO current_state (environment_id, application_id, project_id, application_key, environment_slug,
-  record_sequence, kind, deployed_at, version_id, record_id)
-SELECT environment_id, application_id, project_id, ?1, ?3, sequence, kind, deployed_at, version_id, id
+  record_sequence, kind, deployed_at, version_id, record_id, deployed_by_id)
+SELECT environment_id, application_id, project_id, ?1, ?3, sequence, kind, deployed_at, version_id, id,
+  deployed_by_id
 FROM deployment_record WHERE sequence = last_insert_rowid()
 ON CONFLICT (environment_id, application_id) DO UPDATE SET record_sequence = excluded.record_sequence,
   kind = excluded.kind, deployed_at = excluded.deployed_at, version_id = excluded.version_id,
-  record_id = excluded.record_id
+  record_id = excluded.record_id, deployed_by_id = excluded.deployed_by_id
 WHERE current_state.record_sequence IS NULL
   OR (excluded.deployed_at, excluded.record_sequence) > (current_state.deployed_at, current_state.record_sequence);

@@ -17,15 +17,15 @@ WITH target AS (
   SELECT gen_random_uuid(), project_id, application_id, version_id, environment_id, 'DEPLOYED', now, now, now,
     :reporter::uuid, :reporter::uuid, '', '{}' FROM target
   ON CONFLICT DO NOTHING
-  RETURNING id, sequence, project_id, deployed_at
+  RETURNING id, sequence, project_id, deployed_at, deployed_by_id
 ), state AS (
   INSERT INTO current_state (environment_id, application_id, project_id, application_key, environment_slug,
-    record_sequence, kind, deployed_at, version_id, record_id)
+    record_sequence, kind, deployed_at, version_id, record_id, deployed_by_id)
   SELECT t.environment_id, t.application_id, t.project_id, t.key, t.slug, r.sequence, 'DEPLOYED', r.deployed_at,
-    t.version_id, r.id FROM target t, record r
+    t.version_id, r.id, r.deployed_by_id FROM target t, record r
   ON CONFLICT (environment_id, application_id) DO UPDATE SET record_sequence = excluded.record_sequence,
     kind = excluded.kind, deployed_at = excluded.deployed_at, version_id = excluded.version_id,
-    record_id = excluded.record_id
+    record_id = excluded.record_id, deployed_by_id = excluded.deployed_by_id
   WHERE current_state.record_sequence IS NULL
     OR (excluded.deployed_at, excluded.record_sequence) > (current_state.deployed_at, current_state.record_sequence)
 )

@@ -125,9 +125,9 @@ pub(crate) fn insert_records(numbers: &str, columns: [String; 7]) -> String {
 /// The statement that makes the current state what follows from all records.
 pub(crate) fn current_state() -> String {
     "INSERT INTO current_state (environment_id, application_id, project_id, application_key, environment_slug, \
-     record_sequence, kind, deployed_at, version_id, record_id) \
+     record_sequence, kind, deployed_at, version_id, record_id, deployed_by_id) \
      SELECT d.environment_id, d.application_id, d.project_id, a.key, e.slug, d.sequence, d.kind, d.deployed_at, \
-     d.version_id, d.id FROM (SELECT *, row_number() OVER (PARTITION BY environment_id, application_id \
+     d.version_id, d.id, d.deployed_by_id FROM (SELECT *, row_number() OVER (PARTITION BY environment_id, application_id \
      ORDER BY deployed_at DESC, sequence DESC) AS place FROM deployment_record) d \
      JOIN application a ON a.id = d.application_id JOIN environment e ON e.id = d.environment_id WHERE d.place = 1"
         .to_owned()

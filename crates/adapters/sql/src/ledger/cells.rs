@@ -135,7 +135,7 @@ fn cells_query(
 ) -> (String, Values) {
     let mut values = Values::default();
     let project = values.bind(project.uuid());
-    let mut conditions = vec![format!("c.project_id = {project} AND {NAMES_FIT}")];
+    let mut conditions = vec![NAMES_FIT.to_owned()];
     // Each selects by an index that has its order: (environment_id, application_key), or (project_id, application_key,
     // environment_slug).
     let mut order = "{}.application_key, {}.environment_slug";
@@ -149,11 +149,16 @@ fn cells_query(
         if filter.application.is_some() {
             conditions.push(format!("c.environment_slug = {environment}"));
         } else {
+            // It is in the project. Said twice, SQLite would rather go through all cells of the project, whose index has
+            // every column that the past asks for.
             conditions.push(format!(
                 "c.environment_id = (SELECT id FROM environment WHERE project_id = {project} AND slug = {environment})"
             ));
             order = "{}.application_key";
         }
+    }
+    if filter.environment.is_none() || filter.application.is_some() {
+        conditions.push(format!("c.project_id = {project}"));
     }
     if let Some(place) = after {
         let application = values.bind(place.application.as_str());
