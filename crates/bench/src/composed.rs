@@ -147,8 +147,8 @@ impl Composed {
                 project: project.id,
             });
         } else {
-            Api::new(Arc::clone(&context), &process, &self.config.limits)
-                .add_services(&mut routes, &self.config.limits);
+            routes = Api::new(Arc::clone(&context), &process, &self.config.limits)
+                .services(&self.config.limits);
         }
         let services = Services {
             routes,
