@@ -355,10 +355,22 @@ pub enum Inserted {
         sequence: i64,
     },
     /// A record with its natural key was there already, retracted or not.
-    Present {
-        /// The record that is there.
-        id: RecordId,
-    },
+    Present(Known),
+}
+
+/// A record that was there already, as far as it tells whether it is the one reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known {
+    /// The record.
+    pub id: RecordId,
+    /// Its application.
+    pub application: ApplicationId,
+    /// Its version.
+    pub version: VersionId,
+    /// Its environment.
+    pub environment: EnvironmentId,
+    /// What it says happened.
+    pub kind: RecordKind,
 }
 
 /// A record that was added, and the cell it stands in.
@@ -398,7 +410,7 @@ pub trait RecordRepository: Send {
     async fn present(
         &mut self,
         records: &[NaturalKey<'_>],
-    ) -> Result<Vec<Option<RecordId>>, StoreError>;
+    ) -> Result<Vec<Option<Known>>, StoreError>;
 
     /// Adds records, and says for each, in their order, what became of it. An adapter MUST NOT fail where a natural key
     /// is present already, be it in the database or earlier in the same call.

@@ -192,6 +192,12 @@ impl Session {
     /// A refusal in the form that callers get. It is written into the audit trail first; where that fails, the caller
     /// is refused all the same.
     pub(super) async fn refused(&self, refusal: Refusal) -> Status {
+        self.note(&refusal).await;
+        refusal.into_status(&self.correlation_id)
+    }
+
+    /// Writes a refusal into the audit trail, if it was decided; equal ones are counted.
+    pub(super) async fn note(&self, refusal: &Refusal) {
         if refusal.is_decision() {
             let project = self.project.parse::<Slug>().ok();
             let noted = audit::Refusal {
@@ -214,7 +220,6 @@ impl Session {
                 );
             }
         }
-        refusal.into_status(&self.correlation_id)
     }
 }
 

@@ -338,6 +338,12 @@ impl From<LedgerError> for Refusal {
                 version,
             } => unfit(ErrorReason::VersionDeprecated)
                 .about("version", format!("{application} {version}")),
+            LedgerError::ExternalIdReused { external_id, id } => {
+                Self::new(Code::AlreadyExists, ErrorReason::ExternalIdReused, message)
+                    .field("report.external_id")
+                    .with("external_id", external_id.to_string())
+                    .about("deployment_record", id)
+            }
             LedgerError::InFuture(_) => Self::new(
                 Code::InvalidArgument,
                 ErrorReason::DeploymentTimeInFuture,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use slipway_api::catalog::v1::{ApplicationKind, DeprecateVersionRequest};
+use slipway_api::catalog::v1::{ApplicationKind, DeprecateVersionRequest, GetVersionRequest};
 use slipway_api::errors::v1::ErrorReason;
 use slipway_api::identity::v1::Role;
 use slipway_api::ledger::v1::{
@@ -315,11 +315,29 @@ async fn an_external_id_names_one_deployment_of_one_reporter(backend: Backend) {
     let again = project
         .admin
         .ledger()
-        .record_deployment(project.recording(bearing("2")))
+        .record_deployment(project.recording(bearing("1")))
         .await
         .granted();
     assert!(again.already_present);
     assert_eq!(again.record.unwrap(), record);
+    // What is refused creates nothing.
+    project
+        .admin
+        .ledger()
+        .record_deployment(project.recording(bearing("2")))
+        .await
+        .refused(Code::AlreadyExists, ErrorReason::ExternalIdReused);
+    project
+        .admin
+        .applications()
+        .get_version(GetVersionRequest {
+            project: project.slug.clone(),
+            application: "portal".to_owned(),
+            version: "2".to_owned(),
+            include_content: false,
+        })
+        .await
+        .refused(Code::NotFound, ErrorReason::VersionNotFound);
 
     // Another reporter has ids of its own.
     let developer = project.member(Role::Developer).await;
