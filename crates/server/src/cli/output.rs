@@ -25,6 +25,20 @@ pub(super) fn file_failure(
     move |source| FileFailure { path, done, source }
 }
 
+/// A file that would be overwritten.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` exists; name another file, or replace it with --force")]
+pub(super) struct Exists(PathBuf);
+
+/// Fails where the file exists, unless it may be replaced.
+pub(super) fn refuse_existing(path: &Path, replace: bool) -> Result<(), Exists> {
+    // A device or a pipe is written to, not replaced.
+    if !replace && path.is_file() {
+        return Err(Exists(path.to_owned()));
+    }
+    Ok(())
+}
+
 /// Opens the file, which is emptied, or standard output for `-`.
 pub(super) fn open(path: &Path) -> Result<Box<dyn Write + Send>, FileFailure> {
     if path == Path::new(STANDARD_STREAM) {
@@ -32,6 +46,13 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn Write + Send>, FileFailure> {
     }
     let file = File::create(path).map_err(file_failure("written", path))?;
     Ok(Box::new(BufWriter::new(file)))
+}
+
+/// Whether a failure is that nobody reads what is written any more, as with `slipway … | head`.
+pub(super) fn is_broken_pipe(failure: &(dyn std::error::Error + 'static)) -> bool {
+    failure.downcast_ref::<FileFailure>().is_some_and(|file| {
+        file.path == Path::new(STANDARD_STREAM) && file.source.kind() == io::ErrorKind::BrokenPipe
+    })
 }
 
 /// Text from elsewhere on one line of a terminal: what could move the cursor or change colours is replaced.

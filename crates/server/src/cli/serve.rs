@@ -1,5 +1,7 @@
 //! `slipway serve`.
 
+use std::io::{self, Write};
+
 use clap::Args;
 use slipway_application::bootstrap::bootstrap;
 
@@ -50,12 +52,7 @@ impl Serve {
             probes: vec![Box::new(DatabaseProbe(context.clone()))],
         };
 
-        let address = listening.address()?;
-        tracing::info!(%address, tls = config.server.tls.is_some(), "gRPC is served");
-        if let Some(address) = listening.operations_address() {
-            tracing::info!(address = %address?, "/metrics, /healthz and /readyz are served");
-        }
-        print!("{}", welcome(config, address));
+        announce(config, &listening)?;
         let tasks = Tasks::start(context, &process);
         let served = listening
             .serve(config, &process, services, signals.first())
@@ -64,4 +61,19 @@ impl Serve {
         tasks.finish().await;
         Ok(served?)
     }
+}
+
+/// Says where the server answers. Everything that could keep it from that is behind it.
+fn announce(config: &Config, listening: &Listening) -> Result<(), Failure> {
+    let address = listening.address()?;
+    tracing::info!(%address, tls = config.server.tls.is_some(), "gRPC is served");
+    if let Some(address) = listening.operations_address() {
+        tracing::info!(address = %address?, "/metrics, /healthz and /readyz are served");
+    }
+    // A server runs on where nobody reads what it prints.
+    let mut out = io::stdout();
+    let _ = out
+        .write_all(welcome(config, address).as_bytes())
+        .and_then(|()| out.flush());
+    Ok(())
 }
