@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use slipway_application::Context;
 use slipway_files::Directory;
-use slipway_sql::{Options, SqlStore};
+use slipway_sql::{Options, Presence, SqlStore};
 use tokio::net::TcpStream;
 
 use crate::cli::Failure;
@@ -110,6 +110,18 @@ impl Probe for DatabaseProbe {
     async fn probe(&self) -> Result<(), String> {
         self.0.store.ping().await.map_err(|error| error.to_string())
     }
+}
+
+/// Tells other servers on the same database that this one is there. Without `cluster = true` it must be alone: servers
+/// that don't know of each other may keep contents where the others can't find them.
+pub async fn mark_presence(config: &Config) -> Result<Presence, Failure> {
+    let options = options(config, &config.database_url()?);
+    let presence = Presence::mark(&options, config.cluster).await?;
+    presence.ok_or_else(|| {
+        "another server runs on this database, and one of the two does not know that it is one of several; set \
+         cluster = true on all of them, with an objects.directory that all of them see and objects.shared = true"
+            .into()
+    })
 }
 
 /// Where the administrator's first token lies.

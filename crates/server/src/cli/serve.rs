@@ -22,7 +22,8 @@ Examples:
   slipway serve                                           Serve on embedded defaults
   SLIPWAY__DATABASE__URL=env:DB_URL slipway serve         Serve on the database whose address $DB_URL holds
 
-The schema is brought up to date first. One server runs on a SQLite file; any number share a PostgreSQL database.
+The schema is brought up to date first. One server runs on a SQLite file; with cluster = true
+any number share a PostgreSQL database.
 The first SIGINT or SIGTERM drains: health says NOT_SERVING, calls in flight end (at most server.drain_timeout).
 The second one stops at once.")]
 pub(super) struct Serve {}
@@ -37,6 +38,7 @@ impl Serve {
         for migration in wiring::migrate(config).await? {
             tracing::info!(migration, "the schema was brought up to date");
         }
+        let _presence = wiring::mark_presence(config).await?;
         let context = wiring::context(config, &process).await?;
         let token_file = wiring::token_file(config);
         bootstrap(&context, |secret| {
