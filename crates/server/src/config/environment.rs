@@ -47,6 +47,9 @@ fn setting(words: &str) -> Option<String> {
 }
 
 fn is_setting(key: &str) -> bool {
+    if key.split('.').any(str::is_empty) {
+        return false;
+    }
     // No setting takes an empty list: what is wrong with it says whether there is such a setting.
     let nothing: [u8; 0] = [];
     let Err(error) = Figment::from((key, nothing)).extract::<Config>() else {
@@ -100,6 +103,7 @@ mod tests {
             "SLIPWAY_DATABASE",
             "SLIPWAY__SERVER__LISTEN",
             "SLIPWAY_",
+            "SLIPWAY_SERVER_",
             "PATH",
         ] {
             assert_eq!(problem(name), None, "{name}");
