@@ -58,14 +58,14 @@ async fn the_first_start_is_audited_without_names_and_secrets() {
     }
 }
 
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 async fn issued(context: &Context) -> TokenSecret {
     let mut kept = None;
-    issue_administrator_token(context, |secret| {
+    let keep = |secret: &TokenSecret| {
         kept = Some(secret.clone());
         Ok(())
-    })
-    .await
-    .unwrap();
+    };
+    issue_administrator_token(context, keep).await.unwrap();
     kept.unwrap()
 }
 
