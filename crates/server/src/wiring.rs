@@ -1,5 +1,6 @@
 //! Which adapter stands behind which port, as the configuration says.
 
+use std::error::Error;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -159,14 +160,12 @@ fn keep_private(path: &Path, secret: &str, replace: bool) -> io::Result<()> {
         fs::File::open(folder)?.sync_all()
     };
     keep().map_err(|error: io::Error| {
-        let words = format!("`{}` can't be written: {}", path.display(), plain(&error));
+        // The system's own words: what is around them names a temporary file.
+        let cause = error.source().map(ToString::to_string);
+        let cause = cause.unwrap_or_else(|| error.to_string());
+        let words = format!("`{}` can't be written: {cause}", path.display());
         io::Error::new(error.kind(), words)
     })
-}
-
-/// What the operating system said, without the temporary file that it may name.
-fn plain(error: &io::Error) -> String {
-    io::Error::from(error.kind()).to_string()
 }
 
 /// Opens, or makes for this user only.
@@ -314,7 +313,9 @@ mod tests {
         assert_eq!(again.kind(), io::ErrorKind::AlreadyExists);
         let nowhere = write_private(Path::new("no/such/folder/token"), "x").unwrap_err();
         assert!(
-            nowhere.to_string().contains("`no/such/folder/token`"),
+            nowhere
+                .to_string()
+                .starts_with("`no/such/folder/token` can't be written: No such file"),
             "{nowhere}"
         );
     }
