@@ -134,22 +134,23 @@ impl Composed {
                 Arc::clone(&context.secrets),
             ));
         }
-        let mut routes = RoutesBuilder::default();
-        if variant == Variant::Unguarded {
+        let routes = if variant == Variant::Unguarded {
             let slug: Slug = PROJECT.parse()?;
             let project = context
                 .reader()
                 .project(&slug)
                 .await?
                 .ok_or("the first project is missing")?;
+            let mut routes = RoutesBuilder::default();
             routes.add_service(Unguarded {
                 context: Arc::clone(&context),
                 project: project.id,
             });
+            routes
         } else {
-            routes = Api::new(Arc::clone(&context), &process, &self.config.limits)
-                .services(&self.config.limits);
-        }
+            Api::new(Arc::clone(&context), &process, &self.config.limits)
+                .services(&self.config.limits)
+        };
         let services = Services {
             routes,
             descriptor_sets: vec![slipway_api::FILE_DESCRIPTOR_SET],

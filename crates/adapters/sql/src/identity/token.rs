@@ -154,10 +154,12 @@ pub(super) async fn bearer(
         token: Row,
         #[sea_orm(nested)]
         principal: principal::Row,
+        owner_disabled_at: Option<i64>,
     }
     let sql = format!(
-        "SELECT {COLUMNS}, {} FROM token t JOIN principal p ON p.id = t.principal_id \
-         JOIN person n ON n.id = p.id WHERE t.id = $1",
+        "SELECT {COLUMNS}, {}, o.disabled_at AS owner_disabled_at FROM token t \
+         JOIN principal p ON p.id = t.principal_id JOIN person n ON n.id = p.id \
+         LEFT JOIN principal o ON o.id = p.owner_id WHERE t.id = $1",
         principal::COLUMNS
     );
     let Some(both) = connection.one::<Both>(sql, [id.uuid().into()]).await? else {
@@ -165,6 +167,7 @@ pub(super) async fn bearer(
     };
     let token: Token = both.token.try_into()?;
     Ok(Some(Bearer {
+        owner_disabled: both.owner_disabled_at.is_some(),
         principal: both.principal.try_into()?,
         memberships: membership::of_principal(connection, token.principal).await?,
         token,
