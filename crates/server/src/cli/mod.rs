@@ -99,7 +99,7 @@ impl Cli {
 }
 
 /// The failure and its causes, each told once, on one line unless a cause has several.
-fn explain(failure: &dyn std::error::Error) -> String {
+pub(crate) fn explain(failure: &dyn std::error::Error) -> String {
     let mut text = without_source_line(&failure.to_string()).to_owned();
     let mut cause = failure.source();
     while let Some(next) = cause {

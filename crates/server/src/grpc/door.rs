@@ -215,7 +215,7 @@ impl Session {
             if let Err(error) = note_refusal(&self.context, noted).await {
                 tracing::error!(
                     correlation_id = self.correlation_id,
-                    error = &error as &dyn std::error::Error,
+                    error = crate::cli::explain(&error),
                     "a refusal is not in the audit trail yet"
                 );
             }

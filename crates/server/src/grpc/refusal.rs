@@ -16,6 +16,7 @@ use slipway_kernel::revision::EtagMismatch;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
+use crate::cli::explain;
 use crate::transport::ERROR_DOMAIN;
 
 /// How much is said about faulty fields, in bytes. A status travels in headers, of which many clients take 16 KiB, and
@@ -155,7 +156,7 @@ impl Refusal {
         if let Some(fault) = &self.details.fault {
             tracing::error!(
                 correlation_id,
-                fault = &**fault as &dyn std::error::Error,
+                fault = explain(&**fault),
                 "{reason}: {}",
                 self.message
             );

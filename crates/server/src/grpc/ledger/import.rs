@@ -46,7 +46,7 @@ impl Import {
     fn lines(
         &mut self,
         batch: proto::ImportBatch,
-    ) -> Result<(Vec<ImportLine>, Vec<(i64, Refusal)>), Refusal> {
+    ) -> Result<(Vec<ImportLine>, Vec<Faulty>), Refusal> {
         let count = batch.lines.len();
         if !(1..=MAX_LINES).contains(&count) {
             let what = format!("has {count} lines; 1 to {MAX_LINES} are allowed");
@@ -142,6 +142,9 @@ impl Source for Import {
     }
 }
 
+/// A line that was refused, by its number, and why.
+type Faulty = (i64, Refusal);
+
 fn parse_header(message: &proto::ImportHeader) -> Result<Header, Refusal> {
     let mut fields = Fields::within("header");
     let project = fields.required("project", &message.project);
@@ -168,7 +171,7 @@ fn parse(message: proto::DeploymentReport) -> Result<Report, Refusal> {
 /// Says what became of each line.
 fn tell(
     answer: &mut proto::ImportDeploymentsResponse,
-    errors: &mut Vec<(i64, Refusal)>,
+    errors: &mut Vec<Faulty>,
     batch: &ImportBatch,
     outcome: BatchOutcome,
 ) {
