@@ -13,6 +13,7 @@ use slipway_store::StoreError;
 use crate::{
     Options,
     error::{is_busy, row_error, store_error},
+    lanes::Lanes,
 };
 
 /// How long `SQLite` waits for a lock that another process holds (a backup, the command line).
@@ -50,8 +51,8 @@ impl Dialect {
 /// What statements run on.
 #[derive(Debug)]
 pub(crate) enum Connection {
-    /// Any free connection of a pool, each statement for itself.
-    Pool(DatabaseConnection),
+    /// Any free connection of a pool, each statement for itself; reads go by lanes, where there are any.
+    Pool(DatabaseConnection, Option<Lanes>),
     /// One transaction.
     Transaction(DatabaseTransaction),
 }
@@ -64,9 +65,16 @@ impl Connection {
         }
     }
 
+    /// Gives back what reads keep: the pool is about to be closed.
+    pub(crate) fn let_go(&self) {
+        if let Self::Pool(_, Some(lanes)) = self {
+            lanes.close();
+        }
+    }
+
     fn backend(&self) -> DbBackend {
         match self {
-            Self::Pool(pool) => pool.get_database_backend(),
+            Self::Pool(pool, _) => pool.get_database_backend(),
             Self::Transaction(transaction) => transaction.get_database_backend(),
         }
     }
@@ -79,7 +87,7 @@ impl Connection {
     ) -> Result<u64, StoreError> {
         let statement = Statement::from_sql_and_values(self.backend(), sql, values);
         let result = match self {
-            Self::Pool(pool) => pool.execute_raw(statement).await,
+            Self::Pool(pool, _) => pool.execute_raw(statement).await,
             Self::Transaction(transaction) => transaction.execute_raw(statement).await,
         };
         Ok(result.map_err(store_error)?.rows_affected())
@@ -93,7 +101,8 @@ impl Connection {
     ) -> Result<Vec<R>, StoreError> {
         let statement = Statement::from_sql_and_values(self.backend(), sql, values);
         let rows = match self {
-            Self::Pool(pool) => pool.query_all_raw(statement).await,
+            Self::Pool(_, Some(lanes)) => lanes.all(&statement).await,
+            Self::Pool(pool, None) => pool.query_all_raw(statement).await,
             Self::Transaction(transaction) => transaction.query_all_raw(statement).await,
         };
         rows.map_err(store_error)?
@@ -110,7 +119,11 @@ impl Connection {
     ) -> Result<Option<R>, StoreError> {
         let statement = Statement::from_sql_and_values(self.backend(), sql, values);
         let row = match self {
-            Self::Pool(pool) => pool.query_one_raw(statement).await,
+            Self::Pool(_, Some(lanes)) => lanes
+                .all(&statement)
+                .await
+                .map(|rows| rows.into_iter().next()),
+            Self::Pool(pool, None) => pool.query_one_raw(statement).await,
             Self::Transaction(transaction) => transaction.query_one_raw(statement).await,
         };
         row.map_err(store_error)?

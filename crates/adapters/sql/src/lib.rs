@@ -9,6 +9,7 @@ mod catalog;
 mod connection;
 mod error;
 mod identity;
+mod lanes;
 mod ledger;
 mod options;
 mod presence;
@@ -37,6 +38,7 @@ use crate::{
     audit::SharedHorizon,
     connection::{Connection, Dialect},
     error::store_error,
+    lanes::Lanes,
 };
 
 /// A database on `SQLite` or `PostgreSQL`, through pools of connections.
@@ -68,7 +70,11 @@ impl SqlStore {
                 (pool.clone(), pool)
             }
         };
-        let reader = SqlReader::new(Connection::Pool(readers.clone()));
+        let lanes = match dialect {
+            Dialect::Sqlite => None,
+            Dialect::Postgres => Lanes::of(readers.get_postgres_connection_pool()),
+        };
+        let reader = SqlReader::new(Connection::Pool(readers.clone(), lanes));
         Ok(Self {
             dialect,
             writer,
@@ -80,6 +86,7 @@ impl SqlStore {
 
     /// Closes all connections, once they are given back.
     pub async fn close(&self) -> Result<(), StoreError> {
+        self.pool().let_go();
         self.readers.close_by_ref().await.map_err(store_error)?;
         self.writer.close_by_ref().await.map_err(store_error)
     }

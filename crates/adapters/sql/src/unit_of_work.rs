@@ -77,7 +77,7 @@ impl UnitOfWork for SqlUnitOfWork {
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {
         match self.connection {
             Connection::Transaction(transaction) => transaction.commit().await.map_err(store_error),
-            Connection::Pool(_) => Ok(()),
+            Connection::Pool(..) => Ok(()),
         }
     }
 }

@@ -1,0 +1,118 @@
+//! Connections that reads keep for a while, on `PostgreSQL`.
+//!
+//! Whenever the pool gets a connection back it asks the server a question, in a task of its own. That is as much work as
+//! most of our reads are, so reads keep a few connections of the pool instead of giving them back each time.
+
+use std::{
+    fmt,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use sea_orm::{
+    ConnAcquireErr, DbErr, QueryResult, RuntimeErr, Statement,
+    sqlx::{self, AssertSqlSafe, PgPool, Postgres, pool::PoolConnection},
+};
+use sea_query_sqlx::SqlxValues;
+use tokio::{sync::Semaphore, time::timeout};
+
+/// How long a connection is kept before the pool gets it back, and looks whether it is too old.
+const KEPT_FOR: Duration = Duration::from_mins(1);
+
+/// A quarter of a pool's connections, for reads.
+pub(crate) struct Lanes {
+    pool: PgPool,
+    permits: Semaphore,
+    kept: Mutex<Vec<Kept>>,
+    patience: Duration,
+}
+
+struct Kept {
+    connection: PoolConnection<Postgres>,
+    since: Instant,
+}
+
+impl Lanes {
+    /// The lanes of a pool; `None` where it has too few connections for any.
+    pub(crate) fn of(pool: &PgPool) -> Option<Self> {
+        let options = pool.options();
+        let lanes = usize::try_from(options.get_max_connections() / 4).unwrap_or_default();
+        (lanes > 0).then(|| Self {
+            pool: pool.clone(),
+            permits: Semaphore::new(lanes),
+            kept: Mutex::default(),
+            patience: options.get_acquire_timeout(),
+        })
+    }
+
+    /// Takes no more statements, and gives back what it kept.
+    pub(crate) fn close(&self) {
+        self.permits.close();
+        self.kept().clear();
+    }
+
+    /// Runs a statement that only reads, and may be run again: a kept connection can have died meanwhile.
+    pub(crate) async fn all(&self, statement: &Statement) -> Result<Vec<QueryResult>, DbErr> {
+        let _permit = timeout(self.patience, self.permits.acquire())
+            .await
+            .map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))?
+            .map_err(|_| DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))?;
+        if let Some(kept) = self.take() {
+            match self.run(kept, statement).await {
+                Err(error) if !is_answer(&error) => {}
+                result => return result.map_err(failed),
+            }
+        }
+        let connection = self.pool.acquire().await.map_err(failed)?;
+        let since = Instant::now();
+        self.run(Kept { connection, since }, statement)
+            .await
+            .map_err(failed)
+    }
+
+    /// The connection is kept where the server answered. One whose answer nobody waited for goes back to the pool, which
+    /// sets it right.
+    async fn run(
+        &self,
+        mut kept: Kept,
+        statement: &Statement,
+    ) -> Result<Vec<QueryResult>, sqlx::Error> {
+        let values = statement.values.clone().map(|values| values.0);
+        let query = sqlx::query_with(
+            AssertSqlSafe(statement.sql.as_str()),
+            SqlxValues(sea_orm::sea_query::Values(values.unwrap_or_default())),
+        );
+        let rows = query.fetch_all(&mut *kept.connection).await;
+        if rows.as_ref().err().is_none_or(is_answer) && kept.since.elapsed() < KEPT_FOR {
+            self.kept().push(kept);
+        }
+        Ok(rows?.into_iter().map(QueryResult::from).collect())
+    }
+
+    fn take(&self) -> Option<Kept> {
+        self.kept().pop()
+    }
+
+    fn kept(&self) -> std::sync::MutexGuard<'_, Vec<Kept>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether the server said it, so that the connection is good.
+fn is_answer(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Database(_))
+}
+
+fn failed(error: sqlx::Error) -> DbErr {
+    match error {
+        sqlx::Error::PoolTimedOut => DbErr::ConnectionAcquire(ConnAcquireErr::Timeout),
+        sqlx::Error::PoolClosed => DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed),
+        error => DbErr::Query(RuntimeErr::SqlxError(error.into())),
+    }
+}
+
+impl fmt::Debug for Lanes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lanes").finish_non_exhaustive()
+    }
+}
