@@ -126,7 +126,7 @@ fn sqlite_triggers() -> Vec<String> {
         )
     });
     let kept = APPEND_ONLY.into_iter().map(|table| {
-        let checks: String = SAME
+        let checks: Vec<_> = SAME
             .iter()
             .filter(|(of, ..)| *of == table)
             .map(|(_, answer, same)| {
@@ -135,10 +135,13 @@ fn sqlite_triggers() -> Vec<String> {
                 } else {
                     format!("RAISE(ABORT, '{table} is append-only: the row is there already')")
                 };
-                format!("SELECT {raise} WHERE EXISTS (SELECT 1 FROM {table} WHERE {same}); ")
+                format!("SELECT {raise} WHERE EXISTS (SELECT 1 FROM {table} WHERE {same});")
             })
             .collect();
-        format!("CREATE TRIGGER {table}_refuses_REPLACE BEFORE INSERT ON {table} BEGIN {checks}END")
+        format!(
+            "CREATE TRIGGER {table}_refuses_REPLACE BEFORE INSERT ON {table} BEGIN {} END",
+            checks.join(" ")
+        )
     });
     append_only.chain(kept).chain(fixed).collect()
 }

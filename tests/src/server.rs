@@ -97,6 +97,12 @@ impl Server {
                 "8".to_owned(),
             ),
         ]);
+        if backend == Backend::Postgres {
+            // Each may get a replica.
+            for setting in ["SLIPWAY__CLUSTER", "SLIPWAY__OBJECTS__SHARED"] {
+                all.insert(setting.to_owned(), "true".to_owned());
+            }
+        }
         all.extend(
             settings
                 .iter()
@@ -255,6 +261,22 @@ impl Server {
         tokio::time::timeout(Duration::from_mins(10), command.output())
             .await
             .expect("the command ends in time")
+            .unwrap()
+    }
+
+    /// What becomes of another server with the settings of this one, changed as said, that is expected to give up.
+    pub async fn neighbour(&self, settings: &[(&str, &str)]) -> std::process::Output {
+        let serving = AsyncCommand::new(binary())
+            .arg("serve")
+            .current_dir(self.state.path())
+            .envs(&self.settings)
+            .envs(settings.iter().copied())
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output();
+        tokio::time::timeout(Duration::from_mins(1), serving)
+            .await
+            .expect("it gives up in time")
             .unwrap()
     }
 

@@ -23,9 +23,9 @@ pub enum AuthenticationError {
     /// Its time is over.
     #[error("the token has expired; create a new one")]
     Expired,
-    /// Its principal was shut out.
+    /// Its principal was shut out, or the owner of that service account.
     #[error(
-        "the principal that the token belongs to is disabled; ask an administrator of the installation"
+        "the principal that the token belongs to, or its owner, is disabled; ask an administrator of the installation"
     )]
     Disabled,
     /// The database could not be asked.
@@ -43,9 +43,7 @@ pub async fn authenticate(
     let now = context.clock.now();
     let token = &bearer.0.token;
     token.check(secret, now)?;
-    if bearer.0.principal.disabled.is_some() {
-        return Err(AuthenticationError::Disabled);
-    }
+    check_enabled(&bearer.0)?;
     if token
         .last_used_at
         .is_none_or(|last| now.since(last) >= USE_GRANULARITY)
@@ -63,10 +61,15 @@ pub async fn authenticate_again(
 ) -> Result<Arc<(Bearer, Caller)>, AuthenticationError> {
     let bearer = remembered(context, token).await?;
     bearer.0.token.check_time(context.clock.now())?;
-    if bearer.0.principal.disabled.is_some() {
+    check_enabled(&bearer.0)?;
+    Ok(bearer)
+}
+
+fn check_enabled(bearer: &Bearer) -> Result<(), AuthenticationError> {
+    if bearer.principal.disabled.is_some() || bearer.owner_disabled {
         return Err(AuthenticationError::Disabled);
     }
-    Ok(bearer)
+    Ok(())
 }
 
 async fn remembered(

@@ -3,11 +3,13 @@
 mod support;
 
 use slipway_application::{
+    Context,
     bootstrap::{BootstrapError, bootstrap},
     principals::{DisablePrincipal, PrincipalError, disable_principal, list_principals, who_am_i},
     projects::get_project,
-    tokens::issue_administrator_token,
+    tokens::{IssueError, issue_administrator_token},
 };
+use slipway_identity::TokenSecret;
 use slipway_kernel::PageSize;
 use support::{by, caller, empty, first_start, installation, slug};
 
@@ -56,12 +58,31 @@ async fn the_first_start_is_audited_without_names_and_secrets() {
     }
 }
 
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+async fn issued(context: &Context) -> TokenSecret {
+    let mut kept = None;
+    let keep = |secret: &TokenSecret| {
+        kept = Some(secret.clone());
+        Ok(())
+    };
+    issue_administrator_token(context, keep).await.unwrap();
+    kept.unwrap()
+}
+
+#[tokio::test]
+async fn a_token_that_can_not_be_handed_over_is_not_made() {
+    let installation = installation().await;
+    let before = installation.events(None).await.len();
+    let refuse = |_: &TokenSecret| Err(std::io::Error::other("the disk is full"));
+    let failed = issue_administrator_token(&installation.context, refuse).await;
+    assert!(matches!(failed, Err(IssueError::Keep(_))));
+    assert_eq!(installation.events(None).await.len(), before);
+}
+
 #[tokio::test]
 async fn a_lost_token_is_replaced_for_the_same_administrator() {
     let installation = installation().await;
-    let secret = issue_administrator_token(&installation.context)
-        .await
-        .unwrap();
+    let secret = issued(&installation.context).await;
     let admin = caller(&installation.context, &secret).await;
     assert_eq!(admin.principal, installation.admin.principal);
     assert_ne!(admin.token, installation.admin.token);
@@ -76,7 +97,7 @@ async fn a_lost_token_is_replaced_for_the_same_administrator() {
 #[tokio::test]
 async fn on_an_empty_database_a_token_comes_with_a_new_administrator() {
     let (context, _, _directory) = empty().await;
-    let secret = issue_administrator_token(&context).await.unwrap();
+    let secret = issued(&context).await;
     let admin = caller(&context, &secret).await;
     assert!(admin.tenant_admin);
     let all = list_principals(&context, &by(&admin), None, true, None, PageSize::DEFAULT).await;

@@ -399,3 +399,17 @@ async fn a_revoked_token_opens_nothing_from_now_on() {
     let all = list_tokens(context, &by(admin), None, true, None, PageSize::DEFAULT).await;
     assert_eq!(all.unwrap().items.len(), 2);
 }
+
+#[tokio::test]
+async fn a_service_account_goes_with_its_owner() {
+    let installation = installation().await;
+    let owner = installation.user("Ada").await;
+    let kind = NewPrincipal::ServiceAccount { owner: owner.id };
+    let account = installation.principal("pipeline", kind, false).await;
+    let (secret, _) = installation.token(account.id).await;
+    disable(&installation, owner.id).await;
+    assert!(matches!(
+        authenticate(&installation.context, &secret).await,
+        Err(AuthenticationError::Disabled)
+    ));
+}

@@ -1,4 +1,4 @@
-//! Reporting: what comes into being on the way, alone, with others, and in batches.
+//! What comes into being with a report, alone, with others, and in batches; and changes that meet.
 
 #![expect(clippy::expect_used, reason = "what fails here fails the test")]
 
@@ -9,12 +9,14 @@ use slipway_application::ledger::{
     CreateMissing, ImportBatch, ImportLine, LedgerError, LineOutcome, RecordDeployment, Report,
     import_batch, record_deployment,
 };
+use slipway_application::versions::{DeprecateVersion, deprecate_version};
+use slipway_audit::EventFilter;
 use slipway_kernel::PageSize;
 use slipway_sql::Options;
 use support::{
     Installation, by,
     deployments::{at, everything, report},
-    installation, installation_on, slug,
+    installation, installation_on, key, slug,
 };
 
 fn reported(report: Report) -> RecordDeployment {
@@ -61,6 +63,51 @@ async fn first_reports_at_once_all_stand() {
             .count();
         assert_eq!(created, 1);
     }
+}
+
+/// Of several that deprecate a version at once, all are told the reason that stands, and one event says so.
+#[tokio::test]
+async fn a_version_is_deprecated_once() {
+    let Some(database) = slipway_test_support::postgres::database().await else {
+        return;
+    };
+    let i = installation_on(&Options::new(database.url())).await;
+    i.deploy(report("cart", "1", "dev")).await;
+    let calls = (0..4).map(|n| {
+        let command = DeprecateVersion {
+            project: slug("default"),
+            application: key("cart"),
+            version: key("1"),
+            reason: format!("reason {n}").parse().expect("short"),
+        };
+        let (context, admin) = (&i.context, &i.admin);
+        async move { deprecate_version(context, &by(admin), command).await }
+    });
+    let deprecations: Vec<_> = join_all(calls)
+        .await
+        .into_iter()
+        .map(|version| version.expect("deprecated").deprecated)
+        .collect();
+    let project = i.context.reader().project(&slug("default")).await;
+    let project = project.expect("read").expect("there").id;
+    let (cart, one) = (key("cart"), key("1"));
+    let version = i.context.reader().version(project, &cart, &one).await;
+    let stands = version.expect("read").expect("there").deprecated;
+    assert!(stands.is_some());
+    assert!(
+        deprecations.iter().all(|told| *told == stands),
+        "{deprecations:?}"
+    );
+    let filter = EventFilter {
+        command: Some("DeprecateVersion".to_owned()),
+        ..EventFilter::default()
+    };
+    let events = i
+        .context
+        .reader()
+        .events(project.into(), &filter, None, PageSize::MAX)
+        .await;
+    assert_eq!(events.expect("read").items.len(), 1);
 }
 
 async fn import(

@@ -2,13 +2,15 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use slipway_kernel::{Clock, IdGenerator};
 use tokio::net::TcpListener;
 use tonic::service::{Routes, RoutesBuilder};
+use tonic::transport::{Identity, Server, ServerTlsConfig};
 
-use crate::config::{Config, ReflectionAccess};
+use crate::config::{Config, ReflectionAccess, Tls};
 use crate::metrics::Metrics;
 use crate::operations::{Operations, Probe};
 use crate::shutdown::Shutdown;
@@ -97,8 +99,12 @@ pub struct Listening {
 }
 
 impl Listening {
-    /// Takes the addresses that the configuration names; a port of 0 takes a free one.
+    /// Takes the addresses that the configuration names; a port of 0 takes a free one. Before that it makes sure that
+    /// the certificate and its key can be used, so that what listens can also answer.
     pub async fn bind(config: &Config) -> Result<Self, ServeError> {
+        if let Some(tls) = &config.server.tls {
+            check_tls(tls).await?;
+        }
         let grpc = bind("server.listen", config.server.listen).await?;
         let operations = match config.server.metrics_listen {
             Some(address) => Some(bind("server.metrics_listen", address).await?),
@@ -225,6 +231,27 @@ async fn serve_operations(
     }
 }
 
+/// Reads the certificate and its key, and makes sure that they belong together.
+async fn check_tls(tls: &Tls) -> Result<(), TransportError> {
+    let identity = Identity::from_pem(
+        read_pem(&tls.certificate_file).await?,
+        read_pem(&tls.key_file).await?,
+    );
+    Server::builder()
+        .tls_config(ServerTlsConfig::new().identity(identity))
+        .map_err(TransportError::Tls)?;
+    Ok(())
+}
+
+async fn read_pem(path: &Path) -> Result<Vec<u8>, TransportError> {
+    tokio::fs::read(path)
+        .await
+        .map_err(|source| TransportError::TlsFile {
+            path: path.to_owned(),
+            source,
+        })
+}
+
 async fn bind(setting: &'static str, address: SocketAddr) -> Result<TcpListener, ServeError> {
     TcpListener::bind(address)
         .await
@@ -266,6 +293,33 @@ mod tests {
         let refuse =
             async |_: Request, _: Next| -> Response { Status::unauthenticated("").into_http() };
         Box::new(move |routes| routes.into_axum_router().layer(from_fn(refuse)).into())
+    }
+
+    #[tokio::test]
+    async fn a_key_that_can_not_be_used_is_told_before_anything_listens() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let other = rcgen::KeyPair::generate().unwrap();
+        let mut config = Config::default();
+        config.server.listen = "127.0.0.1:0".parse().unwrap();
+        config.server.metrics_listen = None;
+        let tls = Tls {
+            certificate_file: folder.path().join("certificate.pem"),
+            key_file: folder.path().join("key.pem"),
+        };
+        config.server.tls = Some(tls.clone());
+        let refusal = async || Listening::bind(&config).await.err().map(|e| e.to_string());
+
+        let absent = refusal().await.unwrap();
+        assert!(absent.contains("certificate.pem"), "{absent}");
+        std::fs::write(&tls.certificate_file, made.cert.pem()).unwrap();
+        std::fs::write(&tls.key_file, other.serialize_pem()).unwrap();
+        let stranger = refusal().await.unwrap();
+        assert!(stranger.contains("belong together"), "{stranger}");
+        std::fs::write(&tls.key_file, "no key").unwrap();
+        assert!(refusal().await.is_some());
+        std::fs::write(&tls.key_file, made.signing_key.serialize_pem()).unwrap();
+        assert_eq!(refusal().await, None);
     }
 
     #[tokio::test]

@@ -14,6 +14,7 @@ use slipway_application::requests::forget_requests;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use crate::cli::explain;
 use crate::serve::Process;
 use crate::shutdown::Shutdown;
 
@@ -88,7 +89,7 @@ impl Tasks {
         let last_round = async {
             while let Some(ended) = self.running.join_next().await {
                 if let Err(error) = ended {
-                    tracing::error!(error = &error as &dyn Error, "a background task broke");
+                    tracing::error!(error = explain(&error), "a background task broke");
                 }
             }
             said(
@@ -135,7 +136,7 @@ fn said<T>(name: &'static str, result: Result<T, impl Into<Failure>>) -> Option<
     result
         .map_err(|error| {
             let error = error.into();
-            tracing::warn!(error = &*error as &dyn Error, "{name} failed");
+            tracing::warn!(error = explain(&*error), "{name} failed");
         })
         .ok()
 }

@@ -1,32 +1,65 @@
 //! Which adapter stands behind which port, as the configuration says.
 
+use std::error::Error;
 use std::fs;
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use slipway_application::Context;
 use slipway_files::Directory;
-use slipway_sql::{Options, SqlStore};
+use slipway_sql::{Options, Presence, SqlStore};
+use tokio::net::TcpStream;
 
 use crate::cli::Failure;
 use crate::config::{Config, DatabaseKind, ResolvedUrl};
 use crate::operations::Probe;
+use crate::secret::SecretError;
 use crate::serve::Process;
 use crate::system::SystemSecrets;
 
-/// Brings the schema up to date, and says which migrations were added.
+/// How long a PostgreSQL server may take to accept a first connection.
+const REACH_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Brings the schema up to date, and says which migrations were added. Makes the database where it is a file.
 pub async fn migrate(config: &Config) -> Result<Vec<String>, Failure> {
-    Ok(slipway_sql::migrate(&migration_options(config)?).await?)
+    let url = migration_url(config)?;
+    match url.kind() {
+        Some(DatabaseKind::Postgres) => reach(url.url.expose()).await?,
+        _ => make_sqlite_file(config, url.url.expose())?,
+    }
+    Ok(slipway_sql::migrate(&options(config, &url)).await?)
 }
 
 /// The database as migrations use it: with the role that may change the schema, where one is configured.
 pub fn migration_options(config: &Config) -> Result<Options, Failure> {
-    make_private_directory(&config.state.dir)?;
+    Ok(options(config, &migration_url(config)?))
+}
+
+/// Fails where the database is a file that does not exist, so that a command in a wrong directory makes nothing there.
+pub fn require_database(config: &Config) -> Result<(), Failure> {
+    for url in [migration_url(config)?, config.database_url()?] {
+        if let Some(path) = sqlite_path(url.url.expose())
+            && !path.exists()
+        {
+            return Err(format!(
+                "there is no database at `{}`; is this the right directory? set SLIPWAY__STATE__DIR, or name the \
+                 server's configuration with --config",
+                path.display()
+            )
+            .into());
+        }
+    }
+    Ok(())
+}
+
+fn migration_url(config: &Config) -> Result<ResolvedUrl, SecretError> {
     match &config.database.migration_url {
-        Some(url) => Ok(options(config, &url.resolve()?)),
-        None => Ok(options(config, &config.database_url()?)),
+        Some(url) => url.resolve(),
+        None => config.database_url(),
     }
 }
 
@@ -55,7 +88,7 @@ impl OneServer {
         }
         make_private_directory(&config.state.dir)?;
         let path = config.state.dir.join("server.lock");
-        let lock = fs::File::create(&path)?;
+        let lock = private_file().open(&path).map_err(not_made(&path))?;
         lock.try_lock().map_err(|_| {
             format!(
                 "another server runs on `{}`; stop it, or choose another directory with SLIPWAY__STATE__DIR",
@@ -80,32 +113,122 @@ impl Probe for DatabaseProbe {
     }
 }
 
+/// Tells other servers on the same database that this one is there. Without `cluster = true` it must be alone: servers
+/// that don't know of each other may keep contents where the others can't find them.
+pub async fn mark_presence(config: &Config) -> Result<Presence, Failure> {
+    let options = options(config, &config.database_url()?);
+    let presence = Presence::mark(&options, config.cluster).await?;
+    presence.ok_or_else(|| {
+        "another server runs on this database, and one of the two does not know that it is one of several; set \
+         cluster = true on all of them, with an objects.directory that all of them see and objects.shared = true"
+            .into()
+    })
+}
+
 /// Where the administrator's first token lies.
 pub fn token_file(config: &Config) -> PathBuf {
     config.state.dir.join("admin.token")
 }
 
-/// Writes a secret to a file that only this user can read, whole or not at all.
-pub fn write_private(path: &Path, secret: &str) -> std::io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().make_in(folder, |path| {
-        fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)
-    })?;
-    std::io::Write::write_all(file.as_file_mut(), format!("{secret}\n").as_bytes())?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    fs::File::open(folder)?.sync_all()
+/// Writes a secret to a file that only this user can read, whole or not at all, in place of one that is there. Errors
+/// name the file.
+pub fn write_private(path: &Path, secret: &str) -> io::Result<()> {
+    keep_private(path, secret, true)
 }
 
-fn make_private_directory(path: &Path) -> std::io::Result<()> {
+/// As [`write_private`], but fails with [`io::ErrorKind::AlreadyExists`] where the file is there already.
+pub fn write_new_private(path: &Path, secret: &str) -> io::Result<()> {
+    keep_private(path, secret, false)
+}
+
+fn keep_private(path: &Path, secret: &str, replace: bool) -> io::Result<()> {
+    let keep = || {
+        // The parent of a bare name is empty.
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let mut file = tempfile::Builder::new()
+            .make_in(folder, |path| private_file().create_new(true).open(path))?;
+        io::Write::write_all(file.as_file_mut(), format!("{secret}\n").as_bytes())?;
+        file.as_file().sync_all()?;
+        if replace {
+            file.persist(path)?;
+        } else {
+            file.persist_noclobber(path)?;
+        }
+        fs::File::open(folder)?.sync_all()
+    };
+    keep().map_err(|error: io::Error| {
+        // The system's own words: what is around them names a temporary file.
+        let cause = error.source().map(ToString::to_string);
+        let cause = cause.unwrap_or_else(|| error.to_string());
+        let words = format!("`{}` can't be written: {cause}", path.display());
+        io::Error::new(error.kind(), words)
+    })
+}
+
+/// Opens, or makes for this user only.
+fn private_file() -> fs::OpenOptions {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600);
+    options
+}
+
+fn make_private_directory(path: &Path) -> io::Result<()> {
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(path)
+        .map_err(not_made(path))
+}
+
+/// Makes an empty database for this user only: SQLite gives its other files the same mode.
+fn make_sqlite_file(config: &Config, url: &str) -> io::Result<()> {
+    make_private_directory(&config.state.dir)?;
+    // An address with parameters says itself whether a file is made.
+    if let Some(path) = sqlite_path(url)
+        && !url.contains('?')
+    {
+        private_file().open(&path).map_err(not_made(&path))?;
+    }
+    Ok(())
+}
+
+fn not_made(path: &Path) -> impl FnOnce(io::Error) -> io::Error {
+    let path = path.display().to_string();
+    move |error| {
+        let words = format!("`{path}` can't be made or written: {error}");
+        io::Error::new(error.kind(), words)
+    }
+}
+
+/// Fails at once, and with the cause, where nobody answers at a PostgreSQL address: the pool tries on for
+/// `database.acquire_timeout`, and then knows only that time ran out. Addresses other than a plain host are left to it.
+async fn reach(url: &str) -> Result<(), Failure> {
+    let Ok(uri) = url.parse::<http::Uri>() else {
+        return Ok(());
+    };
+    let query = uri.query().unwrap_or_default();
+    let Some(host) = uri.host().filter(|host| !host.contains('%')) else {
+        return Ok(());
+    };
+    if ["host", "port"].iter().any(|name| query.contains(name)) || host.is_empty() {
+        return Ok(());
+    }
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let set = || std::env::var("PGPORT").ok()?.parse().ok();
+    let port = uri.port_u16().or_else(set).unwrap_or(5432);
+    let connected = tokio::time::timeout(REACH_TIMEOUT, TcpStream::connect((host, port))).await;
+    let cause = match connected {
+        Ok(Ok(_)) => return Ok(()),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("no answer within {} s", REACH_TIMEOUT.as_secs()),
+    };
+    Err(format!(
+        "PostgreSQL can't be reached at {host}:{port} ({cause}); is it running, and is database.url right?"
+    )
+    .into())
 }
 
 fn options(config: &Config, url: &ResolvedUrl) -> Options {
@@ -114,6 +237,20 @@ fn options(config: &Config, url: &ResolvedUrl) -> Options {
         acquire_timeout: config.database.acquire_timeout,
         ..Options::new(sqlite_file_made(url.url.expose()))
     }
+}
+
+/// The file of an address of SQLite; `None` for another database, and where the address is too special to tell.
+fn sqlite_path(url: &str) -> Option<PathBuf> {
+    let path = url.strip_prefix("sqlite:")?;
+    let path = path.strip_prefix("//").unwrap_or(path);
+    let (path, parameters) = match path.split_once('?') {
+        Some((path, parameters)) => (path, parameters),
+        None => (path, ""),
+    };
+    // With parameters, what is special in a path is escaped.
+    let special = path == ":memory:" || parameters.contains("memory");
+    let escaped = !parameters.is_empty() && path.contains('%');
+    (!special && !escaped).then(|| PathBuf::from(path))
 }
 
 /// An address of a SQLite file makes that file where there is none, unless it says otherwise.
@@ -163,5 +300,59 @@ mod tests {
             fs::metadata(&path).unwrap().permissions().mode() & 0o777,
             0o600
         );
+    }
+
+    #[test]
+    fn a_token_is_kept_under_a_bare_name_and_over_no_other_file() {
+        let name = Path::new("a-token-that-no-other-test-writes");
+        write_new_private(name, "first").unwrap();
+        let kept = fs::read_to_string(name);
+        let again = write_new_private(name, "second").unwrap_err();
+        fs::remove_file(name).unwrap();
+        assert_eq!(kept.unwrap(), "first\n");
+        assert_eq!(again.kind(), io::ErrorKind::AlreadyExists);
+        let nowhere = write_private(Path::new("no/such/folder/token"), "x").unwrap_err();
+        assert!(
+            nowhere
+                .to_string()
+                .starts_with("`no/such/folder/token` can't be written: No such file"),
+            "{nowhere}"
+        );
+    }
+
+    #[tokio::test]
+    async fn nothing_is_made_where_no_database_is_and_all_of_it_is_private() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        config.state.dir = folder.path().join("state");
+        let absent = require_database(&config).unwrap_err().to_string();
+        assert!(absent.contains("there is no database at `"), "{absent}");
+        assert!(!config.state.dir.exists());
+
+        let _lock = OneServer::lock(&config).unwrap();
+        migrate(&config).await.unwrap();
+        require_database(&config).unwrap();
+        for file in fs::read_dir(&config.state.dir).unwrap() {
+            let file = file.unwrap();
+            let mode = file.metadata().unwrap().permissions().mode() & 0o777;
+            assert_eq!(mode, 0o600, "{file:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_absent_postgres_is_told_by_host_and_port() {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        let url = format!("postgres://me:hunter2@127.0.0.1:{port}/slipway");
+        reach(&url).await.unwrap();
+        drop(free);
+        let refused = reach(&url).await.unwrap_err().to_string();
+        assert!(
+            refused.contains(&format!("127.0.0.1:{port} (")),
+            "{refused}"
+        );
+        assert!(!refused.contains("hunter2"), "{refused}");
+        reach("postgres:///slipway?host=/tmp").await.unwrap();
     }
 }

@@ -251,8 +251,11 @@ async fn an_absent_certificate_is_named() {
         certificate_file: "no/such.pem".into(),
         key_file: "no/such.key".into(),
     });
-    let server = Running::start(config, Services::default()).await;
-    let error = server.ended.await.unwrap().unwrap_err();
+    config.server.listen = "127.0.0.1:0".parse().unwrap();
+    config.server.metrics_listen = None;
+    let Err(error) = Listening::bind(&config).await else {
+        panic!("there is no certificate");
+    };
     assert!(error.to_string().contains("no/such.pem"), "{error}");
 }
 

@@ -5,8 +5,10 @@
 
 mod requests;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use slipway_api::audit::v1::{AuditEventFilter, AuditOutcome, ListAuditEventsRequest};
 use slipway_api::errors::v1::ErrorReason;
 use slipway_api::identity::v1::{DisablePrincipalRequest, RevokeTokenRequest, Role, WhoAmIRequest};
 use slipway_tests::contract::{Method, methods};
@@ -222,6 +224,40 @@ async fn every_method_for_every_caller(backend: Backend) {
         walk.pairs, walk.unexpected_allows
     );
     assert!(walk.faults.is_empty(), "{}", walk.faults.join("\n"));
+    let (_, viewer) = &members[0];
+    every_denial_is_in_the_trail(&world, &own, viewer).await;
+}
+
+/// What a viewer was denied in its own project stands in the project's chain or in the installation's, method by method.
+async fn every_denial_is_in_the_trail(world: &World, own: &Target, viewer: &Client) {
+    let mut told = BTreeSet::new();
+    for project in [own.project.slug.clone(), String::new()] {
+        let page = world
+            .admin
+            .audit()
+            .list_audit_events(ListAuditEventsRequest {
+                filter: Some(AuditEventFilter {
+                    project,
+                    principal_id: viewer.principal_id.clone(),
+                    outcome: AuditOutcome::Refused.into(),
+                    ..Default::default()
+                }),
+                page_size: 1_000,
+                ..Default::default()
+            })
+            .await
+            .granted();
+        told.extend(page.events.into_iter().map(|event| event.command));
+    }
+    let denied = Expected::Refused(Code::PermissionDenied, ErrorReason::PermissionMissing);
+    for method in methods() {
+        let expected = Who::of(&method).answer(Role::Viewer, true, &method);
+        assert!(
+            expected != denied || told.contains(method.name()),
+            "no event tells that {} was denied",
+            method.name()
+        );
+    }
 }
 
 /// A project with one of everything that a request may name.

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use slipway_api::catalog::v1::{CreateVersionRequest, GetVersionRequest};
 use slipway_api::errors::v1::ErrorReason;
+use slipway_api::identity::v1::WhoAmIRequest;
 use slipway_api::ledger::v1::{ListDeploymentRecordsRequest, WatchCurrentStateRequest};
 use slipway_tests::contract::methods;
 use slipway_tests::raw::Bare;
 use slipway_tests::world::report;
-use slipway_tests::{Backend, Granted, Refused, World};
+use slipway_tests::{Backend, Granted, Refused, Server, World};
 use tonic::{Code, Request};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -19,6 +20,7 @@ use crate::case::cases;
 cases![
     all_is_there_after_a_restart,
     sigterm_ends_watches_and_then_the_process,
+    a_server_that_believes_to_be_alone_is,
     health_needs_no_token,
     strangers_are_refused_before_their_messages_arrive,
 ];
@@ -81,6 +83,33 @@ async fn sigterm_ends_watches_and_then_the_process(backend: Backend) {
     assert!(status.success(), "{status}");
     end.map(tonic::Response::new)
         .refused(Code::Unavailable, ErrorReason::ShuttingDown);
+}
+
+async fn a_server_that_believes_to_be_alone_is(backend: Backend) {
+    let server = Server::start(backend).await;
+    let elsewhere = tempfile::tempdir().unwrap();
+    let state = elsewhere.path().display().to_string();
+    let (settings, words) = match backend {
+        Backend::Sqlite => (vec![], "another server runs on"),
+        Backend::Postgres => (
+            vec![
+                ("SLIPWAY__CLUSTER", "false"),
+                ("SLIPWAY__STATE__DIR", &*state),
+            ],
+            "cluster = true",
+        ),
+    };
+    let output = server.neighbour(&settings).await;
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success(), "{told}");
+    assert!(told.contains(words), "{told}");
+    server
+        .admin()
+        .await
+        .identity()
+        .who_am_i(WhoAmIRequest {})
+        .await
+        .granted();
 }
 
 async fn health_needs_no_token(backend: Backend) {

@@ -15,7 +15,7 @@ use slipway_kernel::{
 use slipway_ledger::{
     AsOf, Cell, CellFilter, CellNow, CellPlace, LedgerQueries, NaturalKey, NewRecord, Record,
     RecordFilter, RecordPlace, RecordRepository, Resolved, Retraction, Statistics,
-    record::{DeployedBy, Inserted, Placed, Target, TargetNames},
+    record::{DeployedBy, Inserted, Known, Placed, Target, TargetNames},
 };
 
 use crate::{SqlReader, SqlUnitOfWork};
@@ -42,10 +42,7 @@ impl RecordRepository for SqlUnitOfWork {
         targets::claim_names(&self.connection, project, names).await
     }
 
-    async fn present(
-        &mut self,
-        keys: &[NaturalKey<'_>],
-    ) -> Result<Vec<Option<RecordId>>, StoreError> {
+    async fn present(&mut self, keys: &[NaturalKey<'_>]) -> Result<Vec<Option<Known>>, StoreError> {
         insert::present(&self.connection, keys).await
     }
 

@@ -11,6 +11,7 @@ mod error;
 mod identity;
 mod ledger;
 mod options;
+mod presence;
 mod reader;
 mod request;
 mod row;
@@ -19,6 +20,7 @@ mod unit_of_work;
 mod values;
 
 pub use options::Options;
+pub use presence::Presence;
 pub use reader::SqlReader;
 pub use schema::{SchemaError, SchemaState, grant_application_role, migrate, schema_state};
 pub use unit_of_work::SqlUnitOfWork;

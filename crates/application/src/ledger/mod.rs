@@ -6,6 +6,7 @@ mod current_state;
 mod feed;
 mod history;
 mod import;
+mod known;
 mod moment;
 mod names;
 mod record;
@@ -32,7 +33,7 @@ pub use statistics::{MAX_WINDOW_DAYS, get_statistics};
 pub use watch::{Watch, WatchError, WatchEvent};
 
 use slipway_kernel::{Key, RecordId, Sha256, Slug, object::ObjectError};
-use slipway_ledger::record::InFuture;
+use slipway_ledger::record::{ExternalId, InFuture};
 
 use crate::{CommandError, error::meets_command_errors};
 
@@ -96,6 +97,16 @@ pub enum LedgerError {
         application: Key,
         /// The version.
         version: Key,
+    },
+    /// The reporter used its identifier for another deployment.
+    #[error(
+        "the external_id `{external_id}` was used for another deployment, record {id}; use one id per deployment"
+    )]
+    ExternalIdReused {
+        /// The identifier given.
+        external_id: ExternalId,
+        /// The record that bears it.
+        id: RecordId,
     },
     /// The time lies ahead.
     #[error(transparent)]

@@ -4,17 +4,17 @@
 //! are added, and the current state moves. Its cost for one report whose names all exist is three statements, and for
 //! many reports a bounded number.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use slipway_audit::{Fact, FactKind};
 use slipway_identity::{Command, Scope, authorise};
-use slipway_kernel::{Key, PersonId, ProjectId, RecordId, Slug, Timestamp};
+use slipway_kernel::{PersonId, ProjectId, RecordId, Slug, Timestamp};
 use slipway_ledger::{
-    CellPlace, NaturalKey, NewRecord, RecordKind,
+    CellPlace, NewRecord, RecordKind,
     record::{Inserted, Placed, Target, deployment_time},
 };
 
-use super::{CreateMissing, LedgerError, Report, creation::Created};
+use super::{CreateMissing, LedgerError, Report, creation::Created, known::present_as};
 use crate::{Call, CommandError, Context, change::Change};
 
 /// What became of the reports of one unit of work.
@@ -77,6 +77,31 @@ impl Reporting<'_> {
                 slug: self.slug.clone(),
             });
         }
+        let mut outcomes = self.known_by_external_id(change, reports, &targets).await?;
+        if outcomes.is_empty() {
+            return self.record_others(change, ids, reports, targets).await;
+        }
+        let others: Vec<usize> = (0..reports.len())
+            .filter(|at| !outcomes.contains_key(at))
+            .collect();
+        let ids: Vec<_> = others.iter().map(|at| ids[*at]).collect();
+        let unknown: Vec<_> = others.iter().map(|at| reports[*at]).collect();
+        let targets: Vec<_> = others.iter().map(|at| targets[*at].clone()).collect();
+        let recording = self.record_others(change, &ids, &unknown, targets).await?;
+        outcomes.extend(others.into_iter().zip(recording.outcomes));
+        Ok(Recording {
+            outcomes: outcomes.into_values().collect(),
+            ..recording
+        })
+    }
+
+    async fn record_others(
+        &self,
+        change: &mut Change<'_>,
+        ids: &[RecordId],
+        reports: &[&Report],
+        targets: Vec<Target>,
+    ) -> Result<Recording, CommandError> {
         let (targets, created) = self.create_missing(change, reports, targets).await?;
         let claims = self.claim_names(change, reports, &targets).await?;
 
@@ -119,14 +144,21 @@ impl Reporting<'_> {
         }
         for ((at, record), inserted) in accepted.into_iter().zip(records).zip(inserted) {
             let outcome = match inserted {
-                Inserted::Present { id } => Outcome::Present(id),
-                Inserted::Added { sequence } => Outcome::Added(Box::new(Added {
+                Inserted::Present(known) => {
+                    let names = (
+                        Some(record.application),
+                        Some(record.version),
+                        Some(record.environment),
+                    );
+                    present_as(reports[at], names, known)
+                }
+                Inserted::Added { sequence } => Ok(Outcome::Added(Box::new(Added {
                     record,
                     sequence,
                     target: targets[at].clone(),
-                })),
+                }))),
             };
-            outcomes.insert(at, Ok(outcome));
+            outcomes.insert(at, outcome);
         }
         Ok(Recording {
             outcomes: outcomes.into_values().collect(),
@@ -281,77 +313,6 @@ impl Reporting<'_> {
             notes: report.notes.clone(),
             attributes: report.attributes.clone(),
             external_id: report.external_id.clone(),
-        })
-    }
-
-    /// What becomes of refused reports: one that was recorded before is present all the same, and of a version that is
-    /// missing it is told whether others have it.
-    async fn refused(
-        &self,
-        change: &mut Change<'_>,
-        reports: &[&Report],
-        targets: &[Target],
-        mut refused: BTreeMap<usize, LedgerError>,
-    ) -> Result<BTreeMap<usize, Result<Outcome, LedgerError>>, CommandError> {
-        let (places, keys): (Vec<usize>, Vec<NaturalKey<'_>>) = refused
-            .keys()
-            .filter_map(|at| Some((*at, self.natural_key(reports[*at], &targets[*at])?)))
-            .unzip();
-        let present = change.unit.records().present(&keys).await?;
-        let mut outcomes = BTreeMap::new();
-        for (at, id) in places.into_iter().zip(present) {
-            if let Some(id) = id {
-                refused.remove(&at);
-                outcomes.insert(at, Ok(Outcome::Present(id)));
-            }
-        }
-        let missing: BTreeSet<Key> = refused
-            .values()
-            .filter_map(|error| match error {
-                LedgerError::VersionNotFound { version, .. } => Some(version.clone()),
-                _ => None,
-            })
-            .collect();
-        let elsewhere = if missing.is_empty() {
-            missing
-        } else {
-            change
-                .unit
-                .versions()
-                .existing(self.project, &missing)
-                .await?
-        };
-        outcomes.extend(refused.into_iter().map(|(at, error)| {
-            let error = match error {
-                LedgerError::VersionNotFound {
-                    application,
-                    version,
-                } if elsewhere.contains(&version) => LedgerError::VersionElsewhere {
-                    application,
-                    version,
-                },
-                error => error,
-            };
-            (at, Err(error))
-        }));
-        Ok(outcomes)
-    }
-
-    /// What a report is known by, as far as what it names exists.
-    fn natural_key<'r>(&self, report: &'r Report, target: &Target) -> Option<NaturalKey<'r>> {
-        if let Some(external_id) = &report.external_id {
-            return Some(NaturalKey::External {
-                project: self.project,
-                reporter: self.call.caller.principal,
-                external_id,
-            });
-        }
-        Some(NaturalKey::Content {
-            application: target.application.as_ref()?.id,
-            version: target.version?.id,
-            environment: target.environment.as_ref()?.id,
-            reported_at: report.deployed_at?,
-            kind: report.kind,
         })
     }
 }

@@ -41,7 +41,11 @@ pub async fn disable_principal(
         at: change.now,
         reason: command.reason,
     };
-    change.unit.principals().disable(id, &disabled).await?;
+    if !change.unit.principals().disable(id, &disabled).await? {
+        // Somebody else was faster: theirs is the reason that stands.
+        let found = change.unit.principals().get(id).await?;
+        return found.ok_or(PrincipalError::NotFound { id });
+    }
     let after = Principal {
         disabled: Some(disabled),
         ..before.clone()

@@ -9,15 +9,34 @@ use super::{described, mint};
 use crate::{
     Call, CommandError, Context,
     change::{Change, Done},
+    error::meets_command_errors,
     principals,
 };
+
+/// Why no token of an administrator was made.
+#[derive(Debug, thiserror::Error)]
+pub enum IssueError {
+    /// The token could not be handed over; nothing was made.
+    #[error("no token was made")]
+    Keep(#[source] std::io::Error),
+    /// What any command may meet.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+}
+
+meets_command_errors!(IssueError);
 
 /// Makes a token of an administrator of the installation, for whoever may run programs on the server's machine: so
 /// access is recovered when all tokens are lost. It never expires.
 ///
 /// It speaks for the oldest enabled user who administers the installation, or for a new one where there is none. The
 /// audit trail says that this user made it, and that it was made on the server's machine.
-pub async fn issue_administrator_token(context: &Context) -> Result<TokenSecret, CommandError> {
+///
+/// The token is handed to `keep` before it can be used: where that fails, no token is made.
+pub async fn issue_administrator_token(
+    context: &Context,
+    keep: impl FnOnce(&TokenSecret) -> std::io::Result<()>,
+) -> Result<(), IssueError> {
     let existing = oldest_administrator(context).await?;
     let administrator = Administrator::new(context, existing.as_ref());
     let call = administrator.call();
@@ -26,8 +45,9 @@ pub async fn issue_administrator_token(context: &Context) -> Result<TokenSecret,
         administrator.insert_principal(&mut change).await?;
     }
     administrator.insert_token(&mut change).await?;
+    keep(&administrator.secret).map_err(IssueError::Keep)?;
     change.commit().await?;
-    Ok(administrator.secret)
+    Ok(())
 }
 
 /// The oldest enabled user who administers the installation.

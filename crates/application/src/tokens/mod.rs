@@ -5,7 +5,7 @@ mod create;
 mod read;
 mod revoke;
 
-pub use administrator::issue_administrator_token;
+pub use administrator::{IssueError, issue_administrator_token};
 pub use create::{CreateToken, Expiry, NewToken, create_token};
 pub use read::list_tokens;
 pub use revoke::{RevokeToken, revoke_token};

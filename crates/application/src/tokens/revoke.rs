@@ -35,7 +35,10 @@ pub async fn revoke_token(
     if repeated.is_some() || before.revoked_at.is_some() {
         return Ok(before);
     }
-    change.unit.tokens().revoke(id, change.now).await?;
+    if !change.unit.tokens().revoke(id, change.now).await? {
+        // Somebody else was faster: theirs is the time that stands.
+        return change.unit.tokens().get(id).await?.ok_or_else(absent);
+    }
     let after = Token {
         revoked_at: Some(change.now),
         ..before.clone()

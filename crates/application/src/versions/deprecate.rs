@@ -64,11 +64,12 @@ pub async fn deprecate_version(
         by: call.caller.principal,
         reason: command.reason,
     };
-    change
-        .unit
-        .versions()
-        .deprecate(before.id, &deprecation)
-        .await?;
+    let versions = change.unit.versions();
+    if !versions.deprecate(before.id, &deprecation).await? {
+        // Somebody else was faster: theirs is the reason that stands.
+        let found = versions.find(application.id, identifier).await?;
+        return Ok(found.unwrap_or(before));
+    }
     let after = Version {
         deprecated: Some(deprecation),
         ..before.clone()

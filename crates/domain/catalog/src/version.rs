@@ -204,12 +204,12 @@ pub trait VersionRepository: Send {
         identifiers: &BTreeSet<Key>,
     ) -> Result<BTreeSet<Key>, StoreError>;
 
-    /// Marks a version as deprecated; nothing happens where it is already.
+    /// Marks a version as deprecated. An adapter MUST answer `false`, and change nothing, where it is already.
     async fn deprecate(
         &mut self,
         version: VersionId,
         deprecation: &Deprecation,
-    ) -> Result<(), StoreError>;
+    ) -> Result<bool, StoreError>;
 }
 
 #[cfg(test)]

@@ -92,6 +92,8 @@ pub struct Bearer {
     pub token: Token,
     /// The principal it speaks for.
     pub principal: Principal,
+    /// Whether that is a service account whose owner was shut out, and with the owner it.
+    pub owner_disabled: bool,
     /// What that principal may do, project by project.
     pub memberships: Vec<Membership>,
 }

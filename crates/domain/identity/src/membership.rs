@@ -1,15 +1,15 @@
 //! Memberships: what a principal may do in a project.
 
-use std::{collections::BTreeSet, fmt, str::FromStr};
+use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use slipway_kernel::{PrincipalId, ProjectId, Slug, StoreError, Timestamp};
+use slipway_kernel::{PrincipalId, ProjectId, Slug, StoreError, Timestamp, words};
 
 /// How many groups a member may be in.
 pub const MAX_GROUPS: usize = 32;
 
-/// A set of permissions in a project. A member may have several; none contains another.
+/// A set of permissions in a project. A member may have several; what each permits stands with the commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Role {
@@ -23,41 +23,12 @@ pub enum Role {
     Admin,
 }
 
-impl Role {
-    /// All roles.
-    pub const ALL: [Self; 4] = [Self::Viewer, Self::Developer, Self::Approver, Self::Admin];
-
-    /// Its name in the database and in messages.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Viewer => "VIEWER",
-            Self::Developer => "DEVELOPER",
-            Self::Approver => "APPROVER",
-            Self::Admin => "ADMIN",
-        }
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// A text that is no role.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a role")]
-pub struct RoleError(String);
-
-impl FromStr for Role {
-    type Err = RoleError;
-
-    fn from_str(text: &str) -> Result<Self, RoleError> {
-        Self::ALL
-            .into_iter()
-            .find(|role| role.as_str() == text)
-            .ok_or_else(|| RoleError(text.to_owned()))
-    }
+words! {
+    Role, "role":
+    Viewer = "VIEWER",
+    Developer = "DEVELOPER",
+    Approver = "APPROVER",
+    Admin = "ADMIN",
 }
 
 /// Roles without any.

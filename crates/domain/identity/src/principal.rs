@@ -59,8 +59,8 @@ pub trait PrincipalRepository: Send {
     /// The principal with this identifier.
     async fn get(&mut self, id: PrincipalId) -> Result<Option<Principal>, StoreError>;
 
-    /// Shuts a principal out; nothing happens where it is already.
-    async fn disable(&mut self, id: PrincipalId, disabled: &Disabled) -> Result<(), StoreError>;
+    /// Shuts a principal out. An adapter MUST answer `false`, and change nothing, where it is already.
+    async fn disable(&mut self, id: PrincipalId, disabled: &Disabled) -> Result<bool, StoreError>;
 
     /// How many principals that are not disabled may administer the installation. An adapter MUST lock them until the
     /// unit of work ends, so that two of them can't shut each other out at once.

@@ -155,8 +155,8 @@ pub trait TokenRepository: Send {
     /// The token with this identifier.
     async fn get(&mut self, id: TokenId) -> Result<Option<Token>, StoreError>;
 
-    /// Revokes a token; nothing happens where it is already.
-    async fn revoke(&mut self, id: TokenId, at: Timestamp) -> Result<(), StoreError>;
+    /// Revokes a token. An adapter MUST answer `false`, and change nothing, where it is already.
+    async fn revoke(&mut self, id: TokenId, at: Timestamp) -> Result<bool, StoreError>;
 
     /// Notes that these tokens were used; earlier times than the one noted change nothing.
     async fn used(&mut self, uses: &[(TokenId, Timestamp)]) -> Result<(), StoreError>;

@@ -50,13 +50,6 @@ pub enum AttributesError {
     },
 }
 
-impl Attributes {
-    /// The names and values, by name.
-    pub const fn as_map(&self) -> &BTreeMap<String, String> {
-        &self.0
-    }
-}
-
 impl TryFrom<BTreeMap<String, String>> for Attributes {
     type Error = AttributesError;
 

@@ -1,5 +1,6 @@
 //! What every domain of Slipway shares, and nothing that belongs to one of them: identifiers, names, time, pages,
-//! digests, the words several domains decide by, and the ports for what is outside of a decision: the clock, new ids, the object store.
+//! digests, the words several domains decide by, and the ports for what is outside of a decision: the clock, new ids,
+//! the object store.
 //!
 //! Nothing here does I/O. A value that exists is valid: text from outside is parsed once, at the edge, into these types.
 

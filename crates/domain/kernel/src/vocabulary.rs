@@ -1,8 +1,52 @@
-//! Words that several domains decide by.
-
-use std::{fmt, str::FromStr};
+//! Words that several domains decide by, and how any enum becomes words.
 
 use serde::{Deserialize, Serialize};
+
+/// A text that is not one of the words it should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{given}` is not a {what}")]
+pub struct UnknownWord {
+    /// What it should have been.
+    pub what: &'static str,
+    /// What was given, cut after 64 characters.
+    pub given: String,
+}
+
+/// Gives an enum without data its words, as the database and messages have them: `ALL`, `as_str`, `Display`, `FromStr`.
+#[macro_export]
+macro_rules! words {
+    ($type:ident, $what:literal: $($variant:ident = $word:literal),+ $(,)?) => {
+        impl $type {
+            /// All of them, in order.
+            pub const ALL: [Self; [$($word),+].len()] = [$(Self::$variant),+];
+
+            /// Its name in the database and in messages.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+        }
+
+        impl ::std::fmt::Display for $type {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl ::std::str::FromStr for $type {
+            type Err = $crate::vocabulary::UnknownWord;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                match text {
+                    $($word => Ok(Self::$variant),)+
+                    _ => Err($crate::vocabulary::UnknownWord {
+                        what: $what,
+                        given: text.chars().take(64).collect(),
+                    }),
+                }
+            }
+        }
+    };
+}
 
 /// What kind of thing an application is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -22,53 +66,17 @@ pub enum ApplicationKind {
     AiModel,
 }
 
-impl ApplicationKind {
-    /// All kinds.
-    pub const ALL: [Self; 6] = [
-        Self::Service,
-        Self::Workflow,
-        Self::Function,
-        Self::Prompt,
-        Self::PromptAsset,
-        Self::AiModel,
-    ];
-
-    /// Its name in the database and in messages.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Service => "SERVICE",
-            Self::Workflow => "WORKFLOW",
-            Self::Function => "FUNCTION",
-            Self::Prompt => "PROMPT",
-            Self::PromptAsset => "PROMPT_ASSET",
-            Self::AiModel => "AI_MODEL",
-        }
-    }
+words! {
+    ApplicationKind, "kind of application":
+    Service = "SERVICE",
+    Workflow = "WORKFLOW",
+    Function = "FUNCTION",
+    Prompt = "PROMPT",
+    PromptAsset = "PROMPT_ASSET",
+    AiModel = "AI_MODEL",
 }
 
-impl fmt::Display for ApplicationKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// A text that is no kind of application.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a kind of application")]
-pub struct ApplicationKindError(String);
-
-impl FromStr for ApplicationKind {
-    type Err = ApplicationKindError;
-
-    fn from_str(text: &str) -> Result<Self, ApplicationKindError> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
-            .ok_or_else(|| ApplicationKindError(text.to_owned()))
-    }
-}
-
-/// How much depends on an environment.
+/// How much depends on an environment, from the least to the most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Tier {
@@ -82,44 +90,30 @@ pub enum Tier {
     Production,
 }
 
-impl Tier {
-    /// All tiers, from the least to the most that depends on them.
-    pub const ALL: [Self; 4] = [
-        Self::Development,
-        Self::Testing,
-        Self::Staging,
-        Self::Production,
-    ];
+words! {
+    Tier, "tier":
+    Development = "DEVELOPMENT",
+    Testing = "TESTING",
+    Staging = "STAGING",
+    Production = "PRODUCTION",
+}
 
-    /// Its name in the database and in messages.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Development => "DEVELOPMENT",
-            Self::Testing => "TESTING",
-            Self::Staging => "STAGING",
-            Self::Production => "PRODUCTION",
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_come_back_and_others_are_named() {
+        for kind in ApplicationKind::ALL {
+            assert_eq!(kind.as_str().parse(), Ok(kind));
+            let json = serde_json::to_value(kind).expect("a word");
+            assert_eq!(json, kind.as_str(), "the same word in JSON");
         }
-    }
-}
-
-impl fmt::Display for Tier {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// A text that is no tier.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a tier")]
-pub struct TierError(String);
-
-impl FromStr for Tier {
-    type Err = TierError;
-
-    fn from_str(text: &str) -> Result<Self, TierError> {
-        Self::ALL
-            .into_iter()
-            .find(|tier| tier.as_str() == text)
-            .ok_or_else(|| TierError(text.to_owned()))
+        for tier in Tier::ALL {
+            assert_eq!(tier.as_str().parse(), Ok(tier));
+            assert_eq!(serde_json::to_value(tier).expect("a word"), tier.as_str());
+        }
+        let unknown = "PROD".parse::<Tier>().expect_err("unknown");
+        assert_eq!(unknown.to_string(), "`PROD` is not a tier");
     }
 }

@@ -50,7 +50,7 @@ impl Cell {
     }
 }
 
-/// How long ago something was deployed, in three steps (requirement 5: green, yellow, red).
+/// How long ago something was deployed, in three steps, as green, yellow and red on a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Freshness {
     /// Less than 30 days ago.

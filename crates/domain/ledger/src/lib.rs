@@ -13,12 +13,12 @@ pub use statistics::{DayCount, Statistics};
 
 use async_trait::async_trait;
 use slipway_kernel::{
-    ApplicationKind, Key, Page, PageSize, ProjectId, RecordId, Sha256, Slug, StoreError, Timestamp,
-    VersionId, text::MediaType,
+    Key, Page, PageSize, ProjectId, RecordId, Sha256, Slug, StoreError, Timestamp, VersionId,
+    text::MediaType,
 };
 
-/// Reads about the ledger. Each is one statement unless its comment says more, and needs no transaction. Lookups answer `Ok(None)` where there is
-/// nothing.
+/// Reads about the ledger. Each is one statement unless its comment says more, and needs no transaction. Lookups answer
+/// `Ok(None)` where there is nothing.
 #[async_trait]
 pub trait LedgerQueries: Send + Sync {
     /// One record, retracted or not.
@@ -91,8 +91,6 @@ pub struct CellNow {
 /// The answer to "which version is current?".
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resolved {
-    /// The kind of the application.
-    pub kind: ApplicationKind,
     /// The version.
     pub version: VersionId,
     /// Its name.

@@ -1,6 +1,6 @@
 //! Deployment records: immutable facts.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -9,6 +9,7 @@ use slipway_kernel::{
     ProjectId, RecordId, Sha256, Slug, StoreError, Text, Timestamp, VersionId,
     digest::{CanonicalError, digest_of},
     text::{Notes, Reason},
+    words,
 };
 
 use crate::CellPlace;
@@ -32,14 +33,10 @@ pub enum RecordKind {
     Removed,
 }
 
-impl RecordKind {
-    /// Its name in the database and in messages.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Deployed => "DEPLOYED",
-            Self::Removed => "REMOVED",
-        }
-    }
+words! {
+    RecordKind, "kind of record":
+    Deployed = "DEPLOYED",
+    Removed = "REMOVED",
 }
 
 /// How risky the reporter says a deployment was.
@@ -56,67 +53,12 @@ pub enum RiskLevel {
     Critical,
 }
 
-impl RiskLevel {
-    /// All levels, from the lowest to the highest.
-    pub const ALL: [Self; 4] = [Self::Low, Self::Medium, Self::High, Self::Critical];
-
-    /// Its name in the database and in messages.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Low => "LOW",
-            Self::Medium => "MEDIUM",
-            Self::High => "HIGH",
-            Self::Critical => "CRITICAL",
-        }
-    }
-}
-
-/// A text that is not the name of a value.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{given}` is not a {what}")]
-pub struct UnknownValue {
-    what: &'static str,
-    given: String,
-}
-
-impl FromStr for RecordKind {
-    type Err = UnknownValue;
-
-    fn from_str(text: &str) -> Result<Self, UnknownValue> {
-        [Self::Deployed, Self::Removed]
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
-            .ok_or_else(|| UnknownValue {
-                what: "kind of record",
-                given: text.to_owned(),
-            })
-    }
-}
-
-impl FromStr for RiskLevel {
-    type Err = UnknownValue;
-
-    fn from_str(text: &str) -> Result<Self, UnknownValue> {
-        Self::ALL
-            .into_iter()
-            .find(|level| level.as_str() == text)
-            .ok_or_else(|| UnknownValue {
-                what: "risk level",
-                given: text.to_owned(),
-            })
-    }
-}
-
-impl fmt::Display for RecordKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl fmt::Display for RiskLevel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
+words! {
+    RiskLevel, "risk level":
+    Low = "LOW",
+    Medium = "MEDIUM",
+    High = "HIGH",
+    Critical = "CRITICAL",
 }
 
 /// A time further ahead than [`CLOCK_SKEW`].
@@ -242,7 +184,7 @@ pub struct Record {
     pub id: RecordId,
     /// Its place in the ledger: ascending, with gaps.
     pub sequence: i64,
-    /// The application, by key, with its kind and what people call it.
+    /// The application.
     pub application: Key,
     /// What people call the application.
     pub application_name: String,
@@ -323,9 +265,9 @@ pub struct Target {
     pub project_archived: bool,
     /// The application.
     pub application: Option<TargetApplication>,
-    /// The environment, and whether it is archived.
+    /// The environment.
     pub environment: Option<TargetEnvironment>,
-    /// The version of that application, and whether it is deprecated.
+    /// The version of that application.
     pub version: Option<TargetVersion>,
     /// The claimed name, where it was claimed before.
     pub deployed_by: Option<PersonId>,
@@ -413,10 +355,22 @@ pub enum Inserted {
         sequence: i64,
     },
     /// A record with its natural key was there already, retracted or not.
-    Present {
-        /// The record that is there.
-        id: RecordId,
-    },
+    Present(Known),
+}
+
+/// A record that was there already, as far as it tells whether it is the one reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known {
+    /// The record.
+    pub id: RecordId,
+    /// Its application.
+    pub application: ApplicationId,
+    /// Its version.
+    pub version: VersionId,
+    /// Its environment.
+    pub environment: EnvironmentId,
+    /// What it says happened.
+    pub kind: RecordKind,
 }
 
 /// A record that was added, and the cell it stands in.
@@ -456,7 +410,7 @@ pub trait RecordRepository: Send {
     async fn present(
         &mut self,
         records: &[NaturalKey<'_>],
-    ) -> Result<Vec<Option<RecordId>>, StoreError>;
+    ) -> Result<Vec<Option<Known>>, StoreError>;
 
     /// Adds records, and says for each, in their order, what became of it. An adapter MUST NOT fail where a natural key
     /// is present already, be it in the database or earlier in the same call.

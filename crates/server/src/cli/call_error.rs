@@ -13,15 +13,17 @@ use crate::transport::code_name;
 #[derive(Debug)]
 pub(super) struct CallError {
     server: String,
+    token_from: String,
     // A status is large, and errors are passed up by value.
     status: Box<Status>,
 }
 
 impl CallError {
-    /// What `server` answered, or why it did not.
-    pub(super) fn new(server: &str, status: Status) -> Self {
+    /// What `server` answered to a call with the token found in `token_from`, or why it did not.
+    pub(super) fn new(server: &str, token_from: &str, status: Status) -> Self {
         Self {
             server: server.to_owned(),
+            token_from: token_from.to_owned(),
             status: Box::new(status),
         }
     }
@@ -97,9 +99,11 @@ impl fmt::Display for CallError {
             }
         }
         match status.code() {
-            Code::Unauthenticated => {
-                f.write_str("; name the file that holds your token with --token-file")
-            }
+            Code::Unauthenticated => write!(
+                f,
+                "; the token came from {}: name the file that holds yours with --token-file",
+                self.token_from
+            ),
             _ => Ok(()),
         }
     }
@@ -125,7 +129,7 @@ mod tests {
     use crate::transport::{refusal, refusal_after};
 
     fn error(status: Status) -> CallError {
-        CallError::new("http://127.0.0.1:1", status)
+        CallError::new("http://127.0.0.1:1", "the variable SLIPWAY_TOKEN", status)
     }
 
     #[test]
@@ -140,6 +144,17 @@ mod tests {
             "INVALID_ARGUMENT / INVALID_FIELD: the request is not valid: project: has a capital; report.version: is \
              required"
         );
+    }
+
+    #[test]
+    fn a_refused_token_is_told_by_where_it_came_from() {
+        let refused = refusal(
+            Code::Unauthenticated,
+            ErrorReason::TokenInvalid,
+            "the token is unknown",
+        );
+        let told = error(refused).to_string();
+        assert!(told.contains("from the variable SLIPWAY_TOKEN"), "{told}");
     }
 
     #[test]

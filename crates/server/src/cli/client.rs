@@ -1,12 +1,13 @@
 //! How every command that talks to a server reaches it.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use slipway_api::audit::v1::audit_service_client::AuditServiceClient;
 use slipway_api::ledger::v1::ledger_service_client::LedgerServiceClient;
+use tonic::metadata::errors::InvalidMetadataValue;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
@@ -14,7 +15,7 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Request, Status};
 
 use super::call_error::{CallError, root_cause};
-use crate::config::Config;
+use crate::config::{Config, Server};
 use crate::secret::{Secret, SecretError, SecretReference};
 use crate::wiring;
 
@@ -56,6 +57,8 @@ pub(super) struct Client {
     channel: Channel,
     bearer: Bearer,
     server: String,
+    /// Where the token was found, in words.
+    token_from: String,
 }
 
 /// A channel that sends the token with every call.
@@ -94,8 +97,11 @@ pub(super) enum ConnectError {
     #[error("the token can't be read")]
     Token(#[source] SecretError),
     /// The token has characters that no token has. It isn't repeated.
-    #[error("the token has characters that can't be sent; was the right file named?")]
-    TokenMalformed,
+    #[error("the token in {from} has characters that can't be sent; was the right one named?")]
+    TokenMalformed {
+        /// Where the token was found.
+        from: String,
+    },
     /// The certificate authorities can't be read.
     #[error(
         "the certificate authorities in `{path}` can't be read; name a PEM file with --ca-certificate"
@@ -114,10 +120,17 @@ pub(super) enum ConnectError {
         /// What was given.
         url: String,
     },
-    /// The certificate authorities can't be used.
+    /// A file of certificate authorities without any.
     #[error(
-        "TLS to `{url}` can't be set up ({cause}); is --ca-certificate a PEM file of certificates?"
+        "`{path}`, given with --ca-certificate, holds no certificate; it must be PEM, with a line \
+         `-----BEGIN CERTIFICATE-----`"
     )]
+    NoCaCertificate {
+        /// The file.
+        path: PathBuf,
+    },
+    /// TLS can't be set up.
+    #[error("TLS to `{url}` can't be set up ({cause})")]
     Tls {
         /// The server.
         url: String,
@@ -125,15 +138,14 @@ pub(super) enum ConnectError {
         cause: String,
     },
     /// Somebody answers who can't prove to be the server.
-    #[error(
-        "the server at {url} can't prove who it is ({cause}); name the file of the authorities that vouch for it with \
-         --ca-certificate"
-    )]
+    #[error("the server at {url} can't prove who it is ({cause}); {advice}")]
     Untrusted {
         /// The server.
         url: String,
         /// What is wrong with its certificate.
         cause: String,
+        /// What to do.
+        advice: &'static str,
     },
     /// Nobody answers.
     #[error(
@@ -155,11 +167,16 @@ impl ClientArgs {
             None => own_address(config),
         };
         let endpoint = self.endpoint(&url, config)?;
-        let bearer = Bearer::new(&self.token(config, TOKEN_VARIABLE)?)?;
+        let token = self.token(config, TOKEN_VARIABLE)?;
+        let token_from = self.token_from(config, TOKEN_VARIABLE);
+        let bearer = Bearer::new(&token).map_err(|_| ConnectError::TokenMalformed {
+            from: token_from.clone(),
+        })?;
         let channel = endpoint.connect().await.map_err(|error| {
             let (url, cause) = (url.clone(), root_cause(&error));
             if cause.contains("certificate") {
-                ConnectError::Untrusted { url, cause }
+                let advice = untrusted(&cause, self.ca_certificate.is_some());
+                ConnectError::Untrusted { url, cause, advice }
             } else {
                 ConnectError::Unreachable { url, cause }
             }
@@ -168,6 +185,7 @@ impl ClientArgs {
             channel,
             bearer,
             server: url,
+            token_from,
         })
     }
 
@@ -217,25 +235,39 @@ impl ClientArgs {
             path: path.clone(),
             source,
         })?;
+        if !String::from_utf8_lossy(&pem).contains("-----BEGIN CERTIFICATE-----") {
+            return Err(ConnectError::NoCaCertificate { path: path.clone() });
+        }
         Ok(ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem)))
     }
 
     /// The token: of the file named, else of the environment's `variable`, else of the server that has its state here.
     fn token(&self, config: &Config, variable: &str) -> Result<Secret, ConnectError> {
-        if let Some(path) = &self.token_file {
-            return SecretReference::File(path.clone())
-                .resolve()
-                .map_err(ConnectError::Token);
+        let reference = self.token_reference(config, variable);
+        match (reference.resolve(), reference) {
+            (Ok(token), _) => Ok(token),
+            (Err(_), SecretReference::File(path)) if self.token_file.is_none() => {
+                Err(ConnectError::NoToken { path })
+            }
+            (Err(error), _) => Err(ConnectError::Token(error)),
         }
-        if std::env::var_os(variable).is_some() {
-            return SecretReference::Environment(variable.to_owned())
-                .resolve()
-                .map_err(ConnectError::Token);
+    }
+
+    fn token_reference(&self, config: &Config, variable: &str) -> SecretReference {
+        match &self.token_file {
+            Some(path) => SecretReference::File(path.clone()),
+            None if std::env::var_os(variable).is_some() => {
+                SecretReference::Environment(variable.to_owned())
+            }
+            None => SecretReference::File(wiring::token_file(config)),
         }
-        let path = wiring::token_file(config);
-        SecretReference::File(path.clone())
-            .resolve()
-            .map_err(|_| ConnectError::NoToken { path })
+    }
+
+    fn token_from(&self, config: &Config, variable: &str) -> String {
+        match self.token_reference(config, variable) {
+            SecretReference::Environment(name) => format!("the variable {name}"),
+            SecretReference::File(path) => format!("`{}`", path.display()),
+        }
     }
 }
 
@@ -254,7 +286,7 @@ impl Client {
 
     /// A status in words, with the server it came from.
     pub(super) fn failed(&self, status: Status) -> CallError {
-        CallError::new(&self.server, status)
+        CallError::new(&self.server, &self.token_from, status)
     }
 }
 
@@ -263,10 +295,8 @@ impl Client {
 pub(super) struct Bearer(MetadataValue<Ascii>);
 
 impl Bearer {
-    fn new(token: &Secret) -> Result<Self, ConnectError> {
-        let mut value: MetadataValue<Ascii> = format!("Bearer {}", token.expose())
-            .parse()
-            .map_err(|_| ConnectError::TokenMalformed)?;
+    fn new(token: &Secret) -> Result<Self, InvalidMetadataValue> {
+        let mut value: MetadataValue<Ascii> = format!("Bearer {}", token.expose()).parse()?;
         // Keeps it out of `Debug` and out of header compression's memory.
         value.set_sensitive(true);
         Ok(Self(value))
@@ -282,14 +312,22 @@ impl Interceptor for Bearer {
     }
 }
 
+/// What to do about a certificate that is not trusted for this cause.
+fn untrusted(cause: &str, authorities_named: bool) -> &'static str {
+    if cause.contains("CaUsedAsEndEntity") {
+        "this certificate is a CA's own; make the server's with basicConstraints=CA:FALSE, as the README shows"
+    } else if cause.contains("NotValidForName") || cause.contains("not valid for name") {
+        "call the server by a name that its certificate bears"
+    } else if authorities_named {
+        "the file given with --ca-certificate has to hold the authority that issued the server's certificate"
+    } else {
+        "name the file of the authorities that vouch for it with --ca-certificate"
+    }
+}
+
 /// Where a server of this configuration is reached from this machine.
 fn own_address(config: &Config) -> String {
-    let mut address = config.server.listen;
-    match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
-        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
-        _ => {}
-    }
+    let address = Server::reachable(config.server.listen);
     let scheme = match config.server.tls {
         Some(_) => "https",
         None => "http",
@@ -335,6 +373,28 @@ mod tests {
             ..ClientArgs::default()
         };
         assert!(endpoint("http://slipway.example", &trusting).is_ok());
+    }
+
+    #[test]
+    fn the_advice_fits_the_certificate() {
+        let ca = "invalid peer certificate: Other(OtherError(CaUsedAsEndEntity))";
+        assert!(untrusted(ca, true).contains("CA:FALSE"));
+        let unknown = "invalid peer certificate: UnknownIssuer";
+        assert!(untrusted(unknown, false).contains("with --ca-certificate"));
+        assert!(untrusted(unknown, true).contains("given with --ca-certificate"));
+    }
+
+    #[test]
+    fn a_file_without_certificates_is_refused_at_once() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "no certificate").unwrap();
+        let args = ClientArgs {
+            ca_certificate: Some(file.path().to_owned()),
+            ..ClientArgs::default()
+        };
+        let refused = endpoint("https://localhost:1", &args).unwrap_err();
+        let path = file.path().display().to_string();
+        assert!(refused.to_string().contains(&path), "{refused}");
     }
 
     #[test]

@@ -140,8 +140,16 @@ fn start_of(text: &str) -> String {
 /// What the parser says, with the field and the column; the line is told by its number.
 fn located(path: &str, error: &serde_json::Error) -> String {
     let text = error.to_string();
-    let text = text.replace(" at line 1 column ", " at column ");
-    if path == "." || text.starts_with("unknown field") {
+    // The parser counts lines within this one, which ends with a line break of its own.
+    let text = match text.rsplit_once(" at line ") {
+        Some((said, place)) => match place.split_once(" column ") {
+            Some(("1", column)) => format!("{said} at column {column}"),
+            _ => format!("{said} at its end"),
+        },
+        None => text,
+    };
+    // A question mark stands for a place that the parser can't name.
+    if [".", "?"].contains(&path) || text.starts_with("unknown field") {
         text
     } else {
         format!("{path}: {text}")
@@ -243,6 +251,15 @@ mod tests {
         }
         assert!(refused(&format!("{LEAST} x")).contains("trailing characters"));
         assert!(parse(b"{\"application\":\"\xff\"}").is_err());
+        for cut in [
+            "{\n",
+            "{\"application\":\n",
+            "{\"application\":\"a\",\n",
+            "{nonsense}\n",
+        ] {
+            let told = refused(cut);
+            assert!(!told.contains('?') && !told.contains("line "), "{told}");
+        }
     }
 
     #[test]

@@ -30,6 +30,7 @@ impl Migrate {
     pub(super) async fn run(self, config: &Config) -> Result<(), Failure> {
         let options = wiring::migration_options(config)?;
         if self.status {
+            wiring::require_database(config)?;
             let state = slipway_sql::schema_state(&options).await?;
             println!(
                 "{} applied, {} to apply",

@@ -76,6 +76,8 @@ impl Cli {
     pub async fn run(self) -> ExitCode {
         match self.dispatch().await {
             Ok(status) => status,
+            // Whoever reads has enough.
+            Err(failure) if output::is_broken_pipe(&*failure) => ExitCode::SUCCESS,
             Err(failure) => {
                 eprintln!("slipway: {}", explain(&*failure));
                 ExitCode::FAILURE
@@ -97,19 +99,28 @@ impl Cli {
 }
 
 /// The failure and its causes, each told once, on one line unless a cause has several.
-fn explain(failure: &dyn std::error::Error) -> String {
-    let mut text = failure.to_string();
+pub(crate) fn explain(failure: &dyn std::error::Error) -> String {
+    let mut text = without_source_line(&failure.to_string()).to_owned();
     let mut cause = failure.source();
     while let Some(next) = cause {
         let words = next.to_string();
+        let words = without_source_line(&words);
         // A library may repeat its source in its own words.
-        if !text.ends_with(&words) {
+        if !text.ends_with(words) {
             text.push_str(": ");
-            text.push_str(&words);
+            text.push_str(words);
         }
         cause = next.source();
     }
     text
+}
+
+/// What PostgreSQL says, without the line of its own source code that the driver adds.
+fn without_source_line(words: &str) -> &str {
+    match words.rsplit_once(" at line ") {
+        Some((said, line)) if line.bytes().all(|byte| byte.is_ascii_digit()) => said,
+        _ => words,
+    }
 }
 
 #[cfg(test)]
@@ -139,5 +150,7 @@ mod tests {
         struct Outer(#[source] std::io::Error);
         let failure = Outer(std::io::Error::other("address in use"));
         assert_eq!(explain(&failure), "can't listen: address in use");
+        let failure = Outer(std::io::Error::other("no such role at line 948"));
+        assert_eq!(explain(&failure), "can't listen: no such role");
     }
 }

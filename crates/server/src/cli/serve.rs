@@ -1,5 +1,7 @@
 //! `slipway serve`.
 
+use std::io::{self, Write};
+
 use clap::Args;
 use slipway_application::bootstrap::bootstrap;
 
@@ -20,7 +22,8 @@ Examples:
   slipway serve                                           Serve on embedded defaults
   SLIPWAY__DATABASE__URL=env:DB_URL slipway serve         Serve on the database whose address $DB_URL holds
 
-The schema is brought up to date first. One server runs on a SQLite file; any number share a PostgreSQL database.
+The schema is brought up to date first. One server runs on a SQLite file; with cluster = true
+any number share a PostgreSQL database.
 The first SIGINT or SIGTERM drains: health says NOT_SERVING, calls in flight end (at most server.drain_timeout).
 The second one stops at once.")]
 pub(super) struct Serve {}
@@ -35,6 +38,7 @@ impl Serve {
         for migration in wiring::migrate(config).await? {
             tracing::info!(migration, "the schema was brought up to date");
         }
+        let _presence = wiring::mark_presence(config).await?;
         let context = wiring::context(config, &process).await?;
         let token_file = wiring::token_file(config);
         bootstrap(&context, |secret| {
@@ -50,12 +54,7 @@ impl Serve {
             probes: vec![Box::new(DatabaseProbe(context.clone()))],
         };
 
-        let address = listening.address()?;
-        tracing::info!(%address, tls = config.server.tls.is_some(), "gRPC is served");
-        if let Some(address) = listening.operations_address() {
-            tracing::info!(address = %address?, "/metrics, /healthz and /readyz are served");
-        }
-        print!("{}", welcome(config, address));
+        announce(config, &listening)?;
         let tasks = Tasks::start(context, &process);
         let served = listening
             .serve(config, &process, services, signals.first())
@@ -64,4 +63,19 @@ impl Serve {
         tasks.finish().await;
         Ok(served?)
     }
+}
+
+/// Says where the server answers. Everything that could keep it from that is behind it.
+fn announce(config: &Config, listening: &Listening) -> Result<(), Failure> {
+    let address = listening.address()?;
+    tracing::info!(%address, tls = config.server.tls.is_some(), "gRPC is served");
+    if let Some(address) = listening.operations_address() {
+        tracing::info!(address = %address?, "/metrics, /healthz and /readyz are served");
+    }
+    // A server runs on where nobody reads what it prints.
+    let mut out = io::stdout();
+    let _ = out
+        .write_all(welcome(config, address).as_bytes())
+        .and_then(|()| out.flush());
+    Ok(())
 }

@@ -1,11 +1,12 @@
 //! `slipway token`.
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args;
 use slipway_application::tokens::issue_administrator_token;
 
-use super::Failure;
+use super::{Failure, output};
 use crate::config::Config;
 use crate::serve::Process;
 use crate::wiring;
@@ -24,19 +25,28 @@ pub(super) struct Token {
     /// Write the token to this file, with mode 0600, instead of printing it
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
+
+    /// Replace the file if it exists
+    #[arg(long, requires = "output")]
+    force: bool,
 }
 
 impl Token {
     pub(super) async fn run(self, config: &Config) -> Result<(), Failure> {
+        if let Some(path) = &self.output {
+            output::refuse_existing(path, self.force)?;
+        }
+        wiring::require_database(config)?;
         wiring::migrate(config).await?;
         let context = wiring::context(config, &Process::new()).await?;
-        let secret = issue_administrator_token(&context).await?;
-        match self.output {
-            Some(path) => {
-                wiring::write_private(&path, secret.reveal())?;
-                eprintln!("The new token is in {}.", path.display());
-            }
-            None => println!("{}", secret.reveal()),
+        issue_administrator_token(&context, |secret| match &self.output {
+            None => writeln!(io::stdout(), "{}", secret.reveal()),
+            Some(path) if self.force => wiring::write_private(path, secret.reveal()),
+            Some(path) => wiring::write_new_private(path, secret.reveal()),
+        })
+        .await?;
+        if let Some(path) = self.output {
+            eprintln!("The new token is in {}.", path.display());
         }
         Ok(())
     }

@@ -92,6 +92,16 @@ impl Database {
         }
     }
 
+    /// The environment variables that the addresses lie in.
+    pub(super) fn variables(&self) -> Vec<&str> {
+        let urls = [&self.url, &self.migration_url].into_iter().flatten();
+        urls.filter_map(|url| match url {
+            DatabaseUrl::Reference(SecretReference::Environment(name)) => Some(name.as_str()),
+            _ => None,
+        })
+        .collect()
+    }
+
     pub(super) fn check(&self, state: &State, problems: &mut Vec<String>) {
         check_url("database.url", self.resolve_url(state), problems);
         if let Some(url) = &self.migration_url {

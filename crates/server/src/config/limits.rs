@@ -20,7 +20,8 @@ pub struct Limits {
     /// How long one unary call may take, if the caller's own deadline isn't sooner. Default: 30 s.
     #[serde(with = "humantime_serde")]
     pub request_timeout: Duration,
-    /// How long one stream may live, if the caller's own deadline isn't sooner. Default: 1 h.
+    /// How long one stream may live, or the verification of an audit chain take, if the caller's own deadline isn't
+    /// sooner. Default: 1 h.
     #[serde(with = "humantime_serde")]
     pub stream_timeout: Duration,
     /// How long a stream may go without a message in either direction. Default: 15 min.

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 /// The `[log]` section.
 #[derive(Debug, Clone, Deserialize)]
@@ -38,11 +39,23 @@ impl Default for Log {
 
 impl Log {
     pub(super) fn check(&self, problems: &mut Vec<String>) {
-        if let Err(error) = EnvFilter::builder().parse(&self.filter) {
-            problems.push(format!(
-                "log.filter = \"{}\" can't be read ({error}); write one like `info,slipway::access=warn`",
+        let words = |what: &str| {
+            format!(
+                "log.filter = \"{}\": {what}; write one like `info,slipway::access=warn`",
                 self.filter
-            ));
+            )
+        };
+        // To the library a word that is no level is a target, of which everything is logged.
+        let misspelt = self.filter.split(',').find_map(|directive| {
+            let level = directive.rsplit('=').next().unwrap_or_default();
+            (level.is_empty() || level.parse::<LevelFilter>().is_err()).then_some(level)
+        });
+        if let Some(level) = misspelt {
+            problems.push(words(&format!(
+                "`{level}` is no level (off, error, warn, info, debug, trace)"
+            )));
+        } else if let Err(error) = EnvFilter::builder().parse(&self.filter) {
+            problems.push(words(&error.to_string()));
         }
     }
 }

@@ -5,6 +5,8 @@
 //! silently ignored is no limit.
 
 mod database;
+mod environment;
+mod explain;
 mod limits;
 mod log;
 mod objects;
@@ -14,7 +16,6 @@ mod state;
 use std::path::{Path, PathBuf};
 
 use figment::Figment;
-use figment::error::Kind;
 use figment::providers::{Env, Format, Toml};
 use serde::Deserialize;
 
@@ -81,7 +82,10 @@ impl Config {
         sources = sources.merge(Env::prefixed("SLIPWAY__").split("__"));
 
         let config: Self = sources.extract().map_err(|errors| {
-            ConfigError::Invalid(errors.into_iter().map(|error| explain(&error)).collect())
+            let told = errors
+                .into_iter()
+                .map(|error| explain::refused(&error, &sources));
+            ConfigError::Invalid(told.collect())
         })?;
         config.check()?;
         Ok(config)
@@ -98,7 +102,7 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), ConfigError> {
-        let mut problems = Vec::new();
+        let mut problems = environment::misnamed(&self.database.variables());
         self.server.check(&mut problems);
         self.limits.check(&mut problems);
         self.database.check(&self.state, &mut problems);
@@ -113,43 +117,6 @@ impl Config {
             Err(ConfigError::Invalid(problems))
         }
     }
-}
-
-/// Says which key is meant, where it stands and what would be right. A value's text is never repeated for an unknown
-/// key: the key may be a secret's, misspelt.
-fn explain(error: &figment::Error) -> String {
-    let source = error.metadata.as_ref().map_or(String::new(), |metadata| {
-        match metadata
-            .source
-            .as_ref()
-            .and_then(|source| source.file_path())
-        {
-            Some(path) => format!(" (in {})", path.display()),
-            None => " (in the environment)".to_owned(),
-        }
-    });
-    let Kind::UnknownField(key, known) = &error.kind else {
-        return error.to_string();
-    };
-    let section = match error.path.as_slice() {
-        // The path may or may not end with the key itself, depending on where it was found.
-        [section @ .., last] if last == key => section.join("."),
-        section => section.join("."),
-    };
-    let full = |key: &str| match section.as_str() {
-        "" => key.to_owned(),
-        section => format!("{section}.{key}"),
-    };
-    let nearest = known
-        .iter()
-        .map(|known| (strsim::damerau_levenshtein(key, known), known))
-        .min()
-        .filter(|(distance, _)| *distance <= key.len() / 2);
-    let advice = match nearest {
-        Some((_, nearest)) => format!("did you mean `{}`?", full(nearest)),
-        None => format!("known here: {}", known.join(", ")),
-    };
-    format!("unknown key `{}`{source}; {advice}", full(key))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! `[server]`: where the server listens, and how.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -84,6 +84,16 @@ impl Server {
         }
     }
 
+    /// How clients on this machine reach a listener at `address`: where it listens on all addresses, by loopback.
+    pub fn reachable(mut address: SocketAddr) -> SocketAddr {
+        match address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+            IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+            _ => {}
+        }
+        address
+    }
+
     pub(super) fn check(&self, problems: &mut Vec<String>) {
         if !self.listen.ip().is_loopback() && self.tls.is_none() && !self.allow_plaintext {
             problems.push(format!(
@@ -116,9 +126,7 @@ fn address_or_off<'de, D: Deserializer<'de>>(input: D) -> Result<Option<SocketAd
     if text == "off" {
         return Ok(None);
     }
-    text.parse().map(Some).map_err(|_| {
-        serde::de::Error::custom(format!(
-            "`{text}` is no address; write one like `127.0.0.1:9464`, or `off`"
-        ))
-    })
+    text.parse()
+        .map(Some)
+        .map_err(|_| serde::de::Error::custom(format!("`{text}` is no address, nor `off`")))
 }

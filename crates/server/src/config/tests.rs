@@ -112,6 +112,55 @@ fn a_wrong_type_names_the_key() {
 }
 
 #[test]
+fn a_wrong_value_is_told_with_its_key_itself_and_an_example() {
+    let error = refusal("", &[("SLIPWAY__SERVER__LISTEN", "localhost")]);
+    for part in [
+        "server.listen = \"localhost\" (in the environment): ",
+        "write a value like \"127.0.0.1:50051\"",
+    ] {
+        assert!(error.contains(part), "{part} is missing in: {error}");
+    }
+    assert!(
+        !error.contains("SERVER") && !error.contains("default."),
+        "{error}"
+    );
+
+    let error = refusal("[limits]\nrequest_timeout = 30", &[]);
+    assert!(
+        error.contains("limits.request_timeout = 30 (in "),
+        "{error}"
+    );
+    assert!(error.contains("write a value like \"30s\""), "{error}");
+
+    let error = refusal("[database]\nurl = 7", &[]);
+    assert!(error.contains("database.url (in "), "{error}");
+}
+
+#[test]
+fn a_misspelt_level_is_refused() {
+    for (filter, wrong) in [
+        ("inof", "`inof`"),
+        ("info,slipway=wran", "`wran`"),
+        ("info,", "``"),
+    ] {
+        let error = refusal(&format!("[log]\nfilter = \"{filter}\""), &[]);
+        assert!(error.contains(&format!("{wrong} is no level")), "{error}");
+    }
+    assert!(load("[log]\nfilter = \"warn,slipway::access=off\"", &[]).is_ok());
+}
+
+#[test]
+fn a_variable_with_single_underscores_is_refused_unless_it_is_referred_to() {
+    let error = refusal("", &[("SLIPWAY_SERVER_LISTEN", "127.0.0.1:1")]);
+    assert!(error.contains("write SLIPWAY__SERVER__LISTEN"), "{error}");
+    let referred = load(
+        "[database]\nurl = \"env:SLIPWAY_DATABASE_URL\"",
+        &[("SLIPWAY_DATABASE_URL", "sqlite:x.db")],
+    );
+    assert!(referred.is_ok(), "{referred:?}");
+}
+
+#[test]
 fn plaintext_off_loopback_is_refused_unless_said() {
     let error = refusal("[server]\nlisten = \"0.0.0.0:50051\"", &[]);
     assert!(

@@ -192,6 +192,12 @@ impl Session {
     /// A refusal in the form that callers get. It is written into the audit trail first; where that fails, the caller
     /// is refused all the same.
     pub(super) async fn refused(&self, refusal: Refusal) -> Status {
+        self.note(&refusal).await;
+        refusal.into_status(&self.correlation_id)
+    }
+
+    /// Writes a refusal into the audit trail, if it was decided; equal ones are counted.
+    pub(super) async fn note(&self, refusal: &Refusal) {
         if refusal.is_decision() {
             let project = self.project.parse::<Slug>().ok();
             let noted = audit::Refusal {
@@ -209,12 +215,11 @@ impl Session {
             if let Err(error) = note_refusal(&self.context, noted).await {
                 tracing::error!(
                     correlation_id = self.correlation_id,
-                    error = &error as &dyn std::error::Error,
+                    error = crate::cli::explain(&error),
                     "a refusal is not in the audit trail yet"
                 );
             }
         }
-        refusal.into_status(&self.correlation_id)
     }
 }
 

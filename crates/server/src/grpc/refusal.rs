@@ -16,6 +16,7 @@ use slipway_kernel::revision::EtagMismatch;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
+use crate::cli::explain;
 use crate::transport::ERROR_DOMAIN;
 
 /// How much is said about faulty fields, in bytes. A status travels in headers, of which many clients take 16 KiB, and
@@ -155,7 +156,7 @@ impl Refusal {
         if let Some(fault) = &self.details.fault {
             tracing::error!(
                 correlation_id,
-                fault = &**fault as &dyn std::error::Error,
+                fault = explain(&**fault),
                 "{reason}: {}",
                 self.message
             );
@@ -338,6 +339,12 @@ impl From<LedgerError> for Refusal {
                 version,
             } => unfit(ErrorReason::VersionDeprecated)
                 .about("version", format!("{application} {version}")),
+            LedgerError::ExternalIdReused { external_id, id } => {
+                Self::new(Code::AlreadyExists, ErrorReason::ExternalIdReused, message)
+                    .field("report.external_id")
+                    .with("external_id", external_id.to_string())
+                    .about("deployment_record", id)
+            }
             LedgerError::InFuture(_) => Self::new(
                 Code::InvalidArgument,
                 ErrorReason::DeploymentTimeInFuture,

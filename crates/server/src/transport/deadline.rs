@@ -32,7 +32,7 @@ pub(super) async fn enforce(
         callers_timeout(request.headers()).map(|asked| asked.saturating_sub(MARGIN.min(asked / 8)));
     let method = transport.methods.at(request.uri().path());
     let limits = &transport.limits;
-    let limit = if method.streaming {
+    let limit = if method.is_long() {
         limits.stream_timeout
     } else {
         limits.request_timeout

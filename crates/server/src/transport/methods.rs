@@ -6,6 +6,9 @@ use std::sync::Arc;
 use prost::Message;
 use prost_types::FileDescriptorSet;
 
+/// Walks over a whole chain.
+const VERIFY: &str = "/slipway.audit.v1.AuditService/VerifyAuditTrail";
+
 /// The known methods by path. Knowing them keeps the metrics' labels bounded and tells streams from unary calls.
 #[derive(Debug)]
 pub struct Methods {
@@ -77,6 +80,11 @@ impl Methods {
 }
 
 impl Method {
+    /// Whether it may take as long as a stream: what it does grows with the data, and it can't be asked for in parts.
+    pub(super) fn is_long(&self) -> bool {
+        self.streaming || &*self.path == VERIFY
+    }
+
     /// Whether this is the health service, which has to answer while others are refused.
     pub(super) fn is_health(&self) -> bool {
         self.path.starts_with("/grpc.health.v1.Health/")
@@ -91,6 +99,15 @@ impl Method {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn verification_has_the_time_of_a_stream() {
+        let methods = Methods::from_descriptor_sets(&[slipway_api::FILE_DESCRIPTOR_SET]).unwrap();
+        let verify = methods.at(VERIFY);
+        assert!(verify.is_long() && !verify.streaming, "{verify:?}");
+        let other = methods.at("/slipway.audit.v1.AuditService/ListAuditEvents");
+        assert!(!other.is_long(), "{other:?}");
+    }
 
     #[test]
     fn descriptors_tell_streams_from_unary_calls() {

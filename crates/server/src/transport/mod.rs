@@ -1,9 +1,8 @@
 //! The gRPC transport: what every call passes before it reaches a service, and after.
 //!
-//! From the outside in: a request id, the access log with its metrics, panics, load shedding, the form of
-//! refusals, deadlines. A service
-//! below may rely on a bounded time, a bounded number of neighbours, a [`RequestId`] among the request's extensions and
-//! a span that carries it.
+//! From the outside in: a request id, the access log with its metrics, panics, load shedding, the form of refusals,
+//! deadlines. A service below may rely on a bounded time, a bounded number of neighbours, a [`RequestId`] among the
+//! request's extensions and a span that carries it.
 
 mod access;
 mod deadline;

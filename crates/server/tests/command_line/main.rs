@@ -223,7 +223,12 @@ fn what_is_exported_can_be_imported_and_gives_the_same_again() {
     let other = Fake::start();
     let there = Place::new(&other);
     let file = there.run(&["export", "deployments", "none"]);
-    assert_eq!(file.out, "0 deployments\n", "{file:?}");
+    assert_eq!(file.err, "0 deployments written to none\n", "{file:?}");
+    let again = there.run(&["export", "deployments", "none"]);
+    assert_eq!(again.status, Some(1), "{again:?}");
+    assert!(again.err.contains("--force"), "{again:?}");
+    let forced = there.run(&["export", "deployments", "none", "--force"]);
+    assert_eq!(forced.status, Some(0), "{forced:?}");
     std::fs::write(there.path("exported"), &export.out).unwrap();
     assert_eq!(
         there.run(&["import", "deployments", "exported"]).status,
@@ -278,4 +283,21 @@ fn failures_are_told_on_one_line_with_what_to_do() {
     drop(free);
     fails(&place, &import, &["is it running?", "`slipway`"]);
     fails(&place, &["audit", "verify"], &["is it running?"]);
+    let reversed = [
+        "export",
+        "deployments",
+        "--from",
+        "2026-03-02",
+        "--to",
+        "2026-03-01",
+    ];
+    fails(&place, &reversed, &["is later than --to"]);
+    for command in [&["token"][..], &["migrate", "--status"]] {
+        fails(
+            &place,
+            command,
+            &["there is no database at", "SLIPWAY__STATE__DIR"],
+        );
+    }
+    assert!(!place.path(".slipway").exists());
 }

@@ -225,7 +225,7 @@ pub async fn facts_have_the_digests_of_their_rows(store: &dyn Store) {
         .iter()
         .filter_map(|inserted| match inserted {
             Inserted::Added { sequence } => Some(*sequence),
-            Inserted::Present { .. } => None,
+            Inserted::Present(_) => None,
         })
         .collect();
     let retraction = Retraction {

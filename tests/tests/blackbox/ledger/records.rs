@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use slipway_api::catalog::v1::{ApplicationKind, DeprecateVersionRequest};
+use futures_util::future::join_all;
+use slipway_api::catalog::v1::{ApplicationKind, DeprecateVersionRequest, GetVersionRequest};
 use slipway_api::errors::v1::ErrorReason;
 use slipway_api::identity::v1::Role;
 use slipway_api::ledger::v1::{
@@ -26,6 +27,7 @@ cases![
     a_retraction_is_final_and_for_administrators,
     a_clock_ahead_is_clamped,
     the_same_fact_is_recorded_once,
+    many_reports_at_once_create_what_they_name_once,
     an_external_id_names_one_deployment_of_one_reporter,
     a_deprecated_version_can_only_be_removed,
     nothing_is_deployed_to_what_is_archived,
@@ -265,6 +267,29 @@ async fn a_clock_ahead_is_clamped(backend: Backend) {
         .refused(Code::InvalidArgument, ErrorReason::DeploymentTimeInFuture);
 }
 
+async fn many_reports_at_once_create_what_they_name_once(backend: Backend) {
+    let project = shared(backend).await;
+    // First all of them name the same version, then each another one of an application that none of them finds.
+    for versions in [1, 20] {
+        let application = format!("new-{versions}");
+        let reporting = (0..20).map(|n| {
+            let version = format!("v{}", n % versions);
+            let environment = format!("new-{versions}");
+            let time = ago(HOUR * (n + 1));
+            let recording =
+                project.recording(report_at(&application, &version, &environment, time));
+            let mut ledger = project.admin.ledger();
+            async move { ledger.record_deployment(recording).await.granted() }
+        });
+        let answers = join_all(reporting).await;
+        let created = answers.iter().filter(|answer| answer.application_created);
+        assert_eq!(created.count(), 1);
+        let created = answers.iter().filter(|answer| answer.version_created);
+        assert_eq!(created.count(), versions as usize);
+        assert!(answers.iter().all(|answer| !answer.already_present));
+    }
+}
+
 async fn the_same_fact_is_recorded_once(backend: Backend) {
     let project = shared(backend).await;
     let time = ago(HOUR);
@@ -315,11 +340,29 @@ async fn an_external_id_names_one_deployment_of_one_reporter(backend: Backend) {
     let again = project
         .admin
         .ledger()
-        .record_deployment(project.recording(bearing("2")))
+        .record_deployment(project.recording(bearing("1")))
         .await
         .granted();
     assert!(again.already_present);
     assert_eq!(again.record.unwrap(), record);
+    // What is refused creates nothing.
+    project
+        .admin
+        .ledger()
+        .record_deployment(project.recording(bearing("2")))
+        .await
+        .refused(Code::AlreadyExists, ErrorReason::ExternalIdReused);
+    project
+        .admin
+        .applications()
+        .get_version(GetVersionRequest {
+            project: project.slug.clone(),
+            application: "portal".to_owned(),
+            version: "2".to_owned(),
+            include_content: false,
+        })
+        .await
+        .refused(Code::NotFound, ErrorReason::VersionNotFound);
 
     // Another reporter has ids of its own.
     let developer = project.member(Role::Developer).await;

@@ -212,8 +212,9 @@ impl VersionRepository for SqlUnitOfWork {
         &mut self,
         version: VersionId,
         deprecation: &Deprecation,
-    ) -> Result<(), StoreError> {
-        self.connection
+    ) -> Result<bool, StoreError> {
+        let changed = self
+            .connection
             .execute(
                 "UPDATE version SET deprecated_at = $1, deprecated_by = $2, deprecated_reason = $3 \
                  WHERE id = $4 AND deprecated_at IS NULL",
@@ -225,7 +226,7 @@ impl VersionRepository for SqlUnitOfWork {
                 ],
             )
             .await?;
-        Ok(())
+        Ok(changed == 1)
     }
 }
 

@@ -127,8 +127,9 @@ impl PrincipalRepository for SqlUnitOfWork {
         by_id(&self.connection, id).await
     }
 
-    async fn disable(&mut self, id: PrincipalId, disabled: &Disabled) -> Result<(), StoreError> {
-        self.connection
+    async fn disable(&mut self, id: PrincipalId, disabled: &Disabled) -> Result<bool, StoreError> {
+        let changed = self
+            .connection
             .execute(
                 "UPDATE principal SET disabled_at = $1, disabled_reason = $2 \
                  WHERE id = $3 AND disabled_at IS NULL",
@@ -139,7 +140,7 @@ impl PrincipalRepository for SqlUnitOfWork {
                 ],
             )
             .await?;
-        Ok(())
+        Ok(changed == 1)
     }
 
     async fn count_tenant_admins(&mut self) -> Result<u64, StoreError> {

@@ -81,14 +81,15 @@ impl TokenRepository for SqlUnitOfWork {
         row.map(Token::try_from).transpose()
     }
 
-    async fn revoke(&mut self, id: TokenId, at: Timestamp) -> Result<(), StoreError> {
-        self.connection
+    async fn revoke(&mut self, id: TokenId, at: Timestamp) -> Result<bool, StoreError> {
+        let changed = self
+            .connection
             .execute(
                 "UPDATE token SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL",
                 [at.micros().into(), id.uuid().into()],
             )
             .await?;
-        Ok(())
+        Ok(changed == 1)
     }
 
     async fn used(&mut self, uses: &[(TokenId, Timestamp)]) -> Result<(), StoreError> {
@@ -153,10 +154,12 @@ pub(super) async fn bearer(
         token: Row,
         #[sea_orm(nested)]
         principal: principal::Row,
+        owner_disabled_at: Option<i64>,
     }
     let sql = format!(
-        "SELECT {COLUMNS}, {} FROM token t JOIN principal p ON p.id = t.principal_id \
-         JOIN person n ON n.id = p.id WHERE t.id = $1",
+        "SELECT {COLUMNS}, {}, o.disabled_at AS owner_disabled_at FROM token t \
+         JOIN principal p ON p.id = t.principal_id JOIN person n ON n.id = p.id \
+         LEFT JOIN principal o ON o.id = p.owner_id WHERE t.id = $1",
         principal::COLUMNS
     );
     let Some(both) = connection.one::<Both>(sql, [id.uuid().into()]).await? else {
@@ -164,6 +167,7 @@ pub(super) async fn bearer(
     };
     let token: Token = both.token.try_into()?;
     Ok(Some(Bearer {
+        owner_disabled: both.owner_disabled_at.is_some(),
         principal: both.principal.try_into()?,
         memberships: membership::of_principal(connection, token.principal).await?,
         token,

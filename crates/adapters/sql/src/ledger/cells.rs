@@ -249,7 +249,6 @@ pub(super) async fn cells_of_records(
 
 #[derive(FromQueryResult)]
 struct ResolvedRow {
-    kind: String,
     version_id: Uuid,
     identifier: String,
     digest: Option<Vec<u8>>,
@@ -266,8 +265,8 @@ pub(super) async fn resolve(
 ) -> Result<Option<Resolved>, StoreError> {
     let row: Option<ResolvedRow> = connection
         .one(
-            "SELECT a.kind, v.id AS version_id, v.identifier, v.digest, v.content_type, c.record_id, c.deployed_at \
-             FROM current_state c JOIN application a ON a.id = c.application_id JOIN version v ON v.id = c.version_id \
+            "SELECT v.id AS version_id, v.identifier, v.digest, v.content_type, c.record_id, c.deployed_at \
+             FROM current_state c JOIN version v ON v.id = c.version_id \
              WHERE c.project_id = $1 AND c.application_key = $2 AND c.environment_slug = $3 AND c.kind = 'DEPLOYED'",
             [
                 project.uuid().into(),
@@ -285,7 +284,6 @@ fn resolved(row: ResolvedRow) -> Result<Resolved, StoreError> {
         row: &row.version_id,
     };
     Ok(Resolved {
-        kind: place.word("application_id", &row.kind)?,
         version: VersionId::from_uuid(row.version_id),
         identifier: place.parse("identifier", row.identifier)?,
         digest: row

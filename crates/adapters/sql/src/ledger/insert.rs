@@ -3,12 +3,15 @@
 use std::collections::HashMap;
 
 use sea_orm::{FromQueryResult, Value, prelude::Uuid};
-use slipway_kernel::{PersonId, RecordId, StoreError};
-use slipway_ledger::{NaturalKey, NewRecord, record::Inserted};
+use slipway_kernel::{ApplicationId, EnvironmentId, PersonId, RecordId, StoreError, VersionId};
+use slipway_ledger::{
+    NaturalKey, NewRecord,
+    record::{Inserted, Known},
+};
 
 use crate::{
     connection::{Connection, placeholders, rows_per_statement},
-    row::to_json,
+    row::{Place, to_json},
     values::Values,
 };
 
@@ -64,7 +67,30 @@ struct AddedRow {
 struct PresentRow {
     number: i32,
     id: Uuid,
+    application_id: Uuid,
+    version_id: Uuid,
+    environment_id: Uuid,
+    kind: String,
 }
+
+impl PresentRow {
+    fn known(&self) -> Result<Known, StoreError> {
+        let place = Place {
+            table: "deployment_record",
+            row: &self.id,
+        };
+        Ok(Known {
+            id: RecordId::from_uuid(self.id),
+            application: ApplicationId::from_uuid(self.application_id),
+            version: VersionId::from_uuid(self.version_id),
+            environment: EnvironmentId::from_uuid(self.environment_id),
+            kind: place.word("kind", &self.kind)?,
+        })
+    }
+}
+
+const PRESENT: &str =
+    "SELECT n.column1 AS number, d.id, d.application_id, d.version_id, d.environment_id, d.kind";
 
 /// For each 66 records one statement where all are new, and one more for each sort of natural key where some are not.
 /// Both databases add the rows in the order given, so the ledger's order is the batch's.
@@ -112,11 +138,11 @@ async fn insert_chunk(
             if let Some(sequence) = known(record) {
                 return Ok(Inserted::Added { sequence });
             }
-            let id = present.next().flatten().ok_or_else(|| {
+            let known = present.next().flatten().ok_or_else(|| {
                 let problem = format!("record {} is neither new nor known", record.id);
                 StoreError::Conflict(problem.into())
             })?;
-            Ok(Inserted::Present { id })
+            Ok(Inserted::Present(known))
         })
         .collect()
 }
@@ -125,7 +151,7 @@ async fn insert_chunk(
 pub(super) async fn present(
     connection: &Connection,
     keys: &[NaturalKey<'_>],
-) -> Result<Vec<Option<RecordId>>, StoreError> {
+) -> Result<Vec<Option<Known>>, StoreError> {
     let mut external = (Values::default(), Vec::new());
     let mut content = (Values::default(), Vec::new());
     for (number, key) in keys.iter().enumerate() {
@@ -166,7 +192,7 @@ pub(super) async fn present(
     let mut found: Vec<PresentRow> = Vec::new();
     if !external.1.is_empty() {
         let sql = format!(
-            "SELECT n.column1 AS number, d.id FROM (VALUES {}) AS n JOIN deployment_record d \
+            "{PRESENT} FROM (VALUES {}) AS n JOIN deployment_record d \
              ON d.project_id = n.column2 AND d.reporter_id = n.column3 AND d.external_id = n.column4",
             external.1.join(", ")
         );
@@ -174,7 +200,7 @@ pub(super) async fn present(
     }
     if !content.1.is_empty() {
         let sql = format!(
-            "SELECT n.column1 AS number, d.id FROM (VALUES {}) AS n JOIN deployment_record d \
+            "{PRESENT} FROM (VALUES {}) AS n JOIN deployment_record d \
              ON d.application_id = n.column2 AND d.version_id = n.column3 AND d.environment_id = n.column4 \
              AND d.reported_at = n.column5 AND d.kind = n.column6 AND d.external_id IS NULL",
             content.1.join(", ")
@@ -187,7 +213,7 @@ pub(super) async fn present(
             .ok()
             .and_then(|at| present.get_mut(at))
         {
-            *place = Some(RecordId::from_uuid(row.id));
+            *place = Some(row.known()?);
         }
     }
     Ok(present)

@@ -56,7 +56,8 @@ pub(super) async fn targets(
         // Both databases call the columns of VALUES column1, column2, …
         let sql = format!(
             "SELECT n.column1 AS number, j.archived_at AS project_archived_at, a.id AS application_id, \
-             a.kind AS application_kind, a.display_name AS application_name, a.archived_at AS application_archived_at, e.id AS environment_id, e.display_name AS environment_name, \
+             a.kind AS application_kind, a.display_name AS application_name, \
+             a.archived_at AS application_archived_at, e.id AS environment_id, e.display_name AS environment_name, \
              e.archived_at AS environment_archived_at, v.id AS version_id, v.deprecated_at, p.id AS person_id \
              FROM (VALUES {}) AS n JOIN project j ON j.id = {project_id} \
              LEFT JOIN application a ON a.project_id = j.id AND a.key = n.column2 \

@@ -36,6 +36,10 @@ pub(super) struct TakeCheckpoint {
     #[arg(long, short, value_name = "FILE", default_value = STANDARD_STREAM)]
     output: PathBuf,
 
+    /// Replace the file if it exists
+    #[arg(long)]
+    force: bool,
+
     #[command(flatten)]
     chain: ChainArgs,
 
@@ -45,9 +49,11 @@ pub(super) struct TakeCheckpoint {
 
 impl TakeCheckpoint {
     pub(super) async fn run(self, config: &Config) -> Result<ExitCode, Failure> {
+        output::refuse_existing(&self.output, self.force)?;
         let client = self.client.connect(config).await?;
+        let chain = self.chain.chain();
         let request = ExportCheckpointRequest {
-            project: self.chain.chain().0,
+            project: chain.0.clone(),
         };
         let answer = client.audit().export_checkpoint(request).await;
         let checkpoint = answer
@@ -55,6 +61,12 @@ impl TakeCheckpoint {
             .into_inner()
             .checkpoint
             .ok_or("the server sent no checkpoint; is it another version?")?;
+        let told = format!(
+            "Checkpoint of {chain} at position {} written to {}; keep it where nobody who can change the database can \
+             change it.",
+            checkpoint.position,
+            self.output.display()
+        );
         let file = CheckpointFile::try_from(checkpoint)?;
 
         let mut out = output::open(&self.output)?;
@@ -63,6 +75,9 @@ impl TakeCheckpoint {
         out.write_all(text.as_bytes())
             .and_then(|()| out.flush())
             .map_err(file_failure("written", &self.output))?;
+        if self.output != Path::new(STANDARD_STREAM) {
+            eprintln!("{told}");
+        }
         Ok(ExitCode::SUCCESS)
     }
 }

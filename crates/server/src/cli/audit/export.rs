@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use indicatif::HumanCount;
 use sha2::{Digest, Sha256};
 use slipway_api::audit::v1::export_audit_events_response::Message;
 use slipway_api::audit::v1::{AuditEventFilter, ExportAuditEventsRequest, ExportSummary};
@@ -36,14 +35,18 @@ pub(super) struct Export {
     #[arg(value_name = "FILE", default_value = STANDARD_STREAM)]
     file: PathBuf,
 
+    /// Replace the file if it exists
+    #[arg(long)]
+    force: bool,
+
     #[command(flatten)]
     chain: ChainArgs,
 
-    /// Only events at or after this time: RFC 3339, or a day
+    /// Only events at or after this time: RFC 3339, or a day in UTC
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     from: Option<Timestamp>,
 
-    /// Only events before this time: RFC 3339, or a day
+    /// Only events before this time: RFC 3339, or a day in UTC
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     to: Option<Timestamp>,
 
@@ -53,6 +56,8 @@ pub(super) struct Export {
 
 impl Export {
     pub(super) async fn run(self, config: &Config) -> Result<ExitCode, Failure> {
+        output::refuse_existing(&self.file, self.force)?;
+        time::check_order(self.from, self.to)?;
         let client = self.client.connect(config).await?;
         let chain = self.chain.chain();
         let filter = AuditEventFilter {
@@ -89,8 +94,8 @@ impl Export {
         received.check(&summary)?;
 
         eprintln!(
-            "{} events of {chain}, complete: the digest over their hashes is {}",
-            HumanCount(received.count),
+            "{} of {chain}, complete: the digest over their hashes is {}",
+            output::counted(received.count, "event"),
             summary.digest
         );
         if summary.unchained_event_count > 0 {

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
+use serde_json::Value;
 use slipway_api::audit::v1::{AuditEvent, AuditEventFilter, AuditOutcome, ListAuditEventsRequest};
+use slipway_identity::Command;
 use slipway_kernel::Timestamp;
 
 use super::ChainArgs;
@@ -14,6 +16,21 @@ use crate::cli::client::ClientArgs;
 use crate::cli::output::{self, STANDARD_STREAM, file_failure, printable};
 use crate::cli::{Failure, time};
 use crate::config::Config;
+
+/// How many names are offered in place of one that does not exist.
+const MAX_NEAR: usize = 5;
+/// The parts of a state that tell most about it, with what is put before them.
+const ESSENTIALS: [(&str, &str); 9] = [
+    ("application", ""),
+    ("version", ""),
+    ("identifier", ""),
+    ("environment", "in "),
+    ("kind", ""),
+    ("key", ""),
+    ("slug", ""),
+    ("recorded", "recorded: "),
+    ("made_on", "made on "),
+];
 
 const HELP: &str = "\
 Newest first. Talks to a running server, and may run beside everything else.
@@ -35,7 +52,7 @@ pub(super) struct List {
     limit: i32,
 
     /// Only events of this command, for example `RecordDeployment`
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = command_name)]
     command: Option<String>,
 
     /// Only events of the principal with this id
@@ -46,11 +63,11 @@ pub(super) struct List {
     #[arg(long, value_enum)]
     outcome: Option<Outcome>,
 
-    /// Only events at or after this time: RFC 3339, or a day
+    /// Only events at or after this time: RFC 3339, or a day in UTC
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     from: Option<Timestamp>,
 
-    /// Only events before this time: RFC 3339, or a day
+    /// Only events before this time: RFC 3339, or a day in UTC
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     to: Option<Timestamp>,
 
@@ -70,6 +87,7 @@ enum Outcome {
 
 impl List {
     pub(super) async fn run(self, config: &Config) -> Result<ExitCode, Failure> {
+        time::check_order(self.from, self.to)?;
         let client = self.client.connect(config).await?;
         let stdout = Path::new(STANDARD_STREAM);
         let mut out = output::open(stdout)?;
@@ -135,13 +153,78 @@ fn row(event: &AuditEvent) -> String {
         ..=1 => String::new(),
         count => format!(", {count} times"),
     };
+    let chain = match event.project.as_str() {
+        "" => "installation",
+        project => project,
+    };
     printable(&format!(
-        "{:<27}  {outcome}  {}  {} {}  by {who}{times}",
+        "{:<27}  {chain}  {outcome}  {}  {} {}{}  by {who}{times}",
         event::time_of(event).unwrap_or_default(),
         event.command,
         what.r#type,
         what.name,
+        essentials(event),
     ))
+}
+
+/// What the event was about, where its resource's name doesn't say so to people.
+fn essentials(event: &AuditEvent) -> String {
+    let state = [&event.after_json, &event.before_json]
+        .into_iter()
+        .find_map(|json| serde_json::from_str::<Value>(json).ok())
+        .unwrap_or_default();
+    let told: Vec<String> = ESSENTIALS
+        .iter()
+        .filter_map(|(name, prefix)| {
+            let value = match state.get(name)? {
+                Value::String(text) if text.is_empty() => return None,
+                Value::String(text) => text.clone(),
+                Value::Number(number) => number.to_string(),
+                _ => return None,
+            };
+            Some(format!("{prefix}{value}"))
+        })
+        .collect();
+    match told.as_slice() {
+        [] => String::new(),
+        told => format!(" ({})", told.join(" ")),
+    }
+}
+
+/// The command of this name, or an error that lists those that may have been meant.
+fn command_name(text: &str) -> Result<String, String> {
+    let names = || Command::ALL.iter().map(|command| command.name());
+    if let Some(name) = names().find(|name| *name == text) {
+        return Ok(name.to_owned());
+    }
+    let wanted = text.to_ascii_lowercase();
+    let mut near: Vec<_> = names()
+        .map(|name| {
+            let lower = name.to_ascii_lowercase();
+            let distance = if !wanted.is_empty() && lower.contains(&wanted) {
+                0
+            } else {
+                strsim::damerau_levenshtein(&wanted, &lower)
+            };
+            (distance, name)
+        })
+        .filter(|(distance, name)| *distance <= name.len() / 2)
+        .collect();
+    near.sort_unstable();
+    let near: Vec<_> = near
+        .into_iter()
+        .take(MAX_NEAR)
+        .map(|(_, name)| name)
+        .collect();
+    Err(match near.as_slice() {
+        [] => format!(
+            "there is no command `{text}`; commands are named as the API's methods, such as RecordDeployment"
+        ),
+        near => format!(
+            "there is no command `{text}`; did you mean {}?",
+            near.join(", ")
+        ),
+    })
 }
 
 #[cfg(test)]
@@ -169,5 +252,32 @@ mod tests {
             "{row}"
         );
         assert!(row.ends_with("by Eve \u{fffd}[2J, 3 times"), "{row}");
+    }
+
+    #[test]
+    fn an_event_tells_what_it_was_about_and_in_which_chain() {
+        let event = AuditEvent {
+            command: "RecordDeployment".to_owned(),
+            after_json:
+                r#"{"application":"cart","version":"1.4.2","environment":"prod","kind":"deployed"}"#
+                    .to_owned(),
+            ..AuditEvent::default()
+        };
+        let row = row(&event);
+        assert!(row.contains("(cart 1.4.2 in prod deployed)"), "{row}");
+        assert!(row.contains("  installation  "), "{row}");
+    }
+
+    #[test]
+    fn an_unknown_command_is_told_with_its_neighbours() {
+        assert_eq!(
+            command_name("RecordDeployment").unwrap(),
+            "RecordDeployment"
+        );
+        let error = command_name("RecordDeploymnet").unwrap_err();
+        assert!(error.contains("did you mean RecordDeployment"), "{error}");
+        let error = command_name("token").unwrap_err();
+        assert!(error.contains("CreateToken"), "{error}");
+        assert!(command_name("zzz").unwrap_err().contains("methods"));
     }
 }

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use indicatif::HumanCount;
 use slipway_api::ledger::v1::{ListDeploymentRecordsRequest, ListDeploymentRecordsResponse};
 use slipway_kernel::Timestamp;
 
@@ -38,6 +37,10 @@ pub(in crate::cli) struct Deployments {
     #[arg(value_name = "FILE", default_value = STANDARD_STREAM)]
     file: PathBuf,
 
+    /// Replace the file if it exists
+    #[arg(long)]
+    force: bool,
+
     /// The project's slug
     #[arg(long, value_name = "SLUG", default_value = "default")]
     project: String,
@@ -50,11 +53,11 @@ pub(in crate::cli) struct Deployments {
     #[arg(long, value_name = "SLUG")]
     environment: Option<String>,
 
-    /// Only deployments at or after this time: RFC 3339, or a day
+    /// Only deployments at or after this time: RFC 3339, or a day in UTC
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     from: Option<Timestamp>,
 
-    /// Only deployments before this time: RFC 3339, or a day
+    /// Only deployments before this time: RFC 3339, or a day in UTC
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     to: Option<Timestamp>,
 
@@ -64,6 +67,8 @@ pub(in crate::cli) struct Deployments {
 
 impl Deployments {
     pub(super) async fn run(self, config: &Config) -> Result<ExitCode, Failure> {
+        output::refuse_existing(&self.file, self.force)?;
+        time::check_order(self.from, self.to)?;
         let client = self.client.connect(config).await?;
         let mut spool = Spool::new().map_err(file_failure("written", &std::env::temp_dir()))?;
         let mut count: u64 = 0;
@@ -95,7 +100,8 @@ impl Deployments {
             .write_to(&mut out)
             .map_err(file_failure("written", &self.file))?;
         if self.file != Path::new(STANDARD_STREAM) {
-            println!("{} deployments", HumanCount(count));
+            let written = output::counted(count, "deployment");
+            eprintln!("{written} written to {}", self.file.display());
         }
         Ok(ExitCode::SUCCESS)
     }

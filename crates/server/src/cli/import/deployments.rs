@@ -132,7 +132,13 @@ impl Deployments {
         );
         let (outcome, result) = session.run().await;
 
-        outcome.tell(io::stdout().lock(), began.elapsed())?;
+        // An import that failed before anything was dealt with has nothing to count.
+        if result.is_ok() || outcome.lines() > 0 {
+            match outcome.tell(io::stdout().lock(), began.elapsed()) {
+                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.into()),
+                _ => {}
+            }
+        }
         result?;
         Ok(match outcome.refused {
             0 => ExitCode::SUCCESS,

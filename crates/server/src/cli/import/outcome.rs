@@ -8,7 +8,7 @@ use indicatif::{HumanCount, HumanDuration};
 use slipway_api::ledger::v1::ImportDeploymentsResponse;
 
 use super::pieces::{BadLine, Piece};
-use crate::cli::output::printable;
+use crate::cli::output::{counted, printable};
 
 /// How many refused lines are kept to be shown at the end.
 const MAX_SHOWN: usize = 100;
@@ -66,7 +66,7 @@ impl Outcome {
             BadLine {
                 line: error.line,
                 reason: reason.trim_start_matches("ERROR_REASON_").to_owned(),
-                message: error.message,
+                message: of_line(&error.message),
             }
         });
         let mut bad: Vec<_> = piece.bad.into_iter().chain(refused).collect();
@@ -98,10 +98,10 @@ impl Outcome {
     pub(super) fn tell(&self, mut out: impl Write, took: Duration) -> io::Result<()> {
         writeln!(
             out,
-            "{} lines in {} ({} lines/s)",
-            HumanCount(self.lines()),
+            "{} in {} ({}/s)",
+            counted(self.lines(), "line"),
             seconds(took),
-            HumanCount(rate(self.lines(), took))
+            counted(rate(self.lines(), took), "line")
         )?;
         for (what, count) in [
             ("recorded", self.recorded),
@@ -116,8 +116,8 @@ impl Outcome {
         if self.reopened > 0 {
             writeln!(
                 out,
-                "Begun again {} times; what was committed before without an answer counts as already present.",
-                self.reopened
+                "Begun again {}; what was committed before without an answer counts as already present.",
+                counted(self.reopened, "time")
             )?;
         }
         if self.refused > 0 {
@@ -137,6 +137,21 @@ impl Outcome {
         }
         out.flush()
     }
+}
+
+/// The server's message with its fields named as a line names them, which has no part `report`.
+fn of_line(message: &str) -> String {
+    let mut text = format!(": {message}");
+    for before in [": ", "; "] {
+        for (field, name) in [
+            ("report.deployed_time", "deployed_at"),
+            ("report.risk_level", "risk"),
+            ("report.", ""),
+        ] {
+            text = text.replace(&format!("{before}{field}"), &format!("{before}{name}"));
+        }
+    }
+    text.split_off(2)
 }
 
 /// Lines per second.
@@ -186,7 +201,7 @@ mod tests {
             errors: vec![LineError {
                 line: 3,
                 reason: ErrorReason::VersionDeprecated.into(),
-                message: "old".to_owned(),
+                message: "report.version: old".to_owned(),
             }],
             ..ImportDeploymentsResponse::default()
         };
@@ -199,7 +214,7 @@ mod tests {
             "{told}"
         );
         assert!(told.contains("recorded                    1,200"), "{told}");
-        let end = "Refused:\n  line 2: LINE_MALFORMED: no\u{fffd}[31m JSON\n  line 3: VERSION_DEPRECATED: old\n  line 4: \
+        let end = "Refused:\n  line 2: LINE_MALFORMED: no\u{fffd}[31m JSON\n  line 3: VERSION_DEPRECATED: version: old\n  line 4: \
                    LINE_MALFORMED: no\u{fffd}[31m JSON\n";
         assert!(told.ends_with(end), "{told}");
         assert_eq!(outcome.through, 4);

@@ -3,9 +3,10 @@
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 
 use super::outcome::rate;
+use crate::cli::output::counted;
 
 /// How often a line is written where there is no terminal.
 const LINE_INTERVAL: Duration = Duration::from_secs(5);
@@ -56,8 +57,8 @@ impl Progress {
     /// So many more bytes of the file are dealt with, which makes `lines` in all.
     pub(super) fn advance(&mut self, bytes: u64, lines: u64) {
         self.bytes += bytes;
-        let per_second = HumanCount(rate(lines, self.began.elapsed()));
-        let text = format!("{} lines, {per_second} lines/s", HumanCount(lines));
+        let per_second = counted(rate(lines, self.began.elapsed()), "line");
+        let text = format!("{}, {per_second}/s", counted(lines, "line"));
         match &mut self.shown {
             Shown::Bar(bar) => {
                 bar.set_message(text);

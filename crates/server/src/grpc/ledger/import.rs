@@ -46,7 +46,7 @@ impl Import {
     fn lines(
         &mut self,
         batch: proto::ImportBatch,
-    ) -> Result<(Vec<ImportLine>, Vec<proto::LineError>), Refusal> {
+    ) -> Result<(Vec<ImportLine>, Vec<Faulty>), Refusal> {
         let count = batch.lines.len();
         if !(1..=MAX_LINES).contains(&count) {
             let what = format!("has {count} lines; 1 to {MAX_LINES} are allowed");
@@ -67,7 +67,7 @@ impl Import {
                     line: line.line,
                     report,
                 }),
-                Err(refusal) => errors.push(line_error(line.line, refusal)),
+                Err(refusal) => errors.push((line.line, refusal)),
             }
         }
         Ok((lines, errors))
@@ -96,8 +96,11 @@ impl Import {
             let outcome = import_batch(session.context(), &session.call(""), &batch).await?;
             tell(&mut answer, &mut errors, &batch, outcome);
         }
-        errors.sort_unstable_by_key(|error| error.line);
-        answer.errors = errors;
+        errors.sort_unstable_by_key(|(line, _)| *line);
+        for (line, refusal) in errors {
+            session.note(&refusal).await;
+            answer.errors.push(line_error(line, refusal));
+        }
         Ok(answer)
     }
 }
@@ -139,6 +142,9 @@ impl Source for Import {
     }
 }
 
+/// A line that was refused, by its number, and why.
+type Faulty = (i64, Refusal);
+
 fn parse_header(message: &proto::ImportHeader) -> Result<Header, Refusal> {
     let mut fields = Fields::within("header");
     let project = fields.required("project", &message.project);
@@ -165,7 +171,7 @@ fn parse(message: proto::DeploymentReport) -> Result<Report, Refusal> {
 /// Says what became of each line.
 fn tell(
     answer: &mut proto::ImportDeploymentsResponse,
-    errors: &mut Vec<proto::LineError>,
+    errors: &mut Vec<Faulty>,
     batch: &ImportBatch,
     outcome: BatchOutcome,
 ) {
@@ -173,7 +179,7 @@ fn tell(
         match outcome {
             LineOutcome::Recorded => answer.recorded_count += 1,
             LineOutcome::AlreadyPresent => answer.already_present_count += 1,
-            LineOutcome::Refused(error) => errors.push(line_error(line.line, error.into())),
+            LineOutcome::Refused(error) => errors.push((line.line, error.into())),
         }
     }
     // At most one of each per line, so that they always fit.

@@ -69,7 +69,7 @@ impl Model {
                         retracted_at: None,
                     });
                 }
-                (Some(known), Inserted::Present { id }) => assert_eq!(known, id),
+                (Some(known), Inserted::Present(found)) => assert_eq!(*known, found.id),
                 (known, inserted) => unreachable!("{record:?}: {inserted:?}, known: {known:?}"),
             }
         }

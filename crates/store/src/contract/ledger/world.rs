@@ -259,7 +259,7 @@ impl<'a> World<'a> {
                     sequence: *sequence,
                     cell: self.place(record),
                 }),
-                Inserted::Present { .. } => None,
+                Inserted::Present(_) => None,
             })
             .collect();
         unit.records().advance(&placed).await?;
