@@ -27,7 +27,7 @@ pub(crate) struct Options {
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     only: Vec<String>,
     /// How long each side of a ratio is measured in each round, in seconds
-    #[arg(long, default_value_t = 2.0, value_name = "N")]
+    #[arg(long, default_value_t = 1.0, value_name = "N")]
     seconds: f64,
     /// How often the sides are measured by turns
     #[arg(long, default_value_t = 5, value_name = "N")]
