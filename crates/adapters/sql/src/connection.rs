@@ -65,10 +65,10 @@ impl Connection {
         }
     }
 
-    /// Gives back what reads keep: the pool is about to be closed.
-    pub(crate) fn let_go(&self) {
+    /// Closes what reads keep.
+    pub(crate) async fn let_go(&self) {
         if let Self::Pool(_, Some(lanes)) = self {
-            lanes.close();
+            lanes.close().await;
         }
     }
 

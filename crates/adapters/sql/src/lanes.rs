@@ -1,7 +1,8 @@
 //! Connections that reads keep for a while, on `PostgreSQL`.
 //!
 //! Whenever the pool gets a connection back it asks the server a question, in a task of its own. That is as much work as
-//! most of our reads are, so reads keep a few connections of the pool instead of giving them back each time.
+//! most of our reads are, so reads have a pool of their own, and keep its connections instead of giving them back each
+//! time.
 
 use std::{
     fmt,
@@ -19,7 +20,7 @@ use tokio::{sync::Semaphore, time::timeout};
 /// How long a connection is kept before the pool gets it back, and looks whether it is too old.
 const KEPT_FOR: Duration = Duration::from_mins(1);
 
-/// A quarter of a pool's connections, for reads.
+/// The connections of a pool that nobody else uses.
 pub(crate) struct Lanes {
     pool: PgPool,
     permits: Semaphore,
@@ -33,22 +34,22 @@ struct Kept {
 }
 
 impl Lanes {
-    /// The lanes of a pool; `None` where it has too few connections for any.
-    pub(crate) fn of(pool: &PgPool) -> Option<Self> {
+    /// As many lanes as the pool has connections.
+    pub(crate) fn of(pool: &PgPool) -> Self {
         let options = pool.options();
-        let lanes = usize::try_from(options.get_max_connections() / 4).unwrap_or_default();
-        (lanes > 0).then(|| Self {
+        Self {
             pool: pool.clone(),
-            permits: Semaphore::new(lanes),
+            permits: Semaphore::new(options.get_max_connections() as usize),
             kept: Mutex::default(),
             patience: options.get_acquire_timeout(),
-        })
+        }
     }
 
-    /// Takes no more statements, and gives back what it kept.
-    pub(crate) fn close(&self) {
+    /// Takes no more statements, and closes its connections.
+    pub(crate) async fn close(&self) {
         self.permits.close();
         self.kept().clear();
+        self.pool.close().await;
     }
 
     /// Runs a statement that only reads, and may be run again: a kept connection can have died meanwhile.

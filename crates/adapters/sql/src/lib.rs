@@ -43,8 +43,8 @@ use crate::{
 
 /// A database on `SQLite` or `PostgreSQL`, through pools of connections.
 ///
-/// On `SQLite` one connection writes, one unit of work at a time, and the others read; on `PostgreSQL` one pool does
-/// both.
+/// On `SQLite` one connection writes, one unit of work at a time, and the others read; on `PostgreSQL` one pool is for
+/// units of work and snapshots, and reads have half as many connections of their own.
 #[derive(Debug, Clone)]
 pub struct SqlStore {
     dialect: Dialect,
@@ -72,7 +72,14 @@ impl SqlStore {
         };
         let lanes = match dialect {
             Dialect::Sqlite => None,
-            Dialect::Postgres => Lanes::of(readers.get_postgres_connection_pool()),
+            Dialect::Postgres => {
+                let reads = Options {
+                    max_connections: options.max_connections.div_ceil(2),
+                    ..options.clone()
+                };
+                let pool = connection::postgres(&reads).await?;
+                Some(Lanes::of(pool.get_postgres_connection_pool()))
+            }
         };
         let reader = SqlReader::new(Connection::Pool(readers.clone(), lanes));
         Ok(Self {
@@ -86,7 +93,7 @@ impl SqlStore {
 
     /// Closes all connections, once they are given back.
     pub async fn close(&self) -> Result<(), StoreError> {
-        self.pool().let_go();
+        self.pool().let_go().await;
         self.readers.close_by_ref().await.map_err(store_error)?;
         self.writer.close_by_ref().await.map_err(store_error)
     }

@@ -11,7 +11,8 @@ use crate::connection::Dialect;
 pub struct Options {
     /// `sqlite://PATH?mode=rwc`, `postgres://USER:PASSWORD@HOST/DATABASE` or `postgresql://…`.
     pub url: String,
-    /// How many connections there are at most; on `SQLite` how many readers beside the writer. At least 1.
+    /// How many connections there are at most, of which `PostgreSQL` gets half as many more for reads; on `SQLite` how
+    /// many readers beside the writer. At least 1.
     pub max_connections: u32,
     /// How long a call waits for a connection before it answers [`StoreError::Unavailable`].
     pub acquire_timeout: Duration,
