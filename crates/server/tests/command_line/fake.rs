@@ -47,7 +47,7 @@ impl Fake {
 
     fn on(address: SocketAddr, memory: Arc<Mutex<Memory>>) -> Self {
         let runtime = Runtime::new().unwrap();
-        let listener = runtime.block_on(TcpListener::bind(address)).unwrap();
+        let listener = runtime.block_on(bind(address));
         let address = listener.local_addr().unwrap();
         let service = LedgerServiceServer::new(Ledger(memory.clone()));
         let server = Server::builder()
@@ -301,4 +301,16 @@ impl LedgerService for Ledger {
     ) -> Result<Response<GetStatisticsResponse>, Status> {
         Err(Status::unimplemented("not asked for"))
     }
+}
+
+/// The address may be taken for a moment: a client that tried to reach it while nobody listened can have been given its
+/// port.
+async fn bind(address: SocketAddr) -> TcpListener {
+    for _ in 0..100 {
+        if let Ok(listener) = TcpListener::bind(address).await {
+            return listener;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    TcpListener::bind(address).await.unwrap()
 }
