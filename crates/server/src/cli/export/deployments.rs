@@ -20,7 +20,8 @@ const PAGE_SIZE: i32 = 1000;
 
 const HELP: &str = "\
 Writes one JSON object a line, oldest deployment first; of equal times, the one recorded first. Imported into an empty
-project, the file gives the same current state, now and at every past moment. Retracted records are left out.
+project, the file gives the same current state, now and at every past moment; only where two reporters used one
+external_id for different deployments, the import refuses the later one and says so. Retracted records are left out.
 
 Talks to a running server, and may run beside everything else. A temporary file holds the records until all are read.
 
