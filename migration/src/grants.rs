@@ -22,6 +22,7 @@ pub async fn grant_application_role(
             "GRANT USAGE ON SCHEMA public TO {role}; \
              GRANT SELECT ON seaql_migrations TO {role}; \
              GRANT SELECT, INSERT ON {ADDED_TO} TO {role}; \
+             GRANT USAGE ON SEQUENCE deployment_record_sequence_seq TO {role}; \
              GRANT SELECT, INSERT, UPDATE ON {CHANGED} TO {role}; \
              GRANT DELETE ON membership, request TO {role}"
         ))

@@ -1,5 +1,5 @@
 CREATE TABLE deployment_record (
-    sequence {sequence},
+    sequence {sequence, taken beforehand},
     id {uuid} NOT NULL UNIQUE,
     project_id {uuid} NOT NULL,
     application_id {uuid} NOT NULL,

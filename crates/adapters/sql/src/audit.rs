@@ -34,27 +34,28 @@ fn chain_of(key: Uuid) -> ChainId {
 #[async_trait]
 impl AuditLog for SqlUnitOfWork {
     async fn append(&mut self, event: &Event) -> Result<(), StoreError> {
-        event::append(&self.connection, event).await
+        event::append(self, event).await
     }
 }
 
 #[async_trait]
 impl ChainRepository for SqlUnitOfWork {
     async fn lead(&mut self) -> Result<bool, StoreError> {
-        chain::lead(&self.connection).await
+        chain::lead(self.connection().await?).await
     }
 
     async fn waiting(&mut self, limit: u32) -> Result<Vec<Event>, StoreError> {
-        let settled = self.horizon.settled(&self.connection).await?;
-        chain::waiting(&self.connection, settled, limit).await
+        let horizon = self.horizon.clone();
+        let settled = horizon.settled(self.connection().await?).await?;
+        chain::waiting(self.connection().await?, settled, limit).await
     }
 
     async fn heads(&mut self, chains: &[ChainId]) -> Result<Vec<Link>, StoreError> {
-        chain::heads(&self.connection, chains).await
+        chain::heads(self.connection().await?, chains).await
     }
 
     async fn append(&mut self, links: &[Link]) -> Result<(), StoreError> {
-        chain::append(&self.connection, links).await
+        chain::append(self.connection().await?, links).await
     }
 }
 

@@ -157,7 +157,7 @@ pub(crate) fn limit(size: PageSize) -> Value {
 /// How many values a statement has at most. `SQLite` takes 32,766, but it finds the name of each by a walk over all
 /// (`sqlite3_bind_parameter_name`), so that binding costs the square of their number: at 15,000 it takes most of an
 /// import's time. At 1,000 that is lost in the noise, and so are the round trips that smaller statements cost.
-const VALUES_PER_STATEMENT: usize = 1_000;
+pub(crate) const VALUES_PER_STATEMENT: usize = 1_000;
 
 /// How many rows of `columns` values go into one statement, on both databases.
 pub(crate) const fn rows_per_statement(columns: usize) -> usize {

@@ -13,9 +13,9 @@ use slipway_kernel::{
     Key, Page, PageSize, PersonId, ProjectId, RecordId, Slug, StoreError, Timestamp,
 };
 use slipway_ledger::{
-    AsOf, Cell, CellFilter, CellNow, CellPlace, LedgerQueries, NaturalKey, NewRecord, Record,
-    RecordFilter, RecordPlace, RecordRepository, Resolved, Retraction, Statistics,
-    record::{DeployedBy, Inserted, Known, Placed, Target, TargetNames},
+    AsOf, Cell, CellFilter, CellNow, CellPlace, LedgerQueries, Record, RecordFilter, RecordPlace,
+    RecordRepository, Resolved, Retraction, Statistics,
+    record::{DeployedBy, Placed, Target, TargetNames},
 };
 
 use crate::{SqlReader, SqlUnitOfWork};
@@ -31,7 +31,7 @@ impl RecordRepository for SqlUnitOfWork {
         project: ProjectId,
         names: &[TargetNames<'_>],
     ) -> Result<Vec<Target>, StoreError> {
-        targets::targets(&self.connection, project, names).await
+        targets::targets(self.connection().await?, project, names).await
     }
 
     async fn claim_names(
@@ -39,19 +39,12 @@ impl RecordRepository for SqlUnitOfWork {
         project: ProjectId,
         names: &[(&DeployedBy, PersonId)],
     ) -> Result<Vec<PersonId>, StoreError> {
-        targets::claim_names(&self.connection, project, names).await
+        targets::claim_names(self.connection().await?, project, names).await
     }
 
-    async fn present(&mut self, keys: &[NaturalKey<'_>]) -> Result<Vec<Option<Known>>, StoreError> {
-        insert::present(&self.connection, keys).await
-    }
-
-    async fn insert(&mut self, records: &[NewRecord]) -> Result<Vec<Inserted>, StoreError> {
-        insert::insert(&self.connection, records).await
-    }
-
-    async fn advance(&mut self, placed: &[Placed<'_>]) -> Result<(), StoreError> {
-        current_state::advance(&self.connection, placed).await
+    async fn add(&mut self, placed: &[Placed<'_>]) -> Result<(), StoreError> {
+        insert::insert(self, placed).await?;
+        current_state::advance(self, placed).await
     }
 
     async fn retract(
@@ -59,7 +52,7 @@ impl RecordRepository for SqlUnitOfWork {
         project: ProjectId,
         retraction: &Retraction,
     ) -> Result<bool, StoreError> {
-        current_state::retract(&self.connection, project, retraction).await
+        current_state::retract(self.connection().await?, project, retraction).await
     }
 
     async fn get(
@@ -67,7 +60,7 @@ impl RecordRepository for SqlUnitOfWork {
         project: ProjectId,
         id: RecordId,
     ) -> Result<Option<Record>, StoreError> {
-        history::record(&self.connection, project, id).await
+        history::record(self.connection().await?, project, id).await
     }
 }
 

@@ -17,6 +17,7 @@ mod reader;
 mod request;
 mod row;
 mod schema;
+mod script;
 mod unit_of_work;
 mod values;
 

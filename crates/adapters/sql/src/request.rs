@@ -55,8 +55,7 @@ impl RequestRepository for SqlUnitOfWork {
         forget_before: Timestamp,
     ) -> Result<Option<RequestRecord>, StoreError> {
         // A second unit of work with the same key waits here until the first ends.
-        let remembered = self
-            .connection
+        let remembered = self.connection().await?
             .execute(
                 "INSERT INTO request (principal_id, project_id, method, request_id, digest, resource, at) \
                  VALUES ($1, $2, $3, $4, $5, $6, $7) \
@@ -79,7 +78,8 @@ impl RequestRepository for SqlUnitOfWork {
             return Ok(None);
         }
         let earlier: Option<Row> = self
-            .connection
+            .connection()
+            .await?
             .one(
                 "SELECT digest, resource, at FROM request \
                  WHERE principal_id = $1 AND project_id = $2 AND method = $3 AND request_id = $4",
@@ -101,14 +101,16 @@ impl RequestRepository for SqlUnitOfWork {
     async fn forget(&mut self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
         // Rows that another unit of work holds are left for the next time.
         let lock = self
-            .connection
+            .connection()
+            .await?
             .dialect()
             .postgres_only("FOR UPDATE SKIP LOCKED");
         let sql = format!(
             "DELETE FROM request WHERE (principal_id, project_id, method, request_id) IN \
              (SELECT principal_id, project_id, method, request_id FROM request WHERE at < $1 ORDER BY at LIMIT $2 {lock})"
         );
-        self.connection
+        self.connection()
+            .await?
             .execute(sql, [before.micros().into(), i64::from(limit).into()])
             .await
     }

@@ -10,12 +10,20 @@ use slipway_identity::{
 use slipway_ledger::RecordRepository;
 use slipway_store::{RequestRepository, StoreError, UnitOfWork};
 
-use crate::{audit::SharedHorizon, connection::Connection, error::store_error};
+use crate::{
+    audit::SharedHorizon,
+    connection::{Connection, VALUES_PER_STATEMENT},
+    error::store_error,
+    script::Script,
+};
 
 /// A change that becomes visible as a whole, or, where it is dropped, not at all.
+///
+/// Writes that answer nothing wait for the next statement or the commit, and go to the database in one statement.
 #[derive(Debug)]
 pub struct SqlUnitOfWork {
-    pub(crate) connection: Connection,
+    connection: Connection,
+    waiting: Script,
     pub(crate) horizon: SharedHorizon,
 }
 
@@ -23,8 +31,32 @@ impl SqlUnitOfWork {
     pub(crate) fn new(transaction: DatabaseTransaction, horizon: SharedHorizon) -> Self {
         Self {
             connection: Connection::Transaction(transaction),
+            waiting: Script::default(),
             horizon,
         }
+    }
+
+    /// What statements run on. Everything written before is seen there.
+    pub(crate) async fn connection(&mut self) -> Result<&Connection, StoreError> {
+        if let Some((sql, values)) = self.waiting.take(self.connection.dialect()) {
+            self.connection.execute(sql, values).await?;
+        }
+        Ok(&self.connection)
+    }
+
+    /// Where the next write to a table is added, if it answers nothing; it has at most so many values.
+    pub(crate) async fn later(
+        &mut self,
+        table: &'static str,
+        values: usize,
+    ) -> Result<&mut Script, StoreError> {
+        // Writes to one table keep their order.
+        if self.waiting.writes_to(table)
+            || self.waiting.values.len() + values > VALUES_PER_STATEMENT
+        {
+            self.connection().await?;
+        }
+        Ok(&mut self.waiting)
     }
 }
 
@@ -74,7 +106,8 @@ impl UnitOfWork for SqlUnitOfWork {
         self
     }
 
-    async fn commit(self: Box<Self>) -> Result<(), StoreError> {
+    async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
+        self.connection().await?;
         match self.connection {
             Connection::Transaction(transaction) => transaction.commit().await.map_err(store_error),
             Connection::Pool(..) => Ok(()),

@@ -13,6 +13,11 @@ impl Values {
         format!("${}", self.0.len())
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Adds several values and answers with their placeholders, separated by commas.
     pub(crate) fn bind_all<V: Into<Value>>(
         &mut self,

@@ -41,6 +41,9 @@ async fn fixture() -> Option<(SqlStore, TestDatabase)> {
 async fn open(store: &SqlStore, n: u128) -> Box<dyn UnitOfWork> {
     let mut unit = store.begin().await.expect("begins");
     unit.audit().append(&event(n)).await.expect("appends");
+    // An event waits for the unit's next statement, which is to see it.
+    let heads = unit.chain().heads(&[ChainId::INSTALLATION]).await;
+    assert_eq!(heads.expect("reads"), []);
     unit
 }
 

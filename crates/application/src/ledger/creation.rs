@@ -11,10 +11,7 @@ use slipway_kernel::{
 };
 use slipway_ledger::record::Target;
 
-use super::{
-    Report,
-    recording::{Reporting, look_up},
-};
+use super::{Report, recording::Reporting};
 use crate::{CommandError, change::Change};
 
 /// What reports created in the catalog.
@@ -45,7 +42,7 @@ impl Created {
 
 impl Reporting<'_> {
     /// Creates what the reports name, does not exist, and may be created; nothing for a report that is refused all the
-    /// same. Answers with what the names stand for afterwards.
+    /// same or known. Answers with what the names stand for afterwards.
     ///
     /// What somebody else creates at the same time is no error: adding it waits for that unit of work, and it is looked
     /// up then like our own.
@@ -59,6 +56,7 @@ impl Reporting<'_> {
         let missing = |lacks: fn(&Target) -> bool, targets: &[Target]| -> Vec<usize> {
             let lacking = targets.iter().enumerate().filter(|(_, t)| lacks(t));
             lacking
+                .filter(|(_, target)| target.known.is_none())
                 .filter(|(at, target)| self.check(reports[*at], target, change.now).is_ok())
                 .map(|(at, _)| at)
                 .collect()
@@ -70,13 +68,15 @@ impl Reporting<'_> {
             created.environments = self.create_environments(change, slugs.collect()).await?;
             let keys = applications.iter().map(|at| &reports[*at].application);
             created.applications = self.create_applications(change, keys.collect()).await?;
-            targets = look_up(change, self.project, reports).await?;
+            targets = self.look_up(change, reports).await?;
         }
         let missing: BTreeMap<_, _> = reports
             .iter()
             .zip(&targets)
             .filter(|(report, target)| {
-                target.version.is_none() && self.check(report, target, change.now).is_ok()
+                target.known.is_none()
+                    && target.version.is_none()
+                    && self.check(report, target, change.now).is_ok()
             })
             .filter_map(|(report, target)| {
                 let application = target.application.as_ref()?;
@@ -85,7 +85,7 @@ impl Reporting<'_> {
             .collect();
         if !missing.is_empty() {
             created.versions = self.create_versions(change, missing).await?;
-            targets = look_up(change, self.project, reports).await?;
+            targets = self.look_up(change, reports).await?;
         }
         Ok((targets, created))
     }

@@ -6,15 +6,12 @@ use slipway_kernel::{RecordId, Slug, StoreError};
 
 use super::{
     CreateMissing, LedgerError, Report,
-    recording::{Outcome, Reporting},
+    recording::{ATTEMPTS, Outcome, Reporting},
 };
 use crate::{
     Call, CommandError, Context,
     change::{Change, Done},
 };
-
-/// How often a batch is tried again when another change got in between.
-const ATTEMPTS: u32 = 5;
 
 /// Lines of an import that are committed together.
 #[derive(Debug, Clone, Serialize)]

@@ -6,7 +6,6 @@ mod current_state;
 mod feed;
 mod history;
 mod import;
-mod known;
 mod moment;
 mod names;
 mod record;

@@ -2,15 +2,15 @@ use serde::Serialize;
 use serde_json::json;
 use slipway_audit::Resource;
 use slipway_identity::Command;
-use slipway_kernel::{ApplicationKind, ProjectId, RecordId, Slug};
+use slipway_kernel::{ApplicationKind, ProjectId, RecordId, Slug, StoreError};
 use slipway_ledger::Record;
 
 use super::{
     CreateMissing, Created, LedgerError, Report,
-    recording::{Added, Outcome, Reporting},
+    recording::{ATTEMPTS, Added, Outcome, Reporting},
 };
 use crate::{
-    Call, Context,
+    Call, CommandError, Context,
     change::{Change, Done},
 };
 
@@ -50,12 +50,30 @@ impl Recorded {
 
 /// Reports one deployment. Reporting the same one again returns the record that is there.
 ///
-/// Costs, where all names exist: one look-up of the names, one insert each of record, current state and audit event,
-/// and one commit; with a request id one statement more.
+/// Costs, where all names exist: one look-up, one statement that writes the record, the current state and the audit event,
+/// and one commit; with a request id one statement more. It starts over where the same one is reported at the same time.
 pub async fn record_deployment(
     context: &Context,
     call: &Call<'_>,
     command: RecordDeployment,
+) -> Result<Recorded, LedgerError> {
+    let mut attempt = 1;
+    loop {
+        match try_recording(context, call, &command).await {
+            Err(LedgerError::Command(CommandError::Store(StoreError::Conflict(_))))
+                if attempt < ATTEMPTS =>
+            {
+                attempt += 1;
+            }
+            result => return result,
+        }
+    }
+}
+
+async fn try_recording(
+    context: &Context,
+    call: &Call<'_>,
+    command: &RecordDeployment,
 ) -> Result<Recorded, LedgerError> {
     // Before the change begins: a unit of work that waits for a second connection may wait for ever.
     let deployed_by = claimed_name(context, call, &command.report).await?;
@@ -63,7 +81,7 @@ pub async fn record_deployment(
         Change::in_any_project(context, call, Command::RecordDeployment, &command.project).await?;
     let id = RecordId::new(&*context.ids);
     if !command.validate_only
-        && let Some(earlier) = change.made_before(&command, &id.to_string()).await?
+        && let Some(earlier) = change.made_before(command, &id.to_string()).await?
     {
         return found(&mut change, project, &earlier, id).await;
     }

@@ -1,21 +1,24 @@
 //! What reporting one deployment and importing many have in common.
 //!
 //! All of it happens inside one unit of work: names are looked up, what is missing and allowed is created, the records
-//! are added, and the current state moves. Its cost for one report whose names all exist is three statements, and for
-//! many reports a bounded number.
+//! are added, and the current state moves. Its cost for one report whose names all exist is two statements, the second of
+//! which the audit event joins, and for many reports a bounded number.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry};
 
 use slipway_audit::{Fact, FactKind};
 use slipway_identity::{Command, Scope, authorise};
-use slipway_kernel::{PersonId, ProjectId, RecordId, Slug, Timestamp};
+use slipway_kernel::{Key, PersonId, ProjectId, RecordId, Slug, Timestamp};
 use slipway_ledger::{
-    CellPlace, NewRecord, RecordKind,
-    record::{Inserted, Placed, Target, deployment_time},
+    NewRecord, RecordKind,
+    record::{Known, Placed, Target, deployment_time},
 };
 
-use super::{CreateMissing, LedgerError, Report, creation::Created, known::present_as};
+use super::{CreateMissing, LedgerError, Report, creation::Created};
 use crate::{Call, CommandError, Context, change::Change};
+
+/// How often reports are tried where another change got in between.
+pub(super) const ATTEMPTS: u32 = 5;
 
 /// What became of the reports of one unit of work.
 pub(super) struct Recording {
@@ -44,6 +47,13 @@ pub(super) struct Added {
     pub(super) target: Target,
 }
 
+/// What is to become of a report.
+enum Decision {
+    New(Box<NewRecord>),
+    Known(Known),
+    Refused(LedgerError),
+}
+
 /// Who reports into which project, and what may be created for it.
 pub(super) struct Reporting<'a> {
     pub(super) context: &'a Context,
@@ -51,16 +61,6 @@ pub(super) struct Reporting<'a> {
     pub(super) project: ProjectId,
     pub(super) slug: &'a Slug,
     pub(super) create_missing: CreateMissing,
-}
-
-/// What the names in these reports stand for.
-pub(super) async fn look_up(
-    change: &mut Change<'_>,
-    project: ProjectId,
-    reports: &[&Report],
-) -> Result<Vec<Target>, CommandError> {
-    let names: Vec<_> = reports.iter().map(|report| report.names()).collect();
-    Ok(change.unit.records().targets(project, &names).await?)
 }
 
 impl Reporting<'_> {
@@ -71,100 +71,106 @@ impl Reporting<'_> {
         ids: &[RecordId],
         reports: &[&Report],
     ) -> Result<Recording, CommandError> {
-        let targets = look_up(change, self.project, reports).await?;
+        let targets = self.look_up(change, reports).await?;
         if targets.iter().any(|target| target.project_archived) {
             return Err(CommandError::ProjectArchived {
                 slug: self.slug.clone(),
             });
         }
-        let mut outcomes = self.known_by_external_id(change, reports, &targets).await?;
-        if outcomes.is_empty() {
-            return self.record_others(change, ids, reports, targets).await;
-        }
-        let others: Vec<usize> = (0..reports.len())
-            .filter(|at| !outcomes.contains_key(at))
-            .collect();
-        let ids: Vec<_> = others.iter().map(|at| ids[*at]).collect();
-        let unknown: Vec<_> = others.iter().map(|at| reports[*at]).collect();
-        let targets: Vec<_> = others.iter().map(|at| targets[*at].clone()).collect();
-        let recording = self.record_others(change, &ids, &unknown, targets).await?;
-        outcomes.extend(others.into_iter().zip(recording.outcomes));
-        Ok(Recording {
-            outcomes: outcomes.into_values().collect(),
-            ..recording
-        })
-    }
-
-    async fn record_others(
-        &self,
-        change: &mut Change<'_>,
-        ids: &[RecordId],
-        reports: &[&Report],
-        targets: Vec<Target>,
-    ) -> Result<Recording, CommandError> {
         let (targets, created) = self.create_missing(change, reports, targets).await?;
         let claims = self.claim_names(change, reports, &targets).await?;
 
-        let mut refused = BTreeMap::new();
-        let mut accepted = Vec::with_capacity(reports.len());
-        let mut records = Vec::with_capacity(reports.len());
-        for (at, (report, target)) in reports.iter().zip(&targets).enumerate() {
-            match self.decide(ids[at], report, target, change.now, &claims) {
-                Ok(record) => {
-                    accepted.push(at);
-                    records.push(record);
-                }
-                Err(error) => drop(refused.insert(at, error)),
-            }
+        let mut decided = Vec::with_capacity(reports.len());
+        for ((id, report), target) in ids.iter().zip(reports).zip(&targets) {
+            decided.push(match target.known {
+                Some(known) => Decision::Known(known),
+                None => match self.decide(*id, report, target, change.now, &claims) {
+                    Ok(record) => Decision::New(Box::new(record)),
+                    Err(refused) => Decision::Refused(refused),
+                },
+            });
         }
-        let mut outcomes = self.refused(change, reports, &targets, refused).await?;
-        let inserted = change.unit.records().insert(&records).await?;
+        self.tell_elsewhere(change, &mut decided).await?;
 
-        let mut placed = Vec::with_capacity(records.len());
-        let mut facts = Vec::with_capacity(records.len());
-        for ((at, record), inserted) in accepted.iter().zip(&records).zip(&inserted) {
-            if let Inserted::Added { sequence } = *inserted {
-                placed.push(Placed {
-                    record,
-                    sequence,
-                    cell: CellPlace {
-                        application: reports[*at].application.clone(),
-                        environment: reports[*at].environment.clone(),
-                    },
-                });
+        tell_repeats(&mut decided);
+
+        let mut placed = Vec::with_capacity(decided.len());
+        let mut facts = Vec::with_capacity(decided.len());
+        for ((decision, report), target) in decided.iter().zip(reports).zip(&targets) {
+            if let Decision::New(record) = decision {
                 facts.push(Fact {
                     kind: FactKind::DeploymentRecord,
                     record: record.id,
-                    digest: record.digest(sequence)?,
+                    digest: record.digest(target.sequence)?,
+                });
+                placed.push(Placed {
+                    record,
+                    sequence: target.sequence,
+                    cell: report.cell(),
                 });
             }
         }
         if !placed.is_empty() {
-            change.unit.records().advance(&placed).await?;
+            change.unit.records().add(&placed).await?;
         }
-        for ((at, record), inserted) in accepted.into_iter().zip(records).zip(inserted) {
-            let outcome = match inserted {
-                Inserted::Present(known) => {
-                    let names = (
-                        Some(record.application),
-                        Some(record.version),
-                        Some(record.environment),
-                    );
-                    present_as(reports[at], names, known)
-                }
-                Inserted::Added { sequence } => Ok(Outcome::Added(Box::new(Added {
-                    record,
-                    sequence,
-                    target: targets[at].clone(),
-                }))),
-            };
-            outcomes.insert(at, outcome);
-        }
+        let outcomes = decided.into_iter().zip(reports).zip(targets);
         Ok(Recording {
-            outcomes: outcomes.into_values().collect(),
+            outcomes: outcomes
+                .map(|((decision, report), target)| outcome(decision, report, target))
+                .collect(),
             created,
             facts,
         })
+    }
+
+    /// What these reports stand for.
+    pub(super) async fn look_up(
+        &self,
+        change: &mut Change<'_>,
+        reports: &[&Report],
+    ) -> Result<Vec<Target>, CommandError> {
+        let reporter = self.call.caller.principal;
+        let names: Vec<_> = reports
+            .iter()
+            .map(|report| report.names(reporter, change.now))
+            .collect();
+        Ok(change.unit.records().targets(self.project, &names).await?)
+    }
+
+    /// A version that is missing may be another application's: that is told.
+    async fn tell_elsewhere(
+        &self,
+        change: &mut Change<'_>,
+        decided: &mut [Decision],
+    ) -> Result<(), CommandError> {
+        let missing: BTreeSet<Key> = decided
+            .iter()
+            .filter_map(|decision| match decision {
+                Decision::Refused(LedgerError::VersionNotFound { version, .. }) => {
+                    Some(version.clone())
+                }
+                _ => None,
+            })
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let versions = change.unit.versions();
+        let elsewhere = versions.existing(self.project, &missing).await?;
+        for decision in decided {
+            if let Decision::Refused(LedgerError::VersionNotFound {
+                application,
+                version,
+            }) = decision
+                && elsewhere.contains(version)
+            {
+                *decision = Decision::Refused(LedgerError::VersionElsewhere {
+                    application: application.clone(),
+                    version: version.clone(),
+                });
+            }
+        }
+        Ok(())
     }
 
     /// When a deployment happened, where nothing stands against its report but what is missing and may be created.
@@ -239,7 +245,7 @@ impl Reporting<'_> {
             .map_err(|denied| CommandError::Denied(denied).into())
     }
 
-    /// The persons behind all claimed names; new ones are written down.
+    /// The persons behind all claimed names of new records; new ones are written down.
     async fn claim_names<'n>(
         &self,
         change: &mut Change<'_>,
@@ -249,7 +255,9 @@ impl Reporting<'_> {
         let mut known = BTreeMap::new();
         let mut unknown = BTreeMap::new();
         for (report, target) in reports.iter().zip(targets) {
-            if let Some(name) = &report.deployed_by {
+            if let Some(name) = &report.deployed_by
+                && target.known.is_none()
+            {
                 match target.deployed_by {
                     Some(person) => drop(known.insert(name.as_str(), person)),
                     None => drop(
@@ -314,6 +322,60 @@ impl Reporting<'_> {
             attributes: report.attributes.clone(),
             external_id: report.external_id.clone(),
         })
+    }
+}
+
+/// Of several new records that are the same, the first is added.
+fn tell_repeats(decided: &mut [Decision]) {
+    let mut firsts = HashMap::with_capacity(decided.len());
+    let repeats: Vec<Option<Known>> = decided
+        .iter()
+        .map(|decision| match decision {
+            Decision::New(record) => match firsts.entry(record.natural_key()) {
+                Entry::Occupied(first) => Some(*first.get()),
+                Entry::Vacant(free) => {
+                    free.insert(record.known());
+                    None
+                }
+            },
+            Decision::Known(_) | Decision::Refused(_) => None,
+        })
+        .collect();
+    for (decision, repeat) in decided.iter_mut().zip(repeats) {
+        if let Some(known) = repeat {
+            *decision = Decision::Known(known);
+        }
+    }
+}
+
+/// A report is present where the record that is known by its key says the same; an external id that was used for
+/// another deployment is refused.
+fn outcome(decision: Decision, report: &Report, target: Target) -> Result<Outcome, LedgerError> {
+    let known = match decision {
+        Decision::New(record) => {
+            return Ok(Outcome::Added(Box::new(Added {
+                record: *record,
+                sequence: target.sequence,
+                target,
+            })));
+        }
+        Decision::Refused(refused) => return Err(refused),
+        Decision::Known(known) => known,
+    };
+    let same = target
+        .application
+        .is_some_and(|a| a.id == known.application)
+        && target.version.is_some_and(|v| v.id == known.version)
+        && target
+            .environment
+            .is_some_and(|e| e.id == known.environment)
+        && report.kind == known.kind;
+    match &report.external_id {
+        Some(external_id) if !same => Err(LedgerError::ExternalIdReused {
+            external_id: external_id.clone(),
+            id: known.id,
+        }),
+        _ => Ok(Outcome::Present(known.id)),
     }
 }
 

@@ -1,7 +1,9 @@
 use serde::Serialize;
-use slipway_kernel::{ApplicationKind, Attributes, Key, Slug, Tier, Timestamp, text::Notes};
+use slipway_kernel::{
+    ApplicationKind, Attributes, Key, PrincipalId, Slug, Tier, Timestamp, text::Notes,
+};
 use slipway_ledger::{
-    RecordKind, RiskLevel,
+    CellPlace, RecordKind, RiskLevel,
     record::{DeployedBy, ExternalId, TargetNames},
 };
 
@@ -31,12 +33,23 @@ pub struct Report {
 }
 
 impl Report {
-    pub(super) fn names(&self) -> TargetNames<'_> {
+    pub(super) fn names(&self, reporter: PrincipalId, now: Timestamp) -> TargetNames<'_> {
         TargetNames {
             application: &self.application,
             version: &self.version,
             environment: &self.environment,
             deployed_by: self.deployed_by.as_ref(),
+            reporter,
+            external_id: self.external_id.as_ref(),
+            reported_at: self.deployed_at.unwrap_or(now),
+            kind: self.kind,
+        }
+    }
+
+    pub(super) fn cell(&self) -> CellPlace {
+        CellPlace {
+            application: self.application.clone(),
+            environment: self.environment.clone(),
         }
     }
 }

@@ -139,6 +139,17 @@ impl NewRecord {
         }
     }
 
+    /// What tells whether a later report is of this record.
+    pub const fn known(&self) -> Known {
+        Known {
+            id: self.id,
+            application: self.application,
+            version: self.version,
+            environment: self.environment,
+            kind: self.kind,
+        }
+    }
+
     /// The digest that the audit trail keeps of the record, in the form `slipway.record.v1`: over every field, and over
     /// its place in the ledger, because that decides between records of the same deployment time.
     pub fn digest(&self, sequence: i64) -> Result<Sha256, CanonicalError> {
@@ -258,7 +269,7 @@ pub struct RecordFilter {
     pub include_retracted: bool,
 }
 
-/// What names in a report stand for, as one unit of work sees it. What does not exist (yet) is `None`.
+/// What a report stands for, as one unit of work sees it. What does not exist (yet) is `None`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// Whether the project takes no changes.
@@ -271,6 +282,10 @@ pub struct Target {
     pub version: Option<TargetVersion>,
     /// The claimed name, where it was claimed before.
     pub deployed_by: Option<PersonId>,
+    /// The record that has the report's natural key already, retracted or not.
+    pub known: Option<Known>,
+    /// The place in the ledger that is kept for the report until the unit of work ends.
+    pub sequence: i64,
 }
 
 /// An application as far as a report needs it.
@@ -306,8 +321,8 @@ pub struct TargetVersion {
     pub deprecated: bool,
 }
 
-/// The names in a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// What a report is about, and what makes it the same as another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TargetNames<'a> {
     /// The application's key.
     pub application: &'a Key,
@@ -317,10 +332,18 @@ pub struct TargetNames<'a> {
     pub environment: &'a Slug,
     /// Who deployed it, as claimed.
     pub deployed_by: Option<&'a DeployedBy>,
+    /// Who reports it.
+    pub reporter: PrincipalId,
+    /// The reporter's own identifier of it.
+    pub external_id: Option<&'a ExternalId>,
+    /// When it happened, as reported.
+    pub reported_at: Timestamp,
+    /// What happened.
+    pub kind: RecordKind,
 }
 
 /// What makes two reports the same one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum NaturalKey<'a> {
     /// The reporter's own identifier, unique per project and reporter.
     External {
@@ -346,18 +369,6 @@ pub enum NaturalKey<'a> {
     },
 }
 
-/// What became of a record that was to be added.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Inserted {
-    /// It was added, at this place in the ledger.
-    Added {
-        /// The ledger sequence.
-        sequence: i64,
-    },
-    /// A record with its natural key was there already, retracted or not.
-    Present(Known),
-}
-
 /// A record that was there already, as far as it tells whether it is the one reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Known {
@@ -373,7 +384,7 @@ pub struct Known {
     pub kind: RecordKind,
 }
 
-/// A record that was added, and the cell it stands in.
+/// A record to be added, and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Placed<'a> {
     /// The record.
@@ -390,8 +401,8 @@ pub struct Placed<'a> {
 /// application, version, environment, reported time and kind.
 #[async_trait]
 pub trait RecordRepository: Send {
-    /// What the names in each report stand for, in the reports' order. One statement for one report; a bounded number
-    /// for many.
+    /// What each report stands for, in the reports' order, and a place in the ledger for each, ascending in that order.
+    /// Places that nothing is added at are left empty. One statement for one report; a bounded number for many.
     async fn targets(
         &mut self,
         project: ProjectId,
@@ -406,19 +417,13 @@ pub trait RecordRepository: Send {
         names: &[(&DeployedBy, PersonId)],
     ) -> Result<Vec<PersonId>, StoreError>;
 
-    /// Which of these are present already, by natural key, retracted or not; in their order.
-    async fn present(
-        &mut self,
-        records: &[NaturalKey<'_>],
-    ) -> Result<Vec<Option<Known>>, StoreError>;
-
-    /// Adds records, and says for each, in their order, what became of it. An adapter MUST NOT fail where a natural key
-    /// is present already, be it in the database or earlier in the same call.
-    async fn insert(&mut self, records: &[NewRecord]) -> Result<Vec<Inserted>, StoreError>;
-
-    /// Moves the current state forward: each cell holds the record with the latest deployment time, then the highest
-    /// sequence. An adapter MUST lock every cell named, also where it stays as it is, until the unit of work ends.
-    async fn advance(&mut self, placed: &[Placed<'_>]) -> Result<(), StoreError>;
+    /// Adds records at the places that [`Self::targets`] kept in this unit of work, and moves the current state forward:
+    /// each cell holds the record with the latest deployment time, then the highest sequence. An adapter MUST lock every
+    /// cell named, also where it stays as it is, until the unit of work ends.
+    ///
+    /// Where somebody else added a record with the same natural key meanwhile, this call or the commit answers
+    /// [`StoreError::Conflict`], and the use case starts over.
+    async fn add(&mut self, placed: &[Placed<'_>]) -> Result<(), StoreError>;
 
     /// Adds a retraction and recomputes the record's cell. An adapter MUST answer `false`, and change nothing, where
     /// the record is retracted already.

@@ -5,11 +5,11 @@ use slipway_audit::{
     Verifier, chain::next_link,
 };
 use slipway_kernel::{EventId, RecordId, Sha256};
-use slipway_ledger::{Retraction, record::Inserted};
+use slipway_ledger::Retraction;
 
 use super::{
     given::{begin, commit, size, walk},
-    ledger::world::{Dice, World, at, unique},
+    ledger::world::{Dice, Reported, World, at, unique},
 };
 use crate::Store;
 
@@ -223,9 +223,9 @@ pub async fn facts_have_the_digests_of_their_rows(store: &dyn Store) {
     let added = world.report(&records).await.expect("reports");
     let sequences: Vec<i64> = added
         .iter()
-        .filter_map(|inserted| match inserted {
-            Inserted::Added { sequence } => Some(*sequence),
-            Inserted::Present(_) => None,
+        .filter_map(|reported| match reported {
+            Reported::Added(sequence) => Some(*sequence),
+            Reported::Present(_) => None,
         })
         .collect();
     let retraction = Retraction {

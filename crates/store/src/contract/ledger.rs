@@ -334,6 +334,10 @@ pub async fn targets_come_in_the_order_of_the_reports(store: &dyn Store) {
                 &environment.1
             },
             deployed_by: [None, Some(&stranger), Some(&person.1)][claims],
+            reporter: world.reporters[0],
+            external_id: None,
+            reported_at: at(7),
+            kind: RecordKind::Deployed,
         });
         expected.push((
             (!no_app).then_some(app.id),

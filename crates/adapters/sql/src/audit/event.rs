@@ -9,10 +9,13 @@ use super::{
     chain_key, chain_of,
 };
 use crate::{
+    SqlUnitOfWork,
     connection::Connection,
     row::{Place, to_json},
     values::Values,
 };
+
+const TABLE: &str = "audit_event";
 
 /// An event `e`.
 pub(super) const EVENT: &str = "e.sequence, e.id, e.chain_id, e.at, e.principal_id, e.command, e.outcome, \
@@ -85,7 +88,8 @@ impl TryFrom<EventRow> for Event {
     }
 }
 
-pub(super) async fn append(connection: &Connection, event: &Event) -> Result<(), StoreError> {
+/// Later.
+pub(super) async fn append(unit: &mut SqlUnitOfWork, event: &Event) -> Result<(), StoreError> {
     let (outcome, reason) = match &event.outcome {
         Outcome::Allowed => ("ALLOWED", None),
         Outcome::Refused { reason } => ("REFUSED", Some(reason.as_str())),
@@ -106,10 +110,13 @@ pub(super) async fn append(connection: &Connection, event: &Event) -> Result<(),
         event.correlation_id.as_str().into(),
         event.repeat_count.into(),
     ];
-    let sql = "INSERT INTO audit_event (id, chain_id, at, principal_id, command, outcome, refusal_reason, \
-               resource_kind, resource_name, before_json, after_json, facts, correlation_id, repeat_count) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
-    connection.execute(sql, values).await?;
+    let script = unit.later(TABLE, values.len()).await?;
+    let row = script.values.bind_all(values);
+    script.write(TABLE, format!(
+        "INSERT INTO {TABLE} (id, chain_id, at, principal_id, command, outcome, refusal_reason, \
+         resource_kind, resource_name, before_json, after_json, facts, correlation_id, repeat_count) \
+         VALUES ({row})"
+    ));
     Ok(())
 }
 

@@ -87,7 +87,7 @@ impl ApplicationRepository for SqlUnitOfWork {
             let values = applications
                 .iter()
                 .flat_map(|application| values(application));
-            let added: Vec<Added> = self.connection.all(sql, values).await?;
+            let added: Vec<Added> = self.connection().await?.all(sql, values).await?;
             for row in added {
                 let place = Place {
                     table: TABLE,
@@ -105,15 +105,15 @@ impl ApplicationRepository for SqlUnitOfWork {
         key: &Key,
     ) -> Result<Option<Application>, StoreError> {
         let lock = self
-            .connection
+            .connection()
+            .await?
             .dialect()
             .postgres_only(" FOR NO KEY UPDATE");
-        one(&self.connection, project, key, lock).await
+        one(self.connection().await?, project, key, lock).await
     }
 
     async fn update(&mut self, application: &Application) -> Result<(), StoreError> {
-        let changed = self
-            .connection
+        let changed = self.connection().await?
             .execute(
                 "UPDATE application SET display_name = $1, description = $2, archived_at = $3, revision = $4 \
                  WHERE id = $5 AND revision = $4 - 1",

@@ -61,7 +61,8 @@ impl EnvironmentRepository for SqlUnitOfWork {
              ON CONFLICT (project_id, slug) DO NOTHING"
         );
         let added = self
-            .connection
+            .connection()
+            .await?
             .execute(
                 sql,
                 [
@@ -87,15 +88,15 @@ impl EnvironmentRepository for SqlUnitOfWork {
         slug: &Slug,
     ) -> Result<Option<Environment>, StoreError> {
         let lock = self
-            .connection
+            .connection()
+            .await?
             .dialect()
             .postgres_only(" FOR NO KEY UPDATE");
-        one(&self.connection, project, slug, lock).await
+        one(self.connection().await?, project, slug, lock).await
     }
 
     async fn update(&mut self, environment: &Environment) -> Result<(), StoreError> {
-        let changed = self
-            .connection
+        let changed = self.connection().await?
             .execute(
                 "UPDATE environment SET display_name = $1, description = $2, tier = $3, position = $4, \
                  archived_at = $5, revision = $6 WHERE id = $7 AND revision = $6 - 1",

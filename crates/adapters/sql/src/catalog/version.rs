@@ -157,7 +157,7 @@ impl VersionRepository for SqlUnitOfWork {
                  ON CONFLICT (application_id, identifier) DO NOTHING RETURNING id",
                 rows.join(", ")
             );
-            let added: Vec<Added> = self.connection.all(sql, all).await?;
+            let added: Vec<Added> = self.connection().await?.all(sql, all).await?;
             ids.extend(added.into_iter().map(|row| VersionId::from_uuid(row.id)));
         }
         Ok(ids)
@@ -172,7 +172,8 @@ impl VersionRepository for SqlUnitOfWork {
             "SELECT {COLUMNS} FROM version v WHERE v.application_id = $1 AND v.identifier = $2"
         );
         let row: Option<Row> = self
-            .connection
+            .connection()
+            .await?
             .one(sql, [application.uuid().into(), identifier.as_str().into()])
             .await?;
         row.map(Version::try_from).transpose()
@@ -196,7 +197,7 @@ impl VersionRepository for SqlUnitOfWork {
                 "SELECT DISTINCT identifier FROM version WHERE project_id = {project} AND identifier IN ({})",
                 values.bind_all(chunk.iter().copied())
             );
-            let known: Vec<Known> = self.connection.all(sql, values).await?;
+            let known: Vec<Known> = self.connection().await?.all(sql, values).await?;
             for Known { identifier } in known {
                 let place = Place {
                     table: TABLE,
@@ -214,7 +215,8 @@ impl VersionRepository for SqlUnitOfWork {
         deprecation: &Deprecation,
     ) -> Result<bool, StoreError> {
         let changed = self
-            .connection
+            .connection()
+            .await?
             .execute(
                 "UPDATE version SET deprecated_at = $1, deprecated_by = $2, deprecated_reason = $3 \
                  WHERE id = $4 AND deprecated_at IS NULL",

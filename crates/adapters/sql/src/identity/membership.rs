@@ -52,7 +52,7 @@ impl TryFrom<Row> for Membership {
 #[async_trait]
 impl MembershipRepository for SqlUnitOfWork {
     async fn set(&mut self, membership: &Membership) -> Result<(), StoreError> {
-        self.connection
+        self.connection().await?
             .execute(
                 "INSERT INTO membership (project_id, principal_id, roles, groups, created_at, updated_at) \
                  VALUES ($1, $2, $3, $4, $5, $6) \
@@ -80,7 +80,8 @@ impl MembershipRepository for SqlUnitOfWork {
             "SELECT {COLUMNS} FROM membership m WHERE m.project_id = $1 AND m.principal_id = $2"
         );
         let row: Option<Row> = self
-            .connection
+            .connection()
+            .await?
             .one(sql, [project.uuid().into(), principal.uuid().into()])
             .await?;
         row.map(Membership::try_from).transpose()
@@ -91,7 +92,8 @@ impl MembershipRepository for SqlUnitOfWork {
         project: ProjectId,
         principal: PrincipalId,
     ) -> Result<(), StoreError> {
-        self.connection
+        self.connection()
+            .await?
             .execute(
                 "DELETE FROM membership WHERE project_id = $1 AND principal_id = $2",
                 [project.uuid().into(), principal.uuid().into()],

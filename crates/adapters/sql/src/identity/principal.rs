@@ -84,8 +84,7 @@ impl TryFrom<Row> for Principal {
 impl PrincipalRepository for SqlUnitOfWork {
     async fn insert(&mut self, principal: &Principal) -> Result<bool, StoreError> {
         let email = principal.email.as_ref().map(Email::as_str);
-        let named = self
-            .connection
+        let named = self.connection().await?
             .execute(
                 "INSERT INTO person (id, display_name, email) VALUES ($1, $2, $3) \
                  ON CONFLICT (lower(email)) WHERE email IS NOT NULL AND project_id IS NULL DO NOTHING",
@@ -104,7 +103,8 @@ impl PrincipalRepository for SqlUnitOfWork {
             PrincipalKind::ServiceAccount { owner } => ("SERVICE_ACCOUNT", Some(owner.uuid())),
         };
         let disabled = principal.disabled.as_ref();
-        self.connection
+        self.connection()
+            .await?
             .execute(
                 "INSERT INTO principal \
                  (id, kind, owner_id, tenant_admin, created_at, disabled_at, disabled_reason) \
@@ -124,12 +124,13 @@ impl PrincipalRepository for SqlUnitOfWork {
     }
 
     async fn get(&mut self, id: PrincipalId) -> Result<Option<Principal>, StoreError> {
-        by_id(&self.connection, id).await
+        by_id(self.connection().await?, id).await
     }
 
     async fn disable(&mut self, id: PrincipalId, disabled: &Disabled) -> Result<bool, StoreError> {
         let changed = self
-            .connection
+            .connection()
+            .await?
             .execute(
                 "UPDATE principal SET disabled_at = $1, disabled_reason = $2 \
                  WHERE id = $3 AND disabled_at IS NULL",
@@ -150,11 +151,15 @@ impl PrincipalRepository for SqlUnitOfWork {
             id: Uuid,
         }
         // In one order, so that two of these wait for each other rather than deadlock.
-        let lock = self.connection.dialect().postgres_only("FOR UPDATE");
+        let lock = self
+            .connection()
+            .await?
+            .dialect()
+            .postgres_only("FOR UPDATE");
         let sql = format!(
             "SELECT id FROM principal WHERE tenant_admin AND disabled_at IS NULL ORDER BY id {lock}"
         );
-        let admins: Vec<Admin> = self.connection.all(sql, []).await?;
+        let admins: Vec<Admin> = self.connection().await?.all(sql, []).await?;
         Ok(admins.len() as u64)
     }
 }

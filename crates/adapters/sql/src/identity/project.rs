@@ -53,7 +53,8 @@ impl ProjectRepository for SqlUnitOfWork {
             "INSERT INTO project ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (slug) DO NOTHING"
         );
         let added = self
-            .connection
+            .connection()
+            .await?
             .execute(
                 sql,
                 [
@@ -72,19 +73,25 @@ impl ProjectRepository for SqlUnitOfWork {
 
     async fn find(&mut self, slug: &Slug) -> Result<Option<Project>, StoreError> {
         let lock = self
-            .connection
+            .connection()
+            .await?
             .dialect()
             .postgres_only(" FOR NO KEY UPDATE");
-        one(&self.connection, "slug = $1", slug.as_str().into(), lock).await
+        one(
+            self.connection().await?,
+            "slug = $1",
+            slug.as_str().into(),
+            lock,
+        )
+        .await
     }
 
     async fn get(&mut self, id: ProjectId) -> Result<Option<Project>, StoreError> {
-        one(&self.connection, "id = $1", id.uuid().into(), "").await
+        one(self.connection().await?, "id = $1", id.uuid().into(), "").await
     }
 
     async fn update(&mut self, project: &Project) -> Result<(), StoreError> {
-        let changed = self
-            .connection
+        let changed = self.connection().await?
             .execute(
                 "UPDATE project SET display_name = $1, description = $2, archived_at = $3, revision = $4 \
                  WHERE id = $5 AND revision = $4 - 1",

@@ -55,7 +55,7 @@ impl TryFrom<Row> for Token {
 #[async_trait]
 impl TokenRepository for SqlUnitOfWork {
     async fn insert(&mut self, token: &Token) -> Result<(), StoreError> {
-        self.connection
+        self.connection().await?
             .execute(
                 "INSERT INTO token \
                  (id, principal_id, name, digest, created_at, expires_at, revoked_at, last_used_at) \
@@ -77,13 +77,18 @@ impl TokenRepository for SqlUnitOfWork {
 
     async fn get(&mut self, id: TokenId) -> Result<Option<Token>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM token t WHERE t.id = $1");
-        let row: Option<Row> = self.connection.one(sql, [id.uuid().into()]).await?;
+        let row: Option<Row> = self
+            .connection()
+            .await?
+            .one(sql, [id.uuid().into()])
+            .await?;
         row.map(Token::try_from).transpose()
     }
 
     async fn revoke(&mut self, id: TokenId, at: Timestamp) -> Result<bool, StoreError> {
         let changed = self
-            .connection
+            .connection()
+            .await?
             .execute(
                 "UPDATE token SET revoked_at = $1 WHERE id = $2 AND revoked_at IS NULL",
                 [at.micros().into(), id.uuid().into()],
@@ -110,7 +115,7 @@ impl TokenRepository for SqlUnitOfWork {
             let values = uses
                 .iter()
                 .flat_map(|(id, at)| [id.uuid().into(), at.micros().into()]);
-            self.connection.execute(sql, values).await?;
+            self.connection().await?.execute(sql, values).await?;
         }
         Ok(())
     }

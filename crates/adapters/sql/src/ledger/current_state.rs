@@ -8,9 +8,12 @@ use slipway_ledger::{Retraction, record::Placed};
 
 use super::NOT_RETRACTED;
 use crate::{
-    connection::{Connection, placeholders, rows_per_statement},
+    SqlUnitOfWork,
+    connection::{Connection, rows_per_statement},
     row::changed_one,
 };
+
+const TABLE: &str = "current_state";
 
 const COLUMNS: [&str; 11] = [
     "environment_id",
@@ -43,14 +46,14 @@ fn row(placed: &Placed<'_>) -> [Value; COLUMNS.len()] {
     ]
 }
 
-/// Of each cell only the best record is sent, and the cells are sent in one order everywhere, so that two batches wait
+/// Later, in one write for each 90 cells. Of each cell only the best record is sent, and the cells are sent in one order everywhere, so that two batches wait
 /// for each other rather than lock each other out.
 ///
 /// On `PostgreSQL`, ON CONFLICT DO UPDATE locks the row that is there *before* it looks at its WHERE, and keeps the
 /// lock where that is false; so the port's demand to lock every cell holds, and the WHERE sees what another unit of
 /// work has just committed.
 pub(super) async fn advance(
-    connection: &Connection,
+    unit: &mut SqlUnitOfWork,
     placed: &[Placed<'_>],
 ) -> Result<(), StoreError> {
     let mut best: BTreeMap<(EnvironmentId, ApplicationId), &Placed<'_>> = BTreeMap::new();
@@ -64,18 +67,21 @@ pub(super) async fn advance(
     }
     let best: Vec<_> = best.into_values().collect();
     for chunk in best.chunks(rows_per_statement(COLUMNS.len())) {
-        let sql = format!(
-            "INSERT INTO current_state ({}) VALUES {} ON CONFLICT (environment_id, application_id) DO UPDATE SET \
+        let script = unit.later(TABLE, chunk.len() * COLUMNS.len()).await?;
+        let cells: Vec<_> = chunk
+            .iter()
+            .map(|placed| format!("({})", script.values.bind_all(row(placed))))
+            .collect();
+        script.write(TABLE, format!(
+            "INSERT INTO {TABLE} ({}) VALUES {} ON CONFLICT (environment_id, application_id) DO UPDATE SET \
              record_sequence = excluded.record_sequence, kind = excluded.kind, deployed_at = excluded.deployed_at, \
              version_id = excluded.version_id, record_id = excluded.record_id, \
              deployed_by_id = excluded.deployed_by_id \
              WHERE current_state.record_sequence IS NULL OR (excluded.deployed_at, excluded.record_sequence) \
              > (current_state.deployed_at, current_state.record_sequence)",
             COLUMNS.join(", "),
-            placeholders(chunk.len(), COLUMNS.len())
-        );
-        let values = chunk.iter().flat_map(|placed| row(placed));
-        connection.execute(sql, values).await?;
+            cells.join(", ")
+        ));
     }
     Ok(())
 }
@@ -89,9 +95,10 @@ struct LockedRow {
 
 /// Locks the cell first, then adds the retraction, then recomputes the cell.
 ///
-/// Whoever adds a record to the cell at the same time locks it after the record is in (see [`advance`]): either that
-/// unit of work has the lock first, and its record is seen here once it has committed, because each statement sees what
-/// was committed before it; or the lock is ours, and the record is weighed against what is left in the cell here.
+/// Whoever adds a record to the cell at the same time locks it too, until the record is committed (see [`advance`]):
+/// either that unit of work has the lock first, and its record is seen here once it has committed, because each statement
+/// sees what was committed before it; or the lock is ours, and the record is weighed against what is left in the cell
+/// here.
 ///
 /// `false` also where the project has no such record.
 pub(super) async fn retract(

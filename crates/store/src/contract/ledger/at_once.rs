@@ -2,11 +2,11 @@
 
 use futures_util::future::{join_all, try_join_all};
 use slipway_kernel::Timestamp;
-use slipway_ledger::{AsOf, NewRecord, record::Inserted};
+use slipway_ledger::{AsOf, NewRecord};
 
 use super::{
     retract,
-    world::{World, at},
+    world::{Reported, World, at},
 };
 use crate::{Store, StoreError};
 
@@ -61,14 +61,14 @@ pub async fn concurrent_repeats_add_each_record_once(store: &dyn Store) {
                 .map(|cell| world.record(cell / 3, cell % 3, at(round)))
                 .collect();
             // Whoever loses against another batch starts over, as the use cases do.
-            let inserted = loop {
+            let reported = loop {
                 match world.report(&records).await {
                     Err(StoreError::Conflict(_)) => {}
                     other => break other.expect("reports"),
                 }
             };
-            let is_new = |inserted: &&Inserted| matches!(inserted, Inserted::Added { .. });
-            added += inserted.iter().filter(is_new).count();
+            let is_new = |reported: &&Reported| matches!(reported, Reported::Added(_));
+            added += reported.iter().filter(is_new).count();
         }
         added
     };

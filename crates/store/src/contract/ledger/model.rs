@@ -5,12 +5,9 @@ use std::collections::HashMap;
 use slipway_kernel::{
     ApplicationId, EnvironmentId, PrincipalId, ProjectId, RecordId, Timestamp, VersionId,
 };
-use slipway_ledger::{
-    AsOf, NewRecord, RecordFilter, RecordKind,
-    record::{ExternalId, Inserted},
-};
+use slipway_ledger::{AsOf, NewRecord, RecordFilter, RecordKind, record::ExternalId};
 
-use super::world::World;
+use super::world::{Reported, World};
 
 #[derive(PartialEq, Eq, Hash)]
 enum NaturalKey {
@@ -55,11 +52,11 @@ pub(super) struct Model {
 
 impl Model {
     /// Adds what a store says it added, and checks that it was right to.
-    pub(super) fn insert(&mut self, records: &[NewRecord], inserted: &[Inserted]) {
-        assert_eq!(records.len(), inserted.len());
-        for (record, inserted) in records.iter().zip(inserted) {
-            match (self.keys.get(&NaturalKey::of(record)), inserted) {
-                (None, Inserted::Added { sequence }) => {
+    pub(super) fn insert(&mut self, records: &[NewRecord], reported: &[Reported]) {
+        assert_eq!(records.len(), reported.len());
+        for (record, reported) in records.iter().zip(reported) {
+            match (self.keys.get(&NaturalKey::of(record)), reported) {
+                (None, Reported::Added(sequence)) => {
                     let last = self.entries.last().map_or(0, |entry| entry.sequence);
                     assert!(*sequence > last, "the ledger's order is the batch's");
                     self.keys.insert(NaturalKey::of(record), record.id);
@@ -69,8 +66,8 @@ impl Model {
                         retracted_at: None,
                     });
                 }
-                (Some(known), Inserted::Present(found)) => assert_eq!(*known, found.id),
-                (known, inserted) => unreachable!("{record:?}: {inserted:?}, known: {known:?}"),
+                (Some(known), Reported::Present(found)) => assert_eq!(*known, found.id),
+                (known, reported) => unreachable!("{record:?}: {reported:?}, known: {known:?}"),
             }
         }
     }

@@ -1,7 +1,7 @@
 //! A project with a small catalog, and what happens in it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     sync::atomic::{AtomicU64, Ordering},
 };
 
@@ -13,7 +13,7 @@ use slipway_kernel::{
 };
 use slipway_ledger::{
     CellPlace, NewRecord, RecordKind,
-    record::{DeployedBy, Inserted, Placed},
+    record::{DeployedBy, Known, Placed, TargetNames},
 };
 use uuid::Uuid;
 
@@ -58,6 +58,15 @@ pub(crate) struct App {
     pub(crate) id: ApplicationId,
     pub(crate) key: Key,
     pub(crate) versions: Vec<(VersionId, Key)>,
+}
+
+/// What became of a report.
+#[derive(Debug)]
+pub(crate) enum Reported {
+    /// It was added at this place in the ledger.
+    Added(i64),
+    /// It was there already.
+    Present(Known),
 }
 
 /// A project with a small catalog.
@@ -246,25 +255,51 @@ impl<'a> World<'a> {
         }
     }
 
+    /// What the report of a record names.
+    pub(crate) fn names<'r>(&'r self, record: &'r NewRecord) -> TargetNames<'r> {
+        let app = |app: &&App| app.id == record.application;
+        let app = self.applications.iter().find(app).expect("ours");
+        let version = |version: &&(VersionId, Key)| version.0 == record.version;
+        let environment =
+            |environment: &&(EnvironmentId, Slug)| environment.0 == record.environment;
+        TargetNames {
+            application: &app.key,
+            version: &app.versions.iter().find(version).expect("the app's").1,
+            environment: &self.environments.iter().find(environment).expect("ours").1,
+            deployed_by: None,
+            reporter: record.reporter,
+            external_id: record.external_id.as_ref(),
+            reported_at: record.reported_at,
+            kind: record.kind,
+        }
+    }
+
     /// Adds records in a unit of work of their own, as a use case does.
-    pub(crate) async fn report(&self, records: &[NewRecord]) -> Result<Vec<Inserted>, StoreError> {
+    pub(crate) async fn report(&self, records: &[NewRecord]) -> Result<Vec<Reported>, StoreError> {
         let mut unit = self.store.begin().await?;
-        let inserted = unit.records().insert(records).await?;
-        let placed: Vec<_> = records
-            .iter()
-            .zip(&inserted)
-            .filter_map(|(record, inserted)| match inserted {
-                Inserted::Added { sequence } => Some(Placed {
-                    record,
-                    sequence: *sequence,
-                    cell: self.place(record),
-                }),
-                Inserted::Present(_) => None,
-            })
-            .collect();
-        unit.records().advance(&placed).await?;
+        let names: Vec<_> = records.iter().map(|record| self.names(record)).collect();
+        let targets = unit.records().targets(self.project, &names).await?;
+        let mut firsts = HashMap::new();
+        let mut placed = Vec::new();
+        let mut reported = Vec::new();
+        for (record, target) in records.iter().zip(targets) {
+            let first = firsts.get(&record.natural_key()).copied();
+            reported.push(match target.known.or(first) {
+                Some(known) => Reported::Present(known),
+                None => {
+                    firsts.insert(record.natural_key(), record.known());
+                    placed.push(Placed {
+                        record,
+                        sequence: target.sequence,
+                        cell: self.place(record),
+                    });
+                    Reported::Added(target.sequence)
+                }
+            });
+        }
+        unit.records().add(&placed).await?;
         unit.commit().await?;
-        Ok(inserted)
+        Ok(reported)
     }
 
     /// The names of every place there is.

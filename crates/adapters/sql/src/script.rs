@@ -1,0 +1,66 @@
+//! Several writes in one statement.
+
+use crate::{connection::Dialect, values::Values};
+
+/// Writes to different tables whose answers nobody needs, with the values of all of them. None sees what another one does.
+#[derive(Debug, Default)]
+pub(crate) struct Script {
+    pub(crate) values: Values,
+    writes: Vec<(&'static str, String)>,
+}
+
+impl Script {
+    /// Adds an INSERT, UPDATE or DELETE whose placeholders were bound in [`Self::values`].
+    pub(crate) fn write(&mut self, table: &'static str, sql: String) {
+        self.writes.push((table, sql));
+    }
+
+    /// Whether there is a write to this table.
+    pub(crate) fn writes_to(&self, table: &str) -> bool {
+        self.writes.iter().any(|(written, _)| *written == table)
+    }
+
+    /// All writes so far as one statement, if there are any; the script is empty afterwards.
+    ///
+    /// On `PostgreSQL` all but the last are common table expressions, which run whether or not somebody reads them, in any order
+    /// (<https://www.postgresql.org/docs/current/queries-with.html#QUERIES-WITH-MODIFYING>); foreign keys are checked at
+    /// the end. `SQLite` runs several statements after each other, so a write comes behind what it refers to.
+    pub(crate) fn take(&mut self, dialect: Dialect) -> Option<(String, Values)> {
+        let Self { values, mut writes } = std::mem::take(self);
+        let (_, last) = writes.pop()?;
+        let sql = match dialect {
+            Dialect::Sqlite => writes.iter().map(|(_, sql)| format!("{sql}; ")).collect(),
+            Dialect::Postgres if writes.is_empty() => String::new(),
+            Dialect::Postgres => {
+                let named = writes.iter().enumerate();
+                let named: Vec<_> = named
+                    .map(|(n, (_, sql))| format!("w{n} AS ({sql})"))
+                    .collect();
+                format!("WITH {} ", named.join(", "))
+            }
+        };
+        Some((sql + &last, values))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_become_one_statement() {
+        for (dialect, expected) in [
+            (Dialect::Sqlite, "a $1; b $2; c $3"),
+            (Dialect::Postgres, "WITH w0 AS (a $1), w1 AS (b $2) c $3"),
+        ] {
+            let mut script = Script::default();
+            for name in ["a", "b", "c"] {
+                let value = script.values.bind(name);
+                script.write(name, format!("{name} {value}"));
+            }
+            let (sql, values) = script.take(dialect).expect("writes");
+            assert_eq!((sql.as_str(), values.len()), (expected, 3));
+            assert!(script.take(dialect).is_none());
+        }
+    }
+}
