@@ -45,7 +45,7 @@ impl ChainRepository for SqlUnitOfWork {
     }
 
     async fn waiting(&mut self, limit: u32) -> Result<Vec<Event>, StoreError> {
-        let horizon = self.horizon.clone();
+        let horizon = self.horizon();
         let settled = horizon.settled(self.connection().await?).await?;
         chain::waiting(self.connection().await?, settled, limit).await
     }

@@ -232,6 +232,7 @@ pub(crate) async fn postgres(options: &Options) -> Result<DatabaseConnection, St
                 ("default_transaction_isolation", "read committed"),
                 // Compiling a statement takes longer than any of ours should run.
                 ("jit", "off"),
+                ("plan_cache_mode", "force_generic_plan"),
             ])
         });
     SqlxPostgresConnector::connect(connect)

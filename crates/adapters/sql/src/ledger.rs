@@ -31,7 +31,7 @@ impl RecordRepository for SqlUnitOfWork {
         project: ProjectId,
         names: &[TargetNames<'_>],
     ) -> Result<Vec<Target>, StoreError> {
-        targets::targets(self.connection().await?, project, names).await
+        targets::targets(self.glance().await?, project, names).await
     }
 
     async fn claim_names(

@@ -27,10 +27,12 @@ pub use reader::SqlReader;
 pub use schema::{SchemaError, SchemaState, grant_application_role, migrate, schema_state};
 pub use unit_of_work::SqlUnitOfWork;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use sea_orm::{
-    AccessMode, DatabaseConnection, IsolationLevel, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait,
+    AccessMode, DatabaseConnection, IsolationLevel, SqliteTransactionMode, Statement,
+    TransactionOptions, TransactionTrait,
 };
 use slipway_audit::ChangeFeed;
 use slipway_store::{Reader, Store, StoreError, UnitOfWork};
@@ -40,18 +42,20 @@ use crate::{
     connection::{Connection, Dialect},
     error::store_error,
     lanes::Lanes,
+    script::Script,
 };
 
 /// A database on `SQLite` or `PostgreSQL`, through pools of connections.
 ///
 /// On `SQLite` one connection writes, one unit of work at a time, and the others read; on `PostgreSQL` one pool is for
-/// units of work and snapshots, and reads have half as many connections of their own.
+/// transactions, and reads and units of work that write one statement have half as many connections each of their own.
 #[derive(Debug, Clone)]
 pub struct SqlStore {
     dialect: Dialect,
     writer: DatabaseConnection,
     readers: DatabaseConnection,
     reader: SqlReader,
+    alone: Option<Arc<Lanes>>,
     horizon: SharedHorizon,
 }
 
@@ -71,15 +75,11 @@ impl SqlStore {
                 (pool.clone(), pool)
             }
         };
-        let lanes = match dialect {
-            Dialect::Sqlite => None,
+        let (lanes, alone) = match dialect {
+            Dialect::Sqlite => (None, None),
             Dialect::Postgres => {
-                let reads = Options {
-                    max_connections: options.max_connections.div_ceil(2),
-                    ..options.clone()
-                };
-                let pool = connection::postgres(&reads).await?;
-                Some(Lanes::of(pool.get_postgres_connection_pool()))
+                let alone = Arc::new(half_as_many(options).await?);
+                (Some(half_as_many(options).await?), Some(alone))
             }
         };
         let reader = SqlReader::new(Connection::Pool(readers.clone(), lanes));
@@ -88,6 +88,7 @@ impl SqlStore {
             writer,
             readers,
             reader,
+            alone,
             horizon: SharedHorizon::default(),
         })
     }
@@ -95,6 +96,9 @@ impl SqlStore {
     /// Closes all connections, once they are given back.
     pub async fn close(&self) -> Result<(), StoreError> {
         self.pool().let_go().await;
+        if let Some(lanes) = &self.alone {
+            lanes.close().await;
+        }
         self.readers.close_by_ref().await.map_err(store_error)?;
         self.writer.close_by_ref().await.map_err(store_error)
     }
@@ -102,11 +106,8 @@ impl SqlStore {
     fn pool(&self) -> &Connection {
         &self.reader.connection
     }
-}
 
-#[async_trait]
-impl Store for SqlStore {
-    async fn begin(&self) -> Result<Box<dyn UnitOfWork>, StoreError> {
+    async fn transaction(&self) -> Result<Connection, StoreError> {
         let options = match self.dialect {
             // A deferred transaction that turns into a writing one fails under concurrency instead of waiting.
             Dialect::Sqlite => TransactionOptions {
@@ -116,12 +117,43 @@ impl Store for SqlStore {
             // READ COMMITTED, by the connection's settings.
             Dialect::Postgres => TransactionOptions::default(),
         };
-        let transaction = self
-            .writer
-            .begin_with_options(options)
-            .await
-            .map_err(store_error)?;
-        let unit = SqlUnitOfWork::new(transaction, self.horizon.clone());
+        let transaction = self.writer.begin_with_options(options).await;
+        Ok(Connection::Transaction(transaction.map_err(store_error)?))
+    }
+
+    /// Runs writes that are all there is of a unit of work.
+    async fn write_alone(&self, writes: &mut Script) -> Result<(), StoreError> {
+        let Some((sql, values)) = writes.take(self.dialect) else {
+            return Ok(());
+        };
+        let backend = self.writer.get_database_backend();
+        let statement = Statement::from_sql_and_values(backend, sql, values);
+        match &self.alone {
+            Some(lanes) => lanes.execute(&statement).await.map_err(store_error),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Connections that are kept, half as many as there are for transactions.
+async fn half_as_many(options: &Options) -> Result<Lanes, StoreError> {
+    let options = Options {
+        max_connections: options.max_connections.div_ceil(2),
+        ..options.clone()
+    };
+    let pool = connection::postgres(&options).await?;
+    Ok(Lanes::of(pool.get_postgres_connection_pool()))
+}
+
+#[async_trait]
+impl Store for SqlStore {
+    async fn begin(&self) -> Result<Box<dyn UnitOfWork>, StoreError> {
+        let begun = match self.dialect {
+            // The only one that writes.
+            Dialect::Sqlite => Some(self.transaction().await?),
+            Dialect::Postgres => None,
+        };
+        let unit = SqlUnitOfWork::new(self.clone(), begun, Script::default());
         Ok(Box::new(unit))
     }
 

@@ -11,8 +11,8 @@ use crate::connection::Dialect;
 pub struct Options {
     /// `sqlite://PATH?mode=rwc`, `postgres://USER:PASSWORD@HOST/DATABASE` or `postgresql://…`.
     pub url: String,
-    /// How many connections there are at most, of which `PostgreSQL` gets half as many more for reads; on `SQLite` how
-    /// many readers beside the writer. At least 1.
+    /// On `PostgreSQL` how many connections for transactions there are at most; half as many more are for reads, and as
+    /// many again for single writes. On `SQLite` how many readers there are beside the writer. At least 1.
     pub max_connections: u32,
     /// How long a call waits for a connection before it answers [`StoreError::Unavailable`].
     pub acquire_timeout: Duration,

@@ -15,6 +15,10 @@ impl Script {
         self.writes.push((table, sql));
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.writes.is_empty()
+    }
+
     /// Whether there is a write to this table.
     pub(crate) fn writes_to(&self, table: &str) -> bool {
         self.writes.iter().any(|(written, _)| *written == table)
@@ -27,19 +31,16 @@ impl Script {
     /// the end. `SQLite` runs several statements after each other, so a write comes behind what it refers to.
     pub(crate) fn take(&mut self, dialect: Dialect) -> Option<(String, Values)> {
         let Self { values, mut writes } = std::mem::take(self);
+        if dialect == Dialect::Sqlite || writes.len() == 1 {
+            let writes: Vec<_> = writes.into_iter().map(|(_, sql)| sql).collect();
+            return (!writes.is_empty()).then(|| (writes.join("; "), values));
+        }
         let (_, last) = writes.pop()?;
-        let sql = match dialect {
-            Dialect::Sqlite => writes.iter().map(|(_, sql)| format!("{sql}; ")).collect(),
-            Dialect::Postgres if writes.is_empty() => String::new(),
-            Dialect::Postgres => {
-                let named = writes.iter().enumerate();
-                let named: Vec<_> = named
-                    .map(|(n, (_, sql))| format!("w{n} AS ({sql})"))
-                    .collect();
-                format!("WITH {} ", named.join(", "))
-            }
-        };
-        Some((sql + &last, values))
+        let named = writes.iter().enumerate();
+        let named: Vec<_> = named
+            .map(|(n, (_, sql))| format!("w{n} AS ({sql})"))
+            .collect();
+        Some((format!("WITH {} {last}", named.join(", ")), values))
     }
 }
 

@@ -1,7 +1,6 @@
 //! A change: one transaction. The repositories' implementations stand beside their nouns.
 
 use async_trait::async_trait;
-use sea_orm::DatabaseTransaction;
 use slipway_audit::{AuditLog, ChainRepository};
 use slipway_catalog::{ApplicationRepository, EnvironmentRepository, VersionRepository};
 use slipway_identity::{
@@ -11,6 +10,7 @@ use slipway_ledger::RecordRepository;
 use slipway_store::{RequestRepository, StoreError, UnitOfWork};
 
 use crate::{
+    SqlStore,
     audit::SharedHorizon,
     connection::{Connection, VALUES_PER_STATEMENT},
     error::store_error,
@@ -19,29 +19,45 @@ use crate::{
 
 /// A change that becomes visible as a whole, or, where it is dropped, not at all.
 ///
-/// Writes that answer nothing wait for the next statement or the commit, and go to the database in one statement.
+/// Writes that answer nothing wait for the next statement or the commit, and go to the database in one statement. On
+/// `PostgreSQL` the transaction begins with the first statement that needs it: where nothing was asked but what needs no
+/// transaction, that one statement is all there is to commit.
 #[derive(Debug)]
 pub struct SqlUnitOfWork {
-    connection: Connection,
+    store: SqlStore,
+    begun: Option<Connection>,
     waiting: Script,
-    pub(crate) horizon: SharedHorizon,
 }
 
 impl SqlUnitOfWork {
-    pub(crate) fn new(transaction: DatabaseTransaction, horizon: SharedHorizon) -> Self {
+    pub(crate) const fn new(store: SqlStore, begun: Option<Connection>, waiting: Script) -> Self {
         Self {
-            connection: Connection::Transaction(transaction),
-            waiting: Script::default(),
-            horizon,
+            store,
+            begun,
+            waiting,
         }
     }
 
-    /// What statements run on. Everything written before is seen there.
+    /// The transaction. Everything written before is seen there.
     pub(crate) async fn connection(&mut self) -> Result<&Connection, StoreError> {
-        if let Some((sql, values)) = self.waiting.take(self.connection.dialect()) {
-            self.connection.execute(sql, values).await?;
+        let connection = match self.begun.take() {
+            Some(connection) => connection,
+            None => self.store.transaction().await?,
+        };
+        let connection = self.begun.insert(connection);
+        if let Some((sql, values)) = self.waiting.take(connection.dialect()) {
+            connection.execute(sql, values).await?;
         }
-        Ok(&self.connection)
+        Ok(connection)
+    }
+
+    /// For a statement that locks nothing and so needs no transaction: under READ COMMITTED it sees the same outside of
+    /// one that has not written yet.
+    pub(crate) async fn glance(&mut self) -> Result<&Connection, StoreError> {
+        if self.begun.is_some() || !self.waiting.is_empty() {
+            return self.connection().await;
+        }
+        Ok(self.store.pool())
     }
 
     /// Where the next write to a table is added, if it answers nothing; it has at most so many values.
@@ -57,6 +73,10 @@ impl SqlUnitOfWork {
             self.connection().await?;
         }
         Ok(&mut self.waiting)
+    }
+
+    pub(crate) fn horizon(&self) -> SharedHorizon {
+        self.store.horizon.clone()
     }
 }
 
@@ -107,10 +127,15 @@ impl UnitOfWork for SqlUnitOfWork {
     }
 
     async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
+        if self.begun.is_none() {
+            return self.store.write_alone(&mut self.waiting).await;
+        }
         self.connection().await?;
-        match self.connection {
-            Connection::Transaction(transaction) => transaction.commit().await.map_err(store_error),
-            Connection::Pool(..) => Ok(()),
+        match self.begun {
+            Some(Connection::Transaction(transaction)) => {
+                transaction.commit().await.map_err(store_error)
+            }
+            Some(Connection::Pool(..)) | None => Ok(()),
         }
     }
 }

@@ -16,8 +16,8 @@ pub struct Database {
     pub url: Option<DatabaseUrl>,
     /// The address for migrations, for a role that may change the schema while `url`'s may not. Default: `url`.
     pub migration_url: Option<DatabaseUrl>,
-    /// How many connections this server opens at most, and on PostgreSQL half as many more for reads. On SQLite those
-    /// are readers; there is one writer. Default: 16.
+    /// How many connections this server opens at most for transactions; on PostgreSQL half as many more for reads, and as
+    /// many again for changes of a single statement. On SQLite those are readers; there is one writer. Default: 16.
     pub max_connections: u32,
     /// How long a request waits for a connection. Default: 5 s.
     #[serde(with = "humantime_serde")]

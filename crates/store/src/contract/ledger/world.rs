@@ -284,17 +284,16 @@ impl<'a> World<'a> {
         let mut reported = Vec::new();
         for (record, target) in records.iter().zip(targets) {
             let first = firsts.get(&record.natural_key()).copied();
-            reported.push(match target.known.or(first) {
-                Some(known) => Reported::Present(known),
-                None => {
-                    firsts.insert(record.natural_key(), record.known());
-                    placed.push(Placed {
-                        record,
-                        sequence: target.sequence,
-                        cell: self.place(record),
-                    });
-                    Reported::Added(target.sequence)
-                }
+            if let Some(known) = target.known.or(first) {
+                reported.push(Reported::Present(known));
+                continue;
+            }
+            firsts.insert(record.natural_key(), record.known());
+            reported.push(Reported::Added(target.sequence));
+            placed.push(Placed {
+                record,
+                sequence: target.sequence,
+                cell: self.place(record),
             });
         }
         unit.records().add(&placed).await?;
