@@ -6,7 +6,7 @@ use std::path::Path;
 use slipway_test_support::postgres::{self, TestDatabase};
 
 /// A database system.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Backend {
     /// The embedded default: a file in the state directory.
     Sqlite,

@@ -17,7 +17,7 @@ use tonic::body::Body;
 use tonic::transport::Channel;
 use tower::Service;
 
-use crate::coverage;
+use crate::{Backend, coverage};
 
 /// A caller: a connection, and the token it presents.
 #[derive(Debug, Clone)]
@@ -28,8 +28,8 @@ pub struct Client {
 }
 
 impl Client {
-    /// A caller that presents this token, or none.
-    pub fn new(channel: Channel, token: Option<&str>) -> Self {
+    /// A caller of a server on this database that presents this token, or none.
+    pub fn new(backend: Backend, channel: Channel, token: Option<&str>) -> Self {
         let authorization = token.map(|token| {
             format!("Bearer {token}")
                 .parse()
@@ -37,6 +37,7 @@ impl Client {
         });
         Self {
             wire: Wire {
+                backend,
                 channel,
                 authorization: Arc::new(authorization),
             },
@@ -47,7 +48,7 @@ impl Client {
     /// The same connection with another token, or with none.
     #[must_use]
     pub fn with_token(&self, token: Option<&str>) -> Self {
-        Self::new(self.wire.channel.clone(), token)
+        Self::new(self.wire.backend, self.wire.channel.clone(), token)
     }
 
     /// The same caller, known to be this principal.
@@ -93,6 +94,7 @@ impl Client {
 /// A connection that adds the token to each call and hands the call's outcome to [`coverage`].
 #[derive(Debug, Clone)]
 pub struct Wire {
+    backend: Backend,
     channel: Channel,
     authorization: Arc<Option<header::HeaderValue>>,
 }
@@ -113,10 +115,12 @@ impl Service<Request<Body>> for Wire {
                 .insert(header::AUTHORIZATION, authorization.clone());
         }
         let method = request.uri().path().trim_start_matches('/').to_owned();
+        let backend = self.backend;
         let answer = self.channel.call(request);
         Box::pin(async move {
             let response = answer.await?;
             let mut watched = Watched {
+                backend,
                 method,
                 body: Body::empty(),
                 had_message: false,
@@ -135,6 +139,7 @@ impl Service<Request<Body>> for Wire {
 /// The body of an answer, whose end says how the call went.
 #[derive(Debug)]
 struct Watched {
+    backend: Backend,
     method: String,
     body: Body,
     had_message: bool,
@@ -144,7 +149,7 @@ struct Watched {
 impl Watched {
     fn look(&mut self, headers: &HeaderMap) {
         if let Some(status) = Status::from_header_map(headers).filter(|_| !self.ended) {
-            coverage::saw(&self.method, &status);
+            coverage::saw(self.backend, &self.method, &status);
             self.ended = true;
         }
     }
@@ -182,7 +187,7 @@ impl Drop for Watched {
     /// A stream that the caller left after a message was a success: a watch has no other end.
     fn drop(&mut self) {
         if self.had_message && !self.ended {
-            coverage::saw(&self.method, &Status::ok(""));
+            coverage::saw(self.backend, &self.method, &Status::ok(""));
         }
     }
 }

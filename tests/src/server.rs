@@ -214,7 +214,7 @@ impl Server {
 
     /// A caller with this token, on a connection of its own.
     pub async fn client(&self, token: Option<&str>) -> Client {
-        Client::new(self.channel().await, token)
+        Client::new(self.backend, self.channel().await, token)
     }
 
     /// The administrator of the installation, on a connection of its own.

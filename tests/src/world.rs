@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use slipway_api::audit::v1 as audit;
 use slipway_api::catalog::v1 as catalog;
 use slipway_api::identity::v1 as identity;
 use slipway_api::identity::v1::Role;
@@ -44,6 +45,51 @@ impl World {
     /// The shared server, if some case has started it.
     pub async fn started(backend: Backend) -> Option<Arc<Self>> {
         SHARED[backend as usize].lock().await.clone()
+    }
+
+    /// Verifies every chain of the shared servers, after all that the cases did to them, and says how many there are.
+    pub async fn verify_chains() -> Result<usize, String> {
+        let mut chains = 0;
+        for shared in &SHARED {
+            let Some(world) = &*shared.lock().await else {
+                continue;
+            };
+            let mut projects = world.all_projects().await;
+            // The installation's own.
+            projects.push(String::new());
+            for project in projects {
+                let request = audit::VerifyAuditTrailRequest {
+                    project: project.clone(),
+                    checkpoint: None,
+                };
+                let answer = world.admin.audit().verify_audit_trail(request).await;
+                let verification = answer.granted().verification.unwrap_or_default();
+                if !verification.verified {
+                    let found = verification.first_break;
+                    return Err(format!("the chain of `{project}`: {found:?}"));
+                }
+                chains += 1;
+            }
+        }
+        Ok(chains)
+    }
+
+    async fn all_projects(&self) -> Vec<String> {
+        let mut slugs = Vec::new();
+        let mut page_token = String::new();
+        loop {
+            let request = identity::ListProjectsRequest {
+                include_archived: true,
+                page_size: 1000,
+                page_token,
+            };
+            let page = self.admin.identity().list_projects(request).await.granted();
+            slugs.extend(page.projects.into_iter().map(|project| project.slug));
+            page_token = page.next_page_token;
+            if page_token.is_empty() {
+                return slugs;
+            }
+        }
     }
 
     /// Ends the shared servers. Nothing else does: what is static is not dropped.

@@ -1,7 +1,8 @@
-//! The cases, on each database, and after them the check that every method was seen to succeed and to refuse.
+//! The cases, on each database, and after them two checks: that every chain of audit events verifies, and that every
+//! method was seen to succeed and to refuse.
 //!
-//! A main of our own, because that check comes last and needs what all cases saw. A part of the cases can be chosen as
-//! usual (`cargo test -p slipway-tests -- sqlite::ledger`); the check is left out then.
+//! A main of our own, because the checks come last and need what all cases did and saw. A part of the cases can be chosen as
+//! usual (`cargo test -p slipway-tests -- sqlite::ledger`); the second check is left out then.
 
 #![expect(
     clippy::unwrap_used,
@@ -72,11 +73,19 @@ fn main() -> ExitCode {
         && conclusion.num_ignored == 0
         && !conclusion.has_failed()
         && !arguments.list;
+    let chains = RUNTIME.block_on(World::verify_chains());
     RUNTIME.block_on(World::end_shared());
     if arguments.list {
         return ExitCode::SUCCESS;
     }
     write_table();
+    match chains {
+        Ok(chains) => println!("audit: {chains} chains verified after all cases"),
+        Err(problem) => {
+            eprintln!("audit: FAILED\n{problem}");
+            return ExitCode::FAILURE;
+        }
+    }
     if conclusion.has_failed() {
         return ExitCode::FAILURE;
     }
@@ -84,7 +93,9 @@ fn main() -> ExitCode {
         println!("coverage of methods: not checked, since not all cases ran");
         return ExitCode::SUCCESS;
     }
-    match coverage::check() {
+    let here = |backend: &Backend| RUNTIME.block_on(backend.is_here());
+    let backends: Vec<_> = Backend::ALL.into_iter().filter(here).collect();
+    match coverage::check(&backends) {
         Ok(summary) => {
             println!("coverage of methods: {summary}");
             ExitCode::SUCCESS
