@@ -50,6 +50,7 @@ const TOPICS: &[&[Case]] = &[
     ledger::records::CASES,
     ledger::state::CASES,
     ledger::history::CASES,
+    ledger::at_once::CASES,
     import::CASES,
     current::CASES,
     requests::ids::CASES,

@@ -26,21 +26,23 @@ impl Script {
 
     /// All writes so far as one statement, if there are any; the script is empty afterwards.
     ///
-    /// On `PostgreSQL` all but the last are common table expressions, which run whether or not somebody reads them, in any order
-    /// (<https://www.postgresql.org/docs/current/queries-with.html#QUERIES-WITH-MODIFYING>); foreign keys are checked at
-    /// the end. `SQLite` runs several statements after each other, so a write comes behind what it refers to.
+    /// On `PostgreSQL` all but the first are common table expressions, which run whether or not somebody reads them, in any
+    /// order (<https://www.postgresql.org/docs/current/queries-with.html#QUERIES-WITH-MODIFYING>); foreign keys are checked
+    /// at the end. What it does in fact is to run the main statement, then the expressions, the last first: so it locks in
+    /// the order in which the writes were added, as it does where they are sent one by one. `SQLite` runs several statements
+    /// after each other, so a write comes behind what it refers to.
     pub(crate) fn take(&mut self, dialect: Dialect) -> Option<(String, Values)> {
-        let Self { values, mut writes } = std::mem::take(self);
-        if dialect == Dialect::Sqlite || writes.len() == 1 {
-            let writes: Vec<_> = writes.into_iter().map(|(_, sql)| sql).collect();
-            return (!writes.is_empty()).then(|| (writes.join("; "), values));
-        }
-        let (_, last) = writes.pop()?;
-        let named = writes.iter().enumerate();
-        let named: Vec<_> = named
-            .map(|(n, (_, sql))| format!("w{n} AS ({sql})"))
-            .collect();
-        Some((format!("WITH {} {last}", named.join(", ")), values))
+        let Self { values, writes } = std::mem::take(self);
+        let writes: Vec<_> = writes.into_iter().map(|(_, sql)| sql).collect();
+        let (first, others) = writes.split_first()?;
+        let sql = if dialect == Dialect::Sqlite || others.is_empty() {
+            writes.join("; ")
+        } else {
+            let named = others.iter().rev().enumerate();
+            let named: Vec<_> = named.map(|(n, sql)| format!("w{n} AS ({sql})")).collect();
+            format!("WITH {} {first}", named.join(", "))
+        };
+        Some((sql, values))
     }
 }
 
@@ -52,7 +54,7 @@ mod tests {
     fn writes_become_one_statement() {
         for (dialect, expected) in [
             (Dialect::Sqlite, "a $1; b $2; c $3"),
-            (Dialect::Postgres, "WITH w0 AS (a $1), w1 AS (b $2) c $3"),
+            (Dialect::Postgres, "WITH w0 AS (c $3), w1 AS (b $2) a $1"),
         ] {
             let mut script = Script::default();
             for name in ["a", "b", "c"] {

@@ -12,7 +12,7 @@ use slipway_store::{RequestRepository, StoreError, UnitOfWork};
 use crate::{
     SqlStore,
     audit::SharedHorizon,
-    connection::{Connection, VALUES_PER_STATEMENT},
+    connection::{Connection, Dialect, VALUES_PER_STATEMENT},
     error::store_error,
     script::Script,
 };
@@ -73,6 +73,10 @@ impl SqlUnitOfWork {
             self.connection().await?;
         }
         Ok(&mut self.waiting)
+    }
+
+    pub(crate) const fn dialect(&self) -> Dialect {
+        self.store.dialect
     }
 
     pub(crate) fn horizon(&self) -> SharedHorizon {

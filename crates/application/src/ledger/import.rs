@@ -65,7 +65,7 @@ pub async fn import_batch(
 ) -> Result<BatchOutcome, CommandError> {
     let mut attempt = 1;
     loop {
-        match try_batch(context, call, batch).await {
+        match try_batch(context, call, batch, attempt > 1).await {
             Err(CommandError::Store(StoreError::Conflict(_))) if attempt < ATTEMPTS => attempt += 1,
             result => return result,
         }
@@ -76,9 +76,14 @@ async fn try_batch(
     context: &Context,
     call: &Call<'_>,
     batch: &ImportBatch,
+    one_by_one: bool,
 ) -> Result<BatchOutcome, CommandError> {
     let (mut change, project) =
         Change::in_any_project(context, call, Command::ImportDeployments, &batch.project).await?;
+    if one_by_one {
+        // Held until the end, so that batches that got in each other's way once don't do so again.
+        change.unit.projects().find(&batch.project).await?;
+    }
     let reporting = Reporting {
         context,
         call,

@@ -343,7 +343,7 @@ pub struct TargetNames<'a> {
 }
 
 /// What makes two reports the same one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum NaturalKey<'a> {
     /// The reporter's own identifier, unique per project and reporter.
     External {

@@ -1,5 +1,6 @@
 //! Records and what they add up to: the current state now and in the past.
 
+pub(crate) mod at_once;
 pub(crate) mod history;
 pub(crate) mod records;
 pub(crate) mod state;

@@ -4,7 +4,11 @@ use sea_orm::Value;
 use slipway_kernel::{PersonId, StoreError};
 use slipway_ledger::record::Placed;
 
-use crate::{SqlUnitOfWork, connection::rows_per_statement, row::to_json};
+use crate::{
+    SqlUnitOfWork,
+    connection::{Dialect, rows_per_statement},
+    row::to_json,
+};
 
 const TABLE: &str = "deployment_record";
 
@@ -54,10 +58,17 @@ fn row(placed: &Placed<'_>) -> Result<[Value; COLUMNS.len()], StoreError> {
 }
 
 /// Later, one write for each 62 records. One whose natural key somebody else has used meanwhile is a conflict.
+///
+/// On `PostgreSQL` they are added in one order everywhere, so that two batches with the same records wait for each other
+/// rather than lock each other out. Their places in the ledger say what came first.
 pub(super) async fn insert(
     unit: &mut SqlUnitOfWork,
     placed: &[Placed<'_>],
 ) -> Result<(), StoreError> {
+    let mut placed: Vec<_> = placed.iter().collect();
+    if unit.dialect() == Dialect::Postgres {
+        placed.sort_unstable_by_key(|placed| placed.record.natural_key());
+    }
     for placed in placed.chunks(rows_per_statement(COLUMNS.len())) {
         let script = unit.later(TABLE, placed.len() * COLUMNS.len()).await?;
         let mut rows = Vec::with_capacity(placed.len());
