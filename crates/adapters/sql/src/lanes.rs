@@ -13,7 +13,10 @@ use std::{
 use sea_orm::{
     ConnAcquireErr, DbErr, QueryResult, RuntimeErr, Statement,
     sqlx::{
-        self, AssertSqlSafe, PgConnection, PgPool, Postgres, pool::PoolConnection, query::Query,
+        self, AssertSqlSafe, PgConnection, PgPool, Postgres,
+        pool::PoolConnection,
+        postgres::{PgDatabaseError, PgSeverity},
+        query::Query,
     },
 };
 use sea_query_sqlx::SqlxValues;
@@ -22,7 +25,7 @@ use tokio::{
     time::timeout,
 };
 
-/// How long a connection is kept before the pool gets it back, and looks whether it is too old.
+/// How long a connection is kept before the pool gets it back, and looks whether it is good and not too old.
 const KEPT_FOR: Duration = Duration::from_mins(1);
 
 /// The connections of a pool that nobody else uses.
@@ -57,7 +60,8 @@ impl Lanes {
         self.pool.close().await;
     }
 
-    /// Runs a statement that only reads, and may be run again: a kept connection can have died meanwhile.
+    /// Runs a statement that changes nothing a second run would not leave the same (it may draw numbers), because it may
+    /// be run again: a kept connection can have died meanwhile.
     pub(crate) async fn all(&self, statement: &Statement) -> Result<Vec<QueryResult>, DbErr> {
         let _permit = self.permit().await?;
         let fetch = async |connection: &mut PgConnection| {
@@ -114,8 +118,11 @@ impl Lanes {
         result
     }
 
+    /// The connection used last. What nobody has used for as long as connections are kept goes back to the pool.
     fn take(&self) -> Option<Kept> {
-        self.kept().pop()
+        let mut kept = self.kept();
+        kept.retain(|kept| kept.since.elapsed() < KEPT_FOR);
+        kept.pop()
     }
 
     fn kept(&self) -> std::sync::MutexGuard<'_, Vec<Kept>> {
@@ -131,9 +138,13 @@ fn query(statement: &Statement) -> Query<'_, Postgres, SqlxValues> {
     )
 }
 
-/// Whether the server said it, so that the connection is good.
+/// Whether the server said it of the statement, so that the connection is good. A server that ends a connection says why,
+/// and the next statement finds that.
 fn is_answer(error: &sqlx::Error) -> bool {
-    matches!(error, sqlx::Error::Database(_))
+    let error = error.as_database_error();
+    error
+        .and_then(|error| error.try_downcast_ref::<PgDatabaseError>())
+        .is_some_and(|error| !matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic))
 }
 
 fn failed(error: sqlx::Error) -> DbErr {
@@ -147,5 +158,66 @@ fn failed(error: sqlx::Error) -> DbErr {
 impl fmt::Debug for Lanes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lanes").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::DbBackend;
+
+    use super::*;
+    use crate::{Options, connection::postgres};
+
+    const END: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                       WHERE datname = current_database() AND pid <> pg_backend_pid()";
+
+    async fn lanes(url: &str) -> Lanes {
+        let pool = postgres(&Options::new(url)).await.expect("connected");
+        Lanes::of(pool.get_postgres_connection_pool())
+    }
+
+    fn statement(sql: &str) -> Statement {
+        Statement::from_string(DbBackend::Postgres, sql)
+    }
+
+    #[tokio::test]
+    async fn an_ended_connection_is_not_kept() {
+        let Some(database) = slipway_test_support::postgres::database().await else {
+            return;
+        };
+        let (ours, others) = (lanes(database.url()).await, lanes(database.url()).await);
+        let create = statement("CREATE TABLE t (id INT)");
+        ours.execute(&create).await.expect("created");
+        let insert = statement("INSERT INTO t VALUES (1)");
+        let count = statement("SELECT id FROM t");
+
+        others.all(&statement(END)).await.expect("ended");
+        let lost = ours.execute(&insert).await;
+        assert!(lost.is_err(), "a write was sent twice");
+        assert_eq!(ours.kept().len(), 0, "a dead connection is kept");
+        ours.execute(&insert).await.expect("inserted");
+
+        others.all(&statement(END)).await.expect("ended");
+        let rows = ours.all(&count).await.expect("a read is run again");
+        assert_eq!(rows.len(), 1);
+
+        // One that nobody used for long is asked before it is used again.
+        others.all(&statement(END)).await.expect("ended");
+        let mut kept = ours.take().expect("kept");
+        kept.since = Instant::now().checked_sub(KEPT_FOR).expect("long ago");
+        ours.kept().push(kept);
+        ours.execute(&insert).await.expect("inserted");
+        assert_eq!(ours.all(&count).await.expect("read").len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_connection_whose_statement_failed_is_kept() {
+        let Some(database) = slipway_test_support::postgres::database().await else {
+            return;
+        };
+        let lanes = lanes(database.url()).await;
+        let failed = lanes.execute(&statement("SELECT 1 / 0")).await;
+        assert!(failed.is_err());
+        assert_eq!(lanes.kept().len(), 1);
     }
 }

@@ -31,8 +31,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use sea_orm::{
-    AccessMode, DatabaseConnection, IsolationLevel, SqliteTransactionMode, Statement,
-    TransactionOptions, TransactionTrait,
+    AccessMode, ConnectionTrait, DatabaseConnection, IsolationLevel, SqliteTransactionMode,
+    Statement, TransactionOptions, TransactionTrait,
 };
 use slipway_audit::ChangeFeed;
 use slipway_store::{Reader, Store, StoreError, UnitOfWork};
@@ -129,9 +129,10 @@ impl SqlStore {
         let backend = self.writer.get_database_backend();
         let statement = Statement::from_sql_and_values(backend, sql, values);
         match &self.alone {
-            Some(lanes) => lanes.execute(&statement).await.map_err(store_error),
-            None => Ok(()),
+            Some(lanes) => lanes.execute(&statement).await,
+            None => self.writer.execute_raw(statement).await.map(drop),
         }
+        .map_err(store_error)
     }
 }
 

@@ -257,6 +257,7 @@ impl Reporting<'_> {
         for (report, target) in reports.iter().zip(targets) {
             if let Some(name) = &report.deployed_by
                 && target.known.is_none()
+                && self.check(report, target, change.now).is_ok()
             {
                 match target.deployed_by {
                     Some(person) => drop(known.insert(name.as_str(), person)),

@@ -46,8 +46,8 @@ fn row(placed: &Placed<'_>) -> [Value; COLUMNS.len()] {
     ]
 }
 
-/// Later, in one write for each 90 cells. Of each cell only the best record is sent, and the cells are sent in one order everywhere, so that two batches wait
-/// for each other rather than lock each other out.
+/// Later, in one write for each 90 cells. Of each cell only the best record is sent, and the cells are sent in one order
+/// everywhere, so that two batches wait for each other rather than lock each other out.
 ///
 /// On `PostgreSQL`, ON CONFLICT DO UPDATE locks the row that is there *before* it looks at its WHERE, and keeps the
 /// lock where that is false; so the port's demand to lock every cell holds, and the WHERE sees what another unit of

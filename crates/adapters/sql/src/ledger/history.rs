@@ -5,7 +5,10 @@ use slipway_kernel::{Page, PageSize, ProjectId, RecordId, StoreError};
 use slipway_ledger::{Record, RecordFilter, RecordPlace, record::DeployedBy};
 
 use super::{NOT_RETRACTED, record::RecordRow};
-use crate::{connection::Connection, values::Values};
+use crate::{
+    connection::{Connection, Dialect},
+    values::Values,
+};
 
 /// The names that belong to the records `r`.
 const NAMED: &str = "SELECT r.sequence, r.id, a.key AS application, a.display_name AS application_name, \
@@ -36,7 +39,7 @@ pub(super) async fn records(
     size: PageSize,
 ) -> Result<Page<Record, RecordPlace>, StoreError> {
     let mut values = Values::default();
-    let conditions = conditions(&mut values, project, filter, after);
+    let conditions = conditions(connection.dialect(), &mut values, project, filter, after);
     let limit = values.bind(i64::from(size.get()) + 1);
     // The page is found first and named then, so that no order of joins can read more than the page. The statement holds
     // only the conditions asked for, so that the planner can tell which index fits.
@@ -51,6 +54,7 @@ pub(super) async fn records(
 }
 
 fn conditions(
+    dialect: Dialect,
     values: &mut Values,
     project: ProjectId,
     filter: &RecordFilter,
@@ -75,9 +79,15 @@ fn conditions(
         }
         (None, Some(version)) => {
             let version = values.bind(version.as_str());
-            conditions.push(format!(
-                "d.version_id IN (SELECT id FROM version WHERE project_id = {project} AND identifier = {version})"
-            ));
+            let versions = format!(
+                "SELECT id FROM version WHERE project_id = {project} AND identifier = {version}"
+            );
+            conditions.push(match dialect {
+                Dialect::Sqlite => format!("d.version_id IN ({versions})"),
+                // A plan for any identifier takes each for a common one, and would go through the whole history for one
+                // that is rare. Of an array it takes for granted that it is short.
+                Dialect::Postgres => format!("d.version_id = ANY (ARRAY({versions}))"),
+            });
         }
         (None, None) => {}
     }

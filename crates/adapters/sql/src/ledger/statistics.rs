@@ -9,6 +9,9 @@ use crate::{connection::Connection, row::Place, values::Values};
 
 /// How many of the latest records are shown.
 const LATEST: i32 = 10;
+/// No end. A plan for any beginning takes a third of the history for what lies behind it, and reads all of it; what lies
+/// between two times it takes for little, and finds by the index.
+const ENDLESS: &str = "d.deployed_at <= 9223372036854775807";
 /// The UTC day of the record `d`. Division cuts towards zero, and days before 1970 are negative.
 const DAY: &str =
     "(d.deployed_at - ((d.deployed_at % 86400000000) + 86400000000) % 86400000000) / 86400000000";
@@ -41,7 +44,7 @@ pub(super) async fn statistics(
                 "SELECT (SELECT count(*) FROM application WHERE project_id = $1 AND archived_at IS NULL) AS applications, \
                  (SELECT count(*) FROM environment WHERE project_id = $1 AND archived_at IS NULL) AS environments, \
                  (SELECT count(*) FROM deployment_record d WHERE d.project_id = $1 AND d.kind = 'DEPLOYED' \
-                 AND d.deployed_at >= $2 AND {NOT_RETRACTED}) AS recent_deployments"
+                 AND d.deployed_at >= $2 AND {ENDLESS} AND {NOT_RETRACTED}) AS recent_deployments"
             ),
             [project.uuid().into(), since.micros().into()],
         )
@@ -88,7 +91,7 @@ async fn per_day(
         "SELECT e.slug AS environment, s.day, s.deployed, s.removed FROM (\
          SELECT d.environment_id, {DAY} AS day, count(*) FILTER (WHERE d.kind = 'DEPLOYED') AS deployed, \
          count(*) FILTER (WHERE d.kind = 'REMOVED') AS removed FROM deployment_record d \
-         WHERE d.project_id = {project} AND d.deployed_at >= {from} {environment} AND {NOT_RETRACTED} \
+         WHERE d.project_id = {project} AND d.deployed_at >= {from} AND {ENDLESS} {environment} AND {NOT_RETRACTED} \
          GROUP BY d.environment_id, {DAY}) s JOIN environment e ON e.id = s.environment_id \
          ORDER BY s.day DESC, e.slug LIMIT {limit}"
     );
