@@ -51,7 +51,7 @@ impl Dialect {
 /// What statements run on.
 #[derive(Debug)]
 pub(crate) enum Connection {
-    /// Any free connection of a pool, each statement for itself; reads go by lanes, where there are any.
+    /// Any free connection of a pool, each statement for itself; by lanes, where there are any.
     Pool(DatabaseConnection, Option<Lanes>),
     /// One transaction.
     Transaction(DatabaseTransaction),
@@ -87,10 +87,17 @@ impl Connection {
     ) -> Result<u64, StoreError> {
         let statement = Statement::from_sql_and_values(self.backend(), sql, values);
         let result = match self {
-            Self::Pool(pool, _) => pool.execute_raw(statement).await,
-            Self::Transaction(transaction) => transaction.execute_raw(statement).await,
+            Self::Pool(_, Some(lanes)) => lanes.execute(&statement).await,
+            Self::Pool(pool, None) => pool
+                .execute_raw(statement)
+                .await
+                .map(|done| done.rows_affected()),
+            Self::Transaction(transaction) => transaction
+                .execute_raw(statement)
+                .await
+                .map(|done| done.rows_affected()),
         };
-        Ok(result.map_err(store_error)?.rows_affected())
+        result.map_err(store_error)
     }
 
     /// Runs a statement and reads the rows it answers with.

@@ -79,14 +79,15 @@ impl Lanes {
     }
 
     /// Runs a statement that writes. It is not run again: of a connection that died nobody knows what it still carried.
-    pub(crate) async fn execute(&self, statement: &Statement) -> Result<(), DbErr> {
+    pub(crate) async fn execute(&self, statement: &Statement) -> Result<u64, DbErr> {
         let _permit = self.permit().await?;
         let kept = match self.take() {
             Some(kept) => kept,
             None => self.fresh().await?,
         };
         let execute = async |connection: &mut PgConnection| {
-            query(statement).execute(connection).await.map(drop)
+            let done = query(statement).execute(connection).await?;
+            Ok(done.rows_affected())
         };
         self.run(kept, execute).await.map_err(failed)
     }

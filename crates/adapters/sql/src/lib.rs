@@ -31,8 +31,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use sea_orm::{
-    AccessMode, ConnectionTrait, DatabaseConnection, IsolationLevel, SqliteTransactionMode,
-    Statement, TransactionOptions, TransactionTrait,
+    AccessMode, DatabaseConnection, IsolationLevel, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait,
 };
 use slipway_audit::ChangeFeed;
 use slipway_store::{Reader, Store, StoreError, UnitOfWork};
@@ -55,7 +55,7 @@ pub struct SqlStore {
     writer: DatabaseConnection,
     readers: DatabaseConnection,
     reader: SqlReader,
-    alone: Option<Arc<Lanes>>,
+    alone: Arc<Connection>,
     horizon: SharedHorizon,
 }
 
@@ -75,14 +75,15 @@ impl SqlStore {
                 (pool.clone(), pool)
             }
         };
-        let (lanes, alone) = match dialect {
+        let (kept_for_reads, kept_for_units) = match dialect {
             Dialect::Sqlite => (None, None),
-            Dialect::Postgres => {
-                let alone = Arc::new(half_as_many(options).await?);
-                (Some(half_as_many(options).await?), Some(alone))
-            }
+            Dialect::Postgres => (
+                Some(half_as_many(options).await?),
+                Some(half_as_many(options).await?),
+            ),
         };
-        let reader = SqlReader::new(Connection::Pool(readers.clone(), lanes));
+        let reader = SqlReader::new(Connection::Pool(readers.clone(), kept_for_reads));
+        let alone = Arc::new(Connection::Pool(writer.clone(), kept_for_units));
         Ok(Self {
             dialect,
             writer,
@@ -93,12 +94,15 @@ impl SqlStore {
         })
     }
 
+    /// What the statements of units of work run on that need no transaction.
+    fn alone(&self) -> &Connection {
+        &self.alone
+    }
+
     /// Closes all connections, once they are given back.
     pub async fn close(&self) -> Result<(), StoreError> {
         self.pool().let_go().await;
-        if let Some(lanes) = &self.alone {
-            lanes.close().await;
-        }
+        self.alone.let_go().await;
         self.readers.close_by_ref().await.map_err(store_error)?;
         self.writer.close_by_ref().await.map_err(store_error)
     }
@@ -119,20 +123,6 @@ impl SqlStore {
         };
         let transaction = self.writer.begin_with_options(options).await;
         Ok(Connection::Transaction(transaction.map_err(store_error)?))
-    }
-
-    /// Runs writes that are all there is of a unit of work.
-    async fn write_alone(&self, writes: &mut Script) -> Result<(), StoreError> {
-        let Some((sql, values)) = writes.take(self.dialect) else {
-            return Ok(());
-        };
-        let backend = self.writer.get_database_backend();
-        let statement = Statement::from_sql_and_values(backend, sql, values);
-        match &self.alone {
-            Some(lanes) => lanes.execute(&statement).await,
-            None => self.writer.execute_raw(statement).await.map(drop),
-        }
-        .map_err(store_error)
     }
 }
 

@@ -57,7 +57,7 @@ impl SqlUnitOfWork {
         if self.begun.is_some() || !self.waiting.is_empty() {
             return self.connection().await;
         }
-        Ok(self.store.pool())
+        Ok(self.store.alone())
     }
 
     /// Where the next write to a table is added, if it answers nothing; it has at most so many values.
@@ -132,7 +132,11 @@ impl UnitOfWork for SqlUnitOfWork {
 
     async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
         if self.begun.is_none() {
-            return self.store.write_alone(&mut self.waiting).await;
+            let alone = self.store.alone();
+            if let Some((sql, values)) = self.waiting.take(alone.dialect()) {
+                alone.execute(sql, values).await?;
+            }
+            return Ok(());
         }
         self.connection().await?;
         match self.begun {

@@ -284,7 +284,7 @@ pub struct Target {
     pub deployed_by: Option<PersonId>,
     /// The record that has the report's natural key already, retracted or not.
     pub known: Option<Known>,
-    /// The place in the ledger that is kept for the report until the unit of work ends.
+    /// The place in the ledger that is kept for the report, until the unit of work ends or looks up again.
     pub sequence: i64,
 }
 
