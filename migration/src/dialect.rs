@@ -5,8 +5,9 @@ use sea_orm::DbBackend;
 /// Each word in braces, in the dialect of `SQLite` and in that of `PostgreSQL`.
 ///
 /// Names are compared bytewise on both, so that pages come in the same order. A clustered table is one whose primary
-/// key is its order on disk, where the database has that.
-const WORDS: [(&str, &str, &str); 13] = [
+/// key is its order on disk, where the database has that. A line that begins with a database's name is a comment in the
+/// other one.
+const WORDS: [(&str, &str, &str); 15] = [
     ("{uuid}", "BLOB", "UUID"),
     ("{name}", "TEXT", "TEXT COLLATE \"C\""),
     ("{text}", "TEXT", "TEXT"),
@@ -32,6 +33,8 @@ const WORDS: [(&str, &str, &str); 13] = [
         "STRICT, WITHOUT ROWID",
         "WITH (fillfactor = 70)",
     ),
+    ("{sqlite}", "", "--"),
+    ("{postgres}", "--", ""),
 ];
 
 /// `text` with every word in braces in the words of `backend`.

@@ -3,10 +3,14 @@
 use sea_orm::{ConnectionTrait, DbErr};
 
 /// Tables the server only adds to.
-const ADDED_TO: &str = "deployment_record, record_retraction, audit_event, audit_chain";
+const ADDED_TO: &str = "deployment_record, record_retraction, audit_event, audit_chain, snapshot";
 /// Tables the server changes.
 const CHANGED: &str = "project, person, principal, membership, token, request, environment, application, version, \
-                       current_state";
+                       current_state, pipeline, pipeline_stage, deployment_counter, deployment, deployment_item, \
+                       deployment_step, environment_engine, workflow_link, credential_target";
+/// Tables from which the server removes rows, none of which is a fact.
+const REMOVED_FROM: &str =
+    "membership, request, pipeline_stage, environment_engine, workflow_link, credential_target";
 
 /// Grants `role` what the server needs and no more: it can neither change nor remove facts, nor switch off the triggers
 /// that refuse it. Granting again changes nothing.
@@ -24,7 +28,7 @@ pub async fn grant_application_role(
              GRANT SELECT, INSERT ON {ADDED_TO} TO {role}; \
              GRANT USAGE ON SEQUENCE deployment_record_sequence_seq TO {role}; \
              GRANT SELECT, INSERT, UPDATE ON {CHANGED} TO {role}; \
-             GRANT DELETE ON membership, request TO {role}"
+             GRANT DELETE ON {REMOVED_FROM} TO {role}"
         ))
         .await?;
     Ok(())

@@ -6,6 +6,8 @@
 pub mod dialect;
 pub mod grants;
 mod m20261120_000001_foundation;
+mod m20261121_000002_deployments;
+mod triggers;
 
 pub use grants::grant_application_role;
 pub use sea_orm_migration::MigratorTrait;
@@ -18,6 +20,9 @@ pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261120_000001_foundation::Migration)]
+        vec![
+            Box::new(m20261120_000001_foundation::Migration),
+            Box::new(m20261121_000002_deployments::Migration),
+        ]
     }
 }

@@ -10,8 +10,11 @@ use http_body::{Frame, SizeHint};
 use slipway_api::audit::v1::audit_service_client::AuditServiceClient;
 use slipway_api::catalog::v1::application_service_client::ApplicationServiceClient;
 use slipway_api::catalog::v1::environment_service_client::EnvironmentServiceClient;
+use slipway_api::deployments::v1::deployment_service_client::DeploymentServiceClient;
+use slipway_api::deployments::v1::pipeline_service_client::PipelineServiceClient;
 use slipway_api::identity::v1::identity_service_client::IdentityServiceClient;
 use slipway_api::ledger::v1::ledger_service_client::LedgerServiceClient;
+use slipway_api::snapshots::v1::snapshot_service_client::SnapshotServiceClient;
 use tonic::Status;
 use tonic::body::Body;
 use tonic::transport::Channel;
@@ -83,6 +86,21 @@ impl Client {
     /// Records and the current state.
     pub fn ledger(&self) -> LedgerServiceClient<Wire> {
         LedgerServiceClient::new(self.wire())
+    }
+
+    /// Deployments.
+    pub fn deployments(&self) -> DeploymentServiceClient<Wire> {
+        DeploymentServiceClient::new(self.wire())
+    }
+
+    /// Snapshots.
+    pub fn snapshots(&self) -> SnapshotServiceClient<Wire> {
+        SnapshotServiceClient::new(self.wire())
+    }
+
+    /// Pipelines.
+    pub fn pipelines(&self) -> PipelineServiceClient<Wire> {
+        PipelineServiceClient::new(self.wire())
     }
 
     /// The audit trail.

@@ -280,6 +280,20 @@ impl Server {
             .unwrap()
     }
 
+    /// A new folder of workflow documents, by file name without `.json`, where the server allows workflows to lie.
+    pub fn workflows(&self, documents: &[(&str, serde_json::Value)]) -> PathBuf {
+        let folder = self
+            .state
+            .path()
+            .join("workflows")
+            .join(crate::world::unique().to_string());
+        fs::create_dir_all(&folder).unwrap();
+        for (name, document) in documents {
+            fs::write(folder.join(format!("{name}.json")), document.to_string()).unwrap();
+        }
+        folder
+    }
+
     /// A file in the server's state directory, for a command to read.
     pub fn write_file(&self, name: &str, content: &[u8]) -> PathBuf {
         use std::io::Write as _;

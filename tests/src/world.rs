@@ -1,14 +1,17 @@
 //! What cases have in common: a server, and a project of their own in it.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use slipway_api::audit::v1 as audit;
 use slipway_api::catalog::v1 as catalog;
+use slipway_api::deployments::v1 as deployments;
 use slipway_api::identity::v1 as identity;
 use slipway_api::identity::v1::Role;
 use slipway_api::ledger::v1 as ledger;
+use slipway_api::snapshots::v1 as snapshots;
 use tokio::sync::Mutex;
 
 use crate::{Backend, Client, Granted, Server};
@@ -221,6 +224,73 @@ impl Project {
             .unwrap()
     }
 
+    /// A new environment whose workflows lie in this folder.
+    pub async fn environment_on(&self, slug: &str, folder: &Path) -> catalog::Environment {
+        self.admin
+            .environments()
+            .create_environment(catalog::CreateEnvironmentRequest {
+                project: self.slug.clone(),
+                slug: slug.to_owned(),
+                workflow_engine: Some(directory(folder)),
+                ..Default::default()
+            })
+            .await
+            .granted()
+            .environment
+            .unwrap()
+    }
+
+    /// What an environment's engine holds, page by page.
+    pub async fn workflows(&self, environment: &str) -> Vec<catalog::Workflow> {
+        let mut request = catalog::ListWorkflowsRequest {
+            project: self.slug.clone(),
+            environment: environment.to_owned(),
+            page_size: 2,
+            ..Default::default()
+        };
+        let mut workflows = Vec::new();
+        loop {
+            let page = self
+                .admin
+                .environments()
+                .list_workflows(request.clone())
+                .await
+                .granted();
+            workflows.extend(page.workflows);
+            if page.next_page_token.is_empty() {
+                return workflows;
+            }
+            request.page_token = page.next_page_token;
+        }
+    }
+
+    /// A new pipeline with one stage.
+    pub async fn pipeline(&self, slug: &str, source: &str, target: &str) -> deployments::Pipeline {
+        self.admin
+            .pipelines()
+            .create_pipeline(deployments::CreatePipelineRequest {
+                project: self.slug.clone(),
+                slug: slug.to_owned(),
+                stages: vec![stage(source, target)],
+                ..Default::default()
+            })
+            .await
+            .granted()
+            .pipeline
+            .unwrap()
+    }
+
+    /// A backup of an environment.
+    pub async fn backup(&self, environment: &str) -> snapshots::Snapshot {
+        let request = snapshots::CreateSnapshotRequest {
+            project: self.slug.clone(),
+            environment: environment.to_owned(),
+            ..Default::default()
+        };
+        let taken = self.admin.snapshots().create_snapshot(request).await;
+        taken.granted().snapshot.unwrap()
+    }
+
     /// A new application.
     pub async fn application(&self, key: &str) -> catalog::Application {
         self.admin
@@ -372,6 +442,39 @@ impl Project {
             }
             request.page_token = page.next_page_token;
         }
+    }
+}
+
+/// A folder as a workflow engine.
+pub fn directory(folder: &Path) -> catalog::WorkflowEngine {
+    catalog::WorkflowEngine {
+        engine: Some(catalog::workflow_engine::Engine::Directory(
+            catalog::WorkflowDirectory {
+                path: folder.display().to_string(),
+            },
+        )),
+    }
+}
+
+/// A workflow document with one node.
+pub fn workflow(name: &str) -> serde_json::Value {
+    serde_json::json!({
+        "name": name,
+        "nodes": [{
+            "id": "1", "name": "Start", "type": "n8n-nodes-base.manualTrigger", "typeVersion": 1,
+            "position": [0, 0], "parameters": {},
+        }],
+        "connections": {},
+        "settings": {},
+    })
+}
+
+/// A stage without gates.
+pub fn stage(source: &str, target: &str) -> deployments::Stage {
+    deployments::Stage {
+        source_environment: source.to_owned(),
+        target_environment: target.to_owned(),
+        gates: None,
     }
 }
 

@@ -17,6 +17,14 @@
 pub const FILE_DESCRIPTOR_SET: &[u8] =
     include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.binpb"));
 
+/// Snapshots of environments.
+pub mod snapshots {
+    /// Package `slipway.snapshots.v1`.
+    pub mod v1 {
+        include!(concat!(env!("OUT_DIR"), "/slipway.snapshots.v1.rs"));
+    }
+}
+
 /// Who may call and what they may do.
 pub mod identity {
     /// Package `slipway.identity.v1`.
@@ -30,6 +38,14 @@ pub mod catalog {
     /// Package `slipway.catalog.v1`.
     pub mod v1 {
         include!(concat!(env!("OUT_DIR"), "/slipway.catalog.v1.rs"));
+    }
+}
+
+/// What may change, and how.
+pub mod deployments {
+    /// Package `slipway.deployments.v1`.
+    pub mod v1 {
+        include!(concat!(env!("OUT_DIR"), "/slipway.deployments.v1.rs"));
     }
 }
 

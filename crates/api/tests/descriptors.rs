@@ -21,9 +21,12 @@ fn the_descriptors_are_complete_and_bare() {
         BTreeSet::from([
             "ApplicationService",
             "AuditService",
+            "DeploymentService",
             "EnvironmentService",
             "IdentityService",
             "LedgerService",
+            "PipelineService",
+            "SnapshotService",
         ])
     );
 

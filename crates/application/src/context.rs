@@ -9,12 +9,16 @@ use std::{
 use moka::sync::Cache;
 use slipway_identity::{Bearer, Caller, SecretSource};
 use slipway_kernel::{
-    Clock, IdGenerator, PrincipalId, ProjectId, Slug, StoreError, Timestamp, TokenId,
-    object::ObjectStore, text::DisplayName,
+    Clock, EnvironmentId, IdGenerator, PrincipalId, ProjectId, Slug, StoreError, Timestamp,
+    TokenId, object::ObjectStore, text::DisplayName,
 };
 use slipway_store::{Reader, Store};
 
-use crate::{audit::Refusals, ledger::Feed};
+use crate::{
+    audit::Refusals,
+    ledger::Feed,
+    outside::{Engines, Nowhere, Repositories},
+};
 
 /// How long a token's bearer and its memberships are remembered. What another replica revokes takes effect here within
 /// this time; the promise to callers is 5 s.
@@ -35,8 +39,14 @@ pub struct Context {
     pub ids: Arc<dyn IdGenerator>,
     /// New secrets.
     pub secrets: Arc<dyn SecretSource>,
+    /// Workflow engines.
+    pub engines: Arc<dyn Engines>,
+    /// Git repositories.
+    pub repositories: Arc<dyn Repositories>,
     /// Slugs never change and projects are never deleted, so that this can't go out of date.
     projects: Cache<Slug, ProjectId>,
+    /// As little: an environment keeps its slug, and is never deleted.
+    environments: Cache<EnvironmentId, Slug>,
     display_names: Cache<PrincipalId, Option<DisplayName>>,
     pub(crate) bearers: Cache<TokenId, Arc<(Bearer, Caller)>>,
     pub(crate) token_uses: Mutex<HashMap<TokenId, Timestamp>>,
@@ -45,7 +55,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// A context with nothing remembered yet.
+    /// A context with nothing remembered yet, and without workflow engines and Git repositories.
     pub fn new(
         store: Arc<dyn Store>,
         objects: Arc<dyn ObjectStore>,
@@ -59,7 +69,10 @@ impl Context {
             clock,
             ids,
             secrets,
+            engines: Arc::new(Nowhere),
+            repositories: Arc::new(Nowhere),
             projects: Cache::new(CACHE_ENTRIES),
+            environments: Cache::new(CACHE_ENTRIES),
             display_names: Cache::builder()
                 .max_capacity(CACHE_ENTRIES)
                 .time_to_live(NAME_TTL)
@@ -71,6 +84,20 @@ impl Context {
             token_uses: Mutex::default(),
             feed: Feed::default(),
             refusals: Refusals::default(),
+        }
+    }
+
+    /// The same context with workflow engines and Git repositories.
+    #[must_use]
+    pub fn with_outside(
+        self,
+        engines: Arc<dyn Engines>,
+        repositories: Arc<dyn Repositories>,
+    ) -> Self {
+        Self {
+            engines,
+            repositories,
+            ..self
         }
     }
 
@@ -89,6 +116,22 @@ impl Context {
             self.projects.insert(slug.clone(), id);
         }
         Ok(id)
+    }
+
+    /// The slug of an environment that something refers to, so that it must be there. Costs a query the first time only.
+    pub async fn environment_slug(&self, id: EnvironmentId) -> Result<Slug, StoreError> {
+        if let Some(slug) = self.environments.get(&id) {
+            return Ok(slug);
+        }
+        let environment = self.reader().environment_by_id(id).await?;
+        let environment = environment.ok_or_else(|| StoreError::Inconsistent {
+            table: "environment",
+            column: "id",
+            row: id.to_string(),
+            problem: "it is referred to, and not there".to_owned(),
+        })?;
+        self.environments.insert(id, environment.slug.clone());
+        Ok(environment.slug)
     }
 
     /// What people call these principals; erased ones are missing. Costs at most one query, and none where all were

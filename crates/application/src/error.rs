@@ -54,3 +54,14 @@ macro_rules! meets_command_errors {
     )+};
 }
 pub(crate) use meets_command_errors;
+
+/// An error with its causes, for people: what went wrong, and why.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

@@ -10,13 +10,18 @@ pub mod authentication;
 pub mod bootstrap;
 mod change;
 pub mod context;
+pub mod deployments;
+pub mod engines;
 pub mod environments;
 pub mod error;
 pub mod ledger;
 pub mod memberships;
+pub mod outside;
+pub mod pipelines;
 pub mod principals;
 pub mod projects;
 pub mod requests;
+pub mod snapshots;
 pub mod tokens;
 pub mod versions;
 

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use slipway_audit::{AuditLog, ChainRepository, ChangeFeed, Event};
 use slipway_catalog::{ApplicationRepository, EnvironmentRepository, VersionRepository};
+use slipway_deployments::{DeploymentRepository, PipelineRepository};
 use slipway_identity::{
     MembershipRepository, PrincipalRepository, ProjectRepository, TokenRepository,
 };
 use slipway_ledger::RecordRepository;
+use slipway_snapshots::SnapshotRepository;
 use slipway_store::{Reader, RequestRepository, Store, StoreError, UnitOfWork};
+use slipway_workflows::EngineRepository;
 
 /// Everything is that of the store inside, but for audit events.
 pub(crate) struct Silent(pub(crate) Arc<dyn Store>);
@@ -86,6 +89,22 @@ impl UnitOfWork for SilentUnitOfWork {
 
     fn records(&mut self) -> &mut dyn RecordRepository {
         self.unit.records()
+    }
+
+    fn pipelines(&mut self) -> &mut dyn PipelineRepository {
+        self.unit.pipelines()
+    }
+
+    fn deployments(&mut self) -> &mut dyn DeploymentRepository {
+        self.unit.deployments()
+    }
+
+    fn snapshots(&mut self) -> &mut dyn SnapshotRepository {
+        self.unit.snapshots()
+    }
+
+    fn engines(&mut self) -> &mut dyn EngineRepository {
+        self.unit.engines()
     }
 
     fn audit(&mut self) -> &mut dyn AuditLog {

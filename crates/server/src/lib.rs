@@ -6,6 +6,7 @@ pub mod grpc;
 pub mod logging;
 pub mod metrics;
 pub mod operations;
+pub mod outside;
 pub mod rate_limit;
 pub mod secret;
 pub mod serve;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use slipway_application::Context;
 use slipway_application::audit::{MAX_CHAINED, chain_events, flush_all_refusals, flush_refusals};
 use slipway_application::authentication::save_token_uses;
+use slipway_application::deployments::executor::{Ended, Executor, Limits};
 use slipway_application::ledger::feed_watchers;
 use slipway_application::requests::forget_requests;
 use tokio::task::JoinSet;
@@ -27,6 +28,10 @@ const REFUSALS: Duration = Duration::from_secs(5);
 const TOKEN_USES: Duration = Duration::from_secs(15);
 /// How often old requests are forgotten.
 const REQUESTS: Duration = Duration::from_hours(1);
+/// How many deployments one server carries out at the same time.
+const EXECUTORS: u32 = 4;
+/// How long an executor waits where nothing is to be carried out.
+const EXECUTOR_IDLE: Duration = Duration::from_millis(250);
 /// How long a task waits behind an error.
 const RETRY: Duration = Duration::from_secs(2);
 /// How long the last round may take when the server stops. What is not done then is done by the next server; only
@@ -73,6 +78,22 @@ impl Tasks {
             tracing::debug!(forgotten, "forgot old requests");
             Ok(REQUESTS)
         });
+        for number in 1..=EXECUTORS {
+            let owner = format!("{}-{number}", std::process::id());
+            let executor = Executor::new(Arc::clone(&tasks.context), owner, Limits::default());
+            let (executor, draining) = (Arc::new(executor), shutdown.clone());
+            tasks.repeat("carrying out deployments", shutdown, move |_| {
+                let (executor, draining) = (Arc::clone(&executor), draining.clone());
+                async move {
+                    let ended = executor.carry_out_one(|| draining.is_draining()).await?;
+                    Ok(if ended == Ended::Idle {
+                        EXECUTOR_IDLE
+                    } else {
+                        Duration::ZERO
+                    })
+                }
+            });
+        }
         let (context, shutdown) = (Arc::clone(&tasks.context), shutdown.clone());
         tasks.running.spawn(async move {
             tokio::select! {

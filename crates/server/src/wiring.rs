@@ -17,6 +17,7 @@ use tokio::net::TcpStream;
 use crate::cli::Failure;
 use crate::config::{Config, DatabaseKind, ResolvedUrl};
 use crate::operations::Probe;
+use crate::outside::{AllowedEngines, LocalRepositories};
 use crate::secret::SecretError;
 use crate::serve::Process;
 use crate::system::SystemSecrets;
@@ -66,13 +67,18 @@ fn migration_url(config: &Config) -> Result<ResolvedUrl, SecretError> {
 /// Everything that use cases need, on a database whose schema is up to date.
 pub async fn context(config: &Config, process: &Process) -> Result<Arc<Context>, Failure> {
     let store = SqlStore::connect(&options(config, &config.database_url()?)).await?;
-    Ok(Arc::new(Context::new(
+    let context = Context::new(
         Arc::new(store),
         Arc::new(Directory::new(config.objects_directory())),
         Arc::clone(&process.clock),
         Arc::clone(&process.ids),
         Arc::new(SystemSecrets),
-    )))
+    );
+    let engines = AllowedEngines::new(config.engines.clone(), &config.engine_directories())?;
+    let repositories = LocalRepositories::new(config.state.dir.join("git"));
+    Ok(Arc::new(
+        context.with_outside(Arc::new(engines), Arc::new(repositories)),
+    ))
 }
 
 /// Keeps a second server off a SQLite file for as long as it lives: each would believe to be the only one.

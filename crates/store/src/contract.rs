@@ -6,13 +6,19 @@
 
 pub mod applications;
 pub mod audit;
+pub mod deployments;
+pub mod engines;
 pub mod environments;
 pub mod given;
 pub mod ledger;
 pub mod memberships;
+pub mod pipelines;
 pub mod principals;
 pub mod projects;
+pub mod queue;
 pub mod requests;
+pub mod snapshots;
+pub mod steps;
 pub mod tokens;
 pub mod units_of_work;
 pub mod versions;
@@ -102,6 +108,65 @@ macro_rules! store_contract {
                 targets_come_in_the_order_of_the_reports,
                 projects_are_apart,
                 statistics_count_what_was_not_taken_back,
+            }
+            pipelines {
+                what_is_inserted_is_found,
+                a_slug_is_taken_once_per_project,
+                environments_of_other_projects_are_refused,
+                changes_at_once_come_one_after_the_other,
+                a_stale_update_is_a_conflict,
+                pages_are_complete_and_in_order,
+            }
+            deployments {
+                what_is_inserted_is_found,
+                every_state_is_kept,
+                numbers_count_up_in_each_project,
+                numbers_become_visible_in_their_order,
+                an_update_saves_all_but_the_items,
+                an_update_from_another_state_is_a_conflict,
+                one_deployment_holds_an_environment,
+                one_of_many_at_once_gets_the_environment,
+                items_are_saved,
+                a_problem_is_kept_whatever_its_text,
+                changes_at_once_come_one_after_the_other,
+                things_of_other_projects_are_refused,
+                origins_of_other_environments_are_refused,
+                pages_equal_a_list_in_memory,
+                projects_are_apart,
+                the_summary_counts_what_succeeded,
+            }
+            queue {
+                the_oldest_that_can_run_is_claimed,
+                only_what_can_be_carried_out_is_claimed,
+                each_is_claimed_once_by_many_at_once,
+                what_is_left_is_claimed_once_at_a_time,
+                a_claim_rolled_back_never_was,
+                a_lease_is_over_in_time,
+                what_comes_to_an_end_gives_its_lease_back,
+                a_change_by_others_leaves_the_lease,
+                an_old_claim_changes_nothing,
+                claims_and_steps_at_once_keep_their_order,
+            }
+            steps {
+                steps_are_added_once,
+                no_step_is_added_begun,
+                a_step_ends_once,
+                what_applies_an_item_is_undone,
+                steps_at_once_end_once_each,
+            }
+            snapshots {
+                what_is_inserted_is_found,
+                things_of_others_are_refused,
+                pages_equal_a_list_in_memory,
+            }
+            engines {
+                settings_take_each_others_place,
+                a_secret_is_not_kept,
+                links_take_each_others_place,
+                many_links_are_set_at_once,
+                links_at_once_stay_unique,
+                credentials_take_each_others_place,
+                credentials_at_once_are_one_set,
             }
             audit {
                 events_are_listed_by_every_filter,

@@ -24,10 +24,13 @@ use slipway_audit::{AuditLog, AuditQueries, ChainRepository, ChangeFeed};
 use slipway_catalog::{
     ApplicationRepository, CatalogQueries, EnvironmentRepository, VersionRepository,
 };
+use slipway_deployments::{DeploymentQueries, DeploymentRepository, PipelineRepository};
 use slipway_identity::{
     IdentityQueries, MembershipRepository, PrincipalRepository, ProjectRepository, TokenRepository,
 };
 use slipway_ledger::{LedgerQueries, RecordRepository};
+use slipway_snapshots::{SnapshotQueries, SnapshotRepository};
+use slipway_workflows::{EngineQueries, EngineRepository};
 
 /// A database.
 #[async_trait]
@@ -69,6 +72,14 @@ pub trait UnitOfWork: Send {
     fn versions(&mut self) -> &mut dyn VersionRepository;
     /// The ledger.
     fn records(&mut self) -> &mut dyn RecordRepository;
+    /// Pipelines.
+    fn pipelines(&mut self) -> &mut dyn PipelineRepository;
+    /// Deployments and their steps.
+    fn deployments(&mut self) -> &mut dyn DeploymentRepository;
+    /// Snapshots.
+    fn snapshots(&mut self) -> &mut dyn SnapshotRepository;
+    /// What is kept about workflow engines.
+    fn engines(&mut self) -> &mut dyn EngineRepository;
     /// Audit events.
     fn audit(&mut self) -> &mut dyn AuditLog;
     /// The chain over the audit events.
@@ -81,6 +92,24 @@ pub trait UnitOfWork: Send {
 }
 
 /// All reads.
-pub trait Reader: IdentityQueries + CatalogQueries + LedgerQueries + AuditQueries {}
+pub trait Reader:
+    IdentityQueries
+    + CatalogQueries
+    + LedgerQueries
+    + DeploymentQueries
+    + SnapshotQueries
+    + EngineQueries
+    + AuditQueries
+{
+}
 
-impl<T: IdentityQueries + CatalogQueries + LedgerQueries + AuditQueries> Reader for T {}
+impl<T> Reader for T where
+    T: IdentityQueries
+        + CatalogQueries
+        + LedgerQueries
+        + DeploymentQueries
+        + SnapshotQueries
+        + EngineQueries
+        + AuditQueries
+{
+}

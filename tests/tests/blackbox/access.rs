@@ -9,11 +9,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use slipway_api::audit::v1::{AuditEventFilter, AuditOutcome, ListAuditEventsRequest};
+use slipway_api::deployments::v1::{CancelDeploymentRequest, StartPromotionRequest};
 use slipway_api::errors::v1::ErrorReason;
 use slipway_api::identity::v1::{DisablePrincipalRequest, RevokeTokenRequest, Role, WhoAmIRequest};
 use slipway_tests::contract::{Method, methods};
 use slipway_tests::refusal::{self, check_details, reason_of};
-use slipway_tests::world::{report, token};
+use slipway_tests::world::{report, token, workflow};
 use slipway_tests::{Backend, Client, Granted, Project, Refused, World, raw};
 use tonic::{Code, Status};
 
@@ -52,15 +53,18 @@ const TABLE: &[(Who, &[&str])] = &[
         "GetEnvironment", "ListEnvironments", "GetApplication", "ListApplications", "GetVersion", "ListVersions",
         "GetDeploymentRecord", "ListDeploymentRecords", "GetCurrentState", "ListCurrentState", "CompareEnvironments",
         "WatchCurrentState", "ResolveVersion", "GetStatistics",
+        "CheckEngine", "ListWorkflows", "GetCredentialMapping", "GetPipeline", "ListPipelines",
+        "PlanPromotion", "GetDeployment", "ListDeployments", "GetDeploymentSummary", "GetSnapshot", "ListSnapshots",
     ]),
     (Who::Writers, &[
         "CreateApplication", "UpdateApplication", "CreateVersion", "DeprecateVersion",
-        "RecordDeployment", "ImportDeployments",
+        "RecordDeployment", "ImportDeployments", "StartPromotion", "CancelDeployment", "CreateSnapshot",
     ]),
     (Who::Admins, &[
         "UpdateProject", "SetMembership", "RemoveMember",
         "CreateEnvironment", "UpdateEnvironment", "ArchiveEnvironment", "ArchiveApplication",
-        "RetractDeploymentRecord",
+        "RetractDeploymentRecord", "LinkWorkflow", "SetCredentialMapping",
+        "CreatePipeline", "UpdatePipeline", "ArchivePipeline", "RestoreSnapshot",
         "ListAuditEvents", "ExportAuditEvents", "VerifyAuditTrail", "ExportCheckpoint",
     ]),
     (Who::Oneself, &["GetPrincipal", "CreateToken", "ListTokens", "RevokeToken"]),
@@ -265,11 +269,53 @@ async fn target(world: &World) -> Target {
     let project = world.project().await;
     project.record(report("app", "1", "prod")).await;
     project.environment("dev").await;
+    let folder = world.server.workflows(&[("one", workflow("One"))]);
+    project.environment_on("flows", &folder).await;
+    project.pipeline("way", "dev", "prod").await;
+    let outbox = world.server.workflows(&[("first", workflow("First"))]);
+    project.environment_on("outbox", &outbox).await;
+    let inbox = world.server.workflows(&[]);
+    project.environment_on("inbox", &inbox).await;
+    project.pipeline("post", "outbox", "inbox").await;
+    let snapshot_id = project.backup("flows").await.snapshot_id;
     let member = project.member(Role::Viewer).await;
     Target {
+        canceled: canceled(&project).await,
         project,
         principal_id: member.principal_id,
+        outbox,
+        snapshot_id,
     }
+}
+
+/// The number of a promotion that was stopped before it began.
+async fn canceled(project: &Project) -> String {
+    let mut deployments = project.admin.deployments();
+    for _ in 0..20 {
+        let started = deployments.start_promotion(StartPromotionRequest {
+            project: project.slug.clone(),
+            pipeline: "post".to_owned(),
+            target: "inbox".to_owned(),
+            ..Default::default()
+        });
+        let number = started
+            .await
+            .granted()
+            .deployment
+            .unwrap()
+            .number
+            .to_string();
+        let stopped = deployments.cancel_deployment(CancelDeploymentRequest {
+            project: project.slug.clone(),
+            deployment: number.clone(),
+            reason: "walked over".to_owned(),
+        });
+        // Also one that is stopped while it is carried out keeps what was asked.
+        if stopped.await.is_ok() {
+            return number;
+        }
+    }
+    panic!("the executor was always faster");
 }
 
 /// Callers whom the server must not know, with the reason it must give.

@@ -21,7 +21,7 @@ use slipway_api::ledger::v1::{GetStatisticsRequest, ListDeploymentRecordsRequest
 use slipway_tests::backend::scaled;
 use slipway_tests::contract::{Method, methods};
 use slipway_tests::refusal::{self, check_details, reason_of};
-use slipway_tests::world::{report, report_at};
+use slipway_tests::world::{report, report_at, workflow};
 use slipway_tests::{Backend, Client, Granted, Project, World, ago, raw};
 use tonic::{Code, Status};
 
@@ -32,6 +32,9 @@ cases![
     requests_to_the_environment_service,
     requests_to_the_application_service,
     requests_to_the_ledger_service,
+    requests_to_the_pipeline_service,
+    requests_to_the_deployment_service,
+    requests_to_the_snapshot_service,
     requests_to_the_audit_service,
 ];
 
@@ -56,6 +59,18 @@ async fn requests_to_the_ledger_service(backend: Backend) {
     bombard(backend, "slipway.ledger.v1.LedgerService").await;
 }
 
+async fn requests_to_the_pipeline_service(backend: Backend) {
+    bombard(backend, "slipway.deployments.v1.PipelineService").await;
+}
+
+async fn requests_to_the_deployment_service(backend: Backend) {
+    bombard(backend, "slipway.deployments.v1.DeploymentService").await;
+}
+
+async fn requests_to_the_snapshot_service(backend: Backend) {
+    bombard(backend, "slipway.snapshots.v1.SnapshotService").await;
+}
+
 async fn requests_to_the_audit_service(backend: Backend) {
     bombard(backend, "slipway.audit.v1.AuditService").await;
 }
@@ -71,7 +86,11 @@ async fn bombard(backend: Backend, service: &str) {
             ago(slipway_tests::clock::HOUR),
         ))
         .await;
-    target.environment("dev").await;
+    let documents = [("one", workflow("One")), ("two", workflow("Two"))];
+    let folder = world.server.workflows(&documents);
+    target.environment_on("dev", &folder).await;
+    target.pipeline("way", "prod", "dev").await;
+    let workflow = target.workflows("dev").await.remove(0);
     untouched.record(report("app", "1", "prod")).await;
     let member = target.member(Role::Admin).await;
     let stranger = untouched.member(Role::Viewer).await;
@@ -86,6 +105,9 @@ async fn bombard(backend: Backend, service: &str) {
         "dev".to_owned(),
         record.record_id,
         stranger.principal_id.clone(),
+        "way".to_owned(),
+        folder.display().to_string(),
+        workflow.workflow_id,
     ]);
     let methods: Vec<_> = methods()
         .into_iter()
@@ -195,7 +217,7 @@ fn allowed(code: Code) -> Result<(), String> {
 
 fn changes(method: &Method) -> bool {
     let reads = [
-        "Get", "List", "WhoAmI", "Watch", "Resolve", "Compare", "Export", "Verify",
+        "Get", "List", "WhoAmI", "Watch", "Resolve", "Compare", "Export", "Verify", "Check",
     ];
     !reads.iter().any(|verb| method.name().starts_with(verb))
 }
@@ -284,7 +306,8 @@ fn generated(methods: &[Method], known: &Arc<Vec<String>>, count: usize) -> Vec<
 /// Makes messages: wild ones, whose fields hold anything of their kind, and careful ones, which mostly make sense and so
 /// come further than the first check.
 struct Generator {
-    /// The project, application, version, environments, record and principal that are there.
+    /// The project, application, version, environments, record, principal, pipeline, folder of workflows and workflow
+    /// that are there.
     known: Arc<Vec<String>>,
     wild: bool,
 }
@@ -379,12 +402,23 @@ impl Generator {
             "project" => 0,
             "application" => 1,
             "version" => 2,
-            "environment" | "left_environment" => 3,
-            "right_environment" => 4,
+            "environment" => return Some(self.known[3..=4].to_vec()),
+            "left_environment" | "source_environment" => 3,
+            "right_environment" | "target_environment" => 4,
             "record_id" => 5,
             "principal_id" | "author_principal_id" | "owner_principal_id" => 6,
+            "pipeline" => 7,
+            "path" => 8,
+            "workflow_id" => 9,
             "paths" => {
-                let paths = ["display_name", "description", "tier", "position"];
+                let paths = [
+                    "display_name",
+                    "description",
+                    "tier",
+                    "position",
+                    "workflow_engine",
+                    "stages",
+                ];
                 return Some(paths.map(str::to_owned).to_vec());
             }
             "page_token" | "etag" | "digest" | "email" | "content_type" if !self.wild => {

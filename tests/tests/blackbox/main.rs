@@ -19,6 +19,7 @@ mod catalog;
 mod corpus;
 mod crash;
 mod current;
+mod deployments;
 mod generated;
 mod identity;
 mod import;
@@ -45,8 +46,11 @@ const TOPICS: &[&[Case]] = &[
     identity::tokens::CASES,
     identity::projects::CASES,
     catalog::environments::CASES,
+    catalog::engines::CASES,
     catalog::applications::CASES,
     catalog::versions::CASES,
+    deployments::pipelines::CASES,
+    deployments::promotions::CASES,
     ledger::records::CASES,
     ledger::state::CASES,
     ledger::history::CASES,

@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use slipway_catalog::{
     Application, CatalogQueries, Environment, Version, version::Place as VersionPlace,
 };
-use slipway_kernel::{ApplicationKind, Key, Page, PageSize, ProjectId, Slug, StoreError};
+use slipway_kernel::{
+    ApplicationKind, EnvironmentId, Key, Page, PageSize, ProjectId, Slug, StoreError,
+};
 
 use crate::SqlReader;
 
@@ -20,6 +22,13 @@ impl CatalogQueries for SqlReader {
         slug: &Slug,
     ) -> Result<Option<Environment>, StoreError> {
         environment::by_slug(&self.connection, project, slug).await
+    }
+
+    async fn environment_by_id(
+        &self,
+        id: EnvironmentId,
+    ) -> Result<Option<Environment>, StoreError> {
+        environment::by_id(&self.connection, id).await
     }
 
     async fn environments(

@@ -46,6 +46,15 @@ impl Dialect {
             Self::Postgres => postgres,
         }
     }
+
+    /// Now by the database's own clock, in microseconds since the epoch: the moment of the statement rather than that of
+    /// the transaction's beginning.
+    pub(crate) const fn now(self) -> &'static str {
+        match self {
+            Self::Sqlite => "CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
+            Self::Postgres => "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)",
+        }
+    }
 }
 
 /// What statements run on.

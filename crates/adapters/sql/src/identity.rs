@@ -21,6 +21,10 @@ impl IdentityQueries for SqlReader {
         project::by_slug(&self.connection, slug).await
     }
 
+    async fn project_by_id(&self, id: ProjectId) -> Result<Option<Project>, StoreError> {
+        project::by_id(&self.connection, id).await
+    }
+
     async fn projects(
         &self,
         visible_to: Option<PrincipalId>,

@@ -7,6 +7,7 @@
 mod audit;
 mod catalog;
 mod connection;
+mod deployments;
 mod error;
 mod identity;
 mod lanes;
@@ -18,8 +19,10 @@ mod request;
 mod row;
 mod schema;
 mod script;
+mod snapshots;
 mod unit_of_work;
 mod values;
+mod workflows;
 
 pub use options::Options;
 pub use presence::Presence;

@@ -107,7 +107,17 @@ pub(crate) fn changed_one(
     table: &'static str,
     row: impl Display,
 ) -> Result<(), StoreError> {
-    if changed == 1 {
+    changed_all(changed, 1, table, row)
+}
+
+/// Passes where exactly the rows meant were changed, which belong to `row`.
+pub(crate) fn changed_all(
+    changed: u64,
+    meant: usize,
+    table: &'static str,
+    row: impl Display,
+) -> Result<(), StoreError> {
+    if usize::try_from(changed) == Ok(meant) {
         Ok(())
     } else {
         Err(StoreError::Conflict(Box::new(Changed {

@@ -3,11 +3,14 @@
 use async_trait::async_trait;
 use slipway_audit::{AuditLog, ChainRepository};
 use slipway_catalog::{ApplicationRepository, EnvironmentRepository, VersionRepository};
+use slipway_deployments::{DeploymentRepository, PipelineRepository};
 use slipway_identity::{
     MembershipRepository, PrincipalRepository, ProjectRepository, TokenRepository,
 };
 use slipway_ledger::RecordRepository;
+use slipway_snapshots::SnapshotRepository;
 use slipway_store::{RequestRepository, StoreError, UnitOfWork};
+use slipway_workflows::EngineRepository;
 
 use crate::{
     SqlStore,
@@ -115,6 +118,22 @@ impl UnitOfWork for SqlUnitOfWork {
     }
 
     fn records(&mut self) -> &mut dyn RecordRepository {
+        self
+    }
+
+    fn pipelines(&mut self) -> &mut dyn PipelineRepository {
+        self
+    }
+
+    fn deployments(&mut self) -> &mut dyn DeploymentRepository {
+        self
+    }
+
+    fn snapshots(&mut self) -> &mut dyn SnapshotRepository {
+        self
+    }
+
+    fn engines(&mut self) -> &mut dyn EngineRepository {
         self
     }
 

@@ -43,12 +43,13 @@ pub async fn archive_environment(
         revision: before.revision.next(),
         ..before.clone()
     };
+    let engine = change.unit.engines().engine(after.id).await?;
     change.unit.environments().update(&after).await?;
     change
         .audit(Done {
             resource: Resource::new("environment", &after.slug),
-            before: Some(described(&before)),
-            after: Some(described(&after)),
+            before: Some(described(&before, engine.as_ref())),
+            after: Some(described(&after, engine.as_ref())),
             facts: &[],
         })
         .await?;

@@ -6,8 +6,9 @@ use slipway_kernel::{
     EnvironmentId, Revision, Slug, Tier,
     text::{Description, DisplayName},
 };
+use slipway_workflows::EngineSettings;
 
-use super::{EnvironmentError, described};
+use super::{EnvironmentError, allow, described};
 use crate::{
     Call, Context,
     change::{Change, Done},
@@ -28,6 +29,8 @@ pub struct CreateEnvironment {
     pub tier: Tier,
     /// Where it stands in lists.
     pub position: i32,
+    /// Where its workflows run.
+    pub engine: Option<EngineSettings>,
 }
 
 /// Adds an environment.
@@ -65,16 +68,24 @@ pub async fn create_environment(
         archived_at: None,
         revision: Revision::FIRST,
     };
+    let engine = command.engine.as_ref();
+    if let Some(settings) = engine {
+        allow(context, settings)?;
+    }
     if !change.unit.environments().insert(&environment).await? {
         return Err(EnvironmentError::AlreadyExists {
             slug: environment.slug,
         });
     }
+    if engine.is_some() {
+        let engines = change.unit.engines();
+        engines.set_engine(environment.id, engine).await?;
+    }
     change
         .audit(Done {
             resource: Resource::new("environment", &environment.slug),
             before: None,
-            after: Some(described(&environment)),
+            after: Some(described(&environment, engine)),
             facts: &[],
         })
         .await?;

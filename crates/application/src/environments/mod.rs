@@ -8,13 +8,14 @@ mod update;
 pub use archive::{ArchiveEnvironment, archive_environment};
 pub use create::{CreateEnvironment, create_environment};
 pub use read::{get_environment, list_environments};
-pub use update::{UpdateEnvironment, update_environment};
+pub use update::{EngineChange, UpdateEnvironment, update_environment};
 
 use serde_json::{Value, json};
 use slipway_catalog::Environment;
 use slipway_kernel::{Slug, revision::EtagMismatch};
+use slipway_workflows::EngineSettings;
 
-use crate::{CommandError, error::meets_command_errors};
+use crate::{CommandError, Context, error::meets_command_errors, outside::NotAllowed};
 
 /// Why a command about an environment was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +40,9 @@ pub enum EnvironmentError {
         /// The environment.
         slug: Slug,
     },
+    /// The operator does not allow the workflow engine.
+    #[error("the workflow engine is not allowed")]
+    EngineNotAllowed(#[source] NotAllowed),
     /// Somebody changed the environment since the caller read it.
     #[error(transparent)]
     Etag(#[from] EtagMismatch),
@@ -49,8 +53,14 @@ pub enum EnvironmentError {
 
 meets_command_errors!(EnvironmentError);
 
-/// An environment as the audit trail shows it.
-fn described(environment: &Environment) -> Value {
+/// Passes where the operator allows this engine. Nothing is called.
+fn allow(context: &Context, settings: &EngineSettings) -> Result<(), EnvironmentError> {
+    let opened = context.engines.open(settings);
+    opened.map(drop).map_err(EnvironmentError::EngineNotAllowed)
+}
+
+/// An environment as the audit trail shows it. Settings of an engine hold no secret, only where one is.
+fn described(environment: &Environment, engine: Option<&EngineSettings>) -> Value {
     json!({
         "environment_id": environment.id,
         "slug": environment.slug,
@@ -58,6 +68,7 @@ fn described(environment: &Environment) -> Value {
         "description": environment.description,
         "tier": environment.tier,
         "position": environment.position,
+        "workflow_engine": engine,
         "archived_at": environment.archived_at.map(|at| at.to_string()),
     })
 }

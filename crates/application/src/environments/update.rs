@@ -6,8 +6,9 @@ use slipway_kernel::{
     Slug, Tier,
     text::{Description, DisplayName},
 };
+use slipway_workflows::EngineSettings;
 
-use super::{EnvironmentError, described};
+use super::{EnvironmentError, allow, described};
 use crate::{
     Call, Context,
     change::{Change, Done},
@@ -28,8 +29,19 @@ pub struct UpdateEnvironment {
     pub tier: Option<Tier>,
     /// Where it stands in lists.
     pub position: Option<i32>,
+    /// Where its workflows run.
+    pub engine: Option<EngineChange>,
     /// The etag that the caller read; `None` to change whatever is there.
     pub etag: Option<String>,
+}
+
+/// Where an environment's workflows are to run from now on.
+#[derive(Debug, Clone, Serialize)]
+pub enum EngineChange {
+    /// There.
+    Set(EngineSettings),
+    /// Nowhere.
+    Clear,
 }
 
 /// Changes an environment.
@@ -63,12 +75,25 @@ pub async fn update_environment(
         revision: before.revision.next(),
         ..before.clone()
     };
+    let engine_before = change.unit.engines().engine(after.id).await?;
+    let engine = match command.engine {
+        Some(EngineChange::Set(settings)) => {
+            allow(context, &settings)?;
+            Some(settings)
+        }
+        Some(EngineChange::Clear) => None,
+        None => engine_before.clone(),
+    };
     change.unit.environments().update(&after).await?;
+    if engine != engine_before {
+        let engines = change.unit.engines();
+        engines.set_engine(after.id, engine.as_ref()).await?;
+    }
     change
         .audit(Done {
             resource: Resource::new("environment", &after.slug),
-            before: Some(described(&before)),
-            after: Some(described(&after)),
+            before: Some(described(&before, engine_before.as_ref())),
+            after: Some(described(&after, engine.as_ref())),
             facts: &[],
         })
         .await?;

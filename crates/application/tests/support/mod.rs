@@ -9,6 +9,7 @@
 #![expect(clippy::expect_used, reason = "what fails here fails the test")]
 
 pub mod deployments;
+pub mod outside;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -297,5 +298,6 @@ pub(crate) fn new_environment(text: &str) -> CreateEnvironment {
         description: Description::default(),
         tier: Tier::Development,
         position: 0,
+        engine: None,
     }
 }

@@ -9,7 +9,9 @@ pub use environment::{Environment, EnvironmentRepository};
 pub use version::{Content, Dependency, Deprecation, Version, VersionRepository};
 
 use async_trait::async_trait;
-use slipway_kernel::{ApplicationKind, Key, Page, PageSize, ProjectId, Slug, StoreError};
+use slipway_kernel::{
+    ApplicationKind, EnvironmentId, Key, Page, PageSize, ProjectId, Slug, StoreError,
+};
 
 /// Reads about the catalog. Lookups answer `Ok(None)` where there is nothing.
 #[async_trait]
@@ -20,6 +22,10 @@ pub trait CatalogQueries: Send + Sync {
         project: ProjectId,
         slug: &Slug,
     ) -> Result<Option<Environment>, StoreError>;
+
+    /// One environment, whatever its project.
+    async fn environment_by_id(&self, id: EnvironmentId)
+    -> Result<Option<Environment>, StoreError>;
 
     /// A project's environments by position, then slug.
     async fn environments(

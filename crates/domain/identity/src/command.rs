@@ -97,6 +97,16 @@ commands! {
     changes UpdateEnvironment: ADMINS;
     /// Closes an environment for deployments.
     changes ArchiveEnvironment: ADMINS;
+    /// Asks an environment's workflow engine whether it answers.
+    reads CheckEngine: READERS;
+    /// Lists what an environment's workflow engine holds.
+    reads ListWorkflows: READERS;
+    /// Says which workflow of an environment a key stands for.
+    changes LinkWorkflow: ADMINS;
+    /// Reads which credentials workflows get in an environment.
+    reads GetCredentialMapping: READERS;
+    /// Sets which credentials workflows get in an environment.
+    changes SetCredentialMapping: ADMINS;
 
     /// Adds an application.
     changes CreateApplication: WRITERS;
@@ -139,6 +149,37 @@ commands! {
     reads ResolveVersion: READERS;
     /// Reads a project's figures.
     reads GetStatistics: READERS;
+
+    /// Adds a pipeline.
+    changes CreatePipeline: ADMINS;
+    /// Reads a pipeline.
+    reads GetPipeline: READERS;
+    /// Lists pipelines.
+    reads ListPipelines: READERS;
+    /// Changes a pipeline.
+    changes UpdatePipeline: ADMINS;
+    /// Closes a pipeline for promotions.
+    changes ArchivePipeline: ADMINS;
+    /// Plans a promotion.
+    reads PlanPromotion: READERS;
+    /// Asks for a promotion.
+    changes StartPromotion: WRITERS;
+    /// Reads a deployment.
+    reads GetDeployment: READERS;
+    /// Lists deployments.
+    reads ListDeployments: READERS;
+    /// Reads a project's figures about deployments.
+    reads GetDeploymentSummary: READERS;
+    /// Stops a deployment.
+    changes CancelDeployment: WRITERS;
+    /// Takes a backup of an environment.
+    changes CreateSnapshot: WRITERS;
+    /// Reads a snapshot.
+    reads GetSnapshot: READERS;
+    /// Lists snapshots.
+    reads ListSnapshots: READERS;
+    /// Puts an environment back to what a snapshot says.
+    changes RestoreSnapshot: ADMINS;
 
     /// Reads the audit trail.
     reads ListAuditEvents: ADMINS;

@@ -30,6 +30,9 @@ pub trait IdentityQueries: Send + Sync {
     /// The project with this slug, archived or not.
     async fn project(&self, slug: &Slug) -> Result<Option<Project>, StoreError>;
 
+    /// One project.
+    async fn project_by_id(&self, id: ProjectId) -> Result<Option<Project>, StoreError>;
+
     /// The projects that `visible_to` is a member of, or all where it is `None`; by slug.
     async fn projects(
         &self,

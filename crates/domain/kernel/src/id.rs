@@ -76,6 +76,12 @@ ids! {
     TokenId;
     /// A name of a person that can be erased: a principal's, or one claimed in `deployed_by`.
     PersonId;
+    /// A pipeline of a project.
+    PipelineId;
+    /// One governed act of change to one environment.
+    DeploymentId;
+    /// What an environment looked like at some moment.
+    SnapshotId;
     /// An environment of a project.
     EnvironmentId;
     /// An application of a project.

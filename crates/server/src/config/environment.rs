@@ -1,7 +1,7 @@
 //! Variables that look like settings and are none.
 
 use figment::Figment;
-use figment::error::{Actual, Kind};
+use figment::error::Kind;
 
 use super::Config;
 
@@ -50,15 +50,18 @@ fn is_setting(key: &str) -> bool {
     if key.split('.').any(str::is_empty) {
         return false;
     }
-    // No setting takes an empty list: what is wrong with it says whether there is such a setting.
+    // What is wrong with an empty list says whether there is such a setting. Lists take one, and so do sections, but
+    // none of them a truth value.
     let nothing: [u8; 0] = [];
-    let Err(error) = Figment::from((key, nothing)).extract::<Config>() else {
+    let refused = Figment::from((key, nothing)).extract::<Config>().err();
+    let refused = refused.or_else(|| Figment::from((key, true)).extract::<Config>().err());
+    let Some(error) = refused else {
         return false;
     };
     match &error.kind {
         Kind::UnknownField(..) => false,
         // A section is none.
-        Kind::InvalidType(Actual::Seq, expected) => !expected.starts_with("struct"),
+        Kind::InvalidType(_, expected) => !expected.starts_with("struct"),
         _ => true,
     }
 }
@@ -78,6 +81,11 @@ mod tests {
             ),
             ("SLIPWAY_STATE_DIR", "SLIPWAY__STATE__DIR "),
             ("SLIPWAY_CLUSTER", "SLIPWAY__CLUSTER "),
+            ("SLIPWAY_ENGINES_HOSTS", "SLIPWAY__ENGINES__HOSTS "),
+            (
+                "SLIPWAY_ENGINES_DIRECTORIES",
+                "SLIPWAY__ENGINES__DIRECTORIES ",
+            ),
             (
                 "SLIPWAY_SERVER_TLS_KEY_FILE",
                 "SLIPWAY__SERVER__TLS__KEY_FILE ",
@@ -104,6 +112,8 @@ mod tests {
             "SLIPWAY__SERVER__LISTEN",
             "SLIPWAY_",
             "SLIPWAY_SERVER_",
+            "SLIPWAY_ENGINES",
+            "SLIPWAY_ENGINES_HOST",
             "PATH",
         ] {
             assert_eq!(problem(name), None, "{name}");

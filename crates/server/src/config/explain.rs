@@ -9,7 +9,7 @@ use figment::{Error, Figment};
 const EXAMPLE: &str = include_str!("../../../../slipway.example.toml");
 
 /// Says which key is meant, where it stands and what would be right. A value's text is never repeated for an unknown
-/// key, which may be a secret's, misspelt, nor for an address of a database.
+/// key, which may be a secret's, misspelt, nor for an address of a database or a reference to a secret.
 pub(super) fn refused(error: &Error, sources: &Figment) -> String {
     let source = error.metadata.as_ref().map_or(String::new(), |metadata| {
         match metadata
@@ -50,7 +50,7 @@ pub(super) fn refused(error: &Error, sources: &Figment) -> String {
 }
 
 fn wrong_value(key: &str, kind: &Kind, source: &str, sources: &Figment) -> String {
-    let value = if key.ends_with("url") {
+    let value = if key.ends_with("url") || key.starts_with("engines.secrets") {
         String::new()
     } else {
         shown(sources, key).map_or(String::new(), |value| format!(" = {value}"))

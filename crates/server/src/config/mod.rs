@@ -5,6 +5,7 @@
 //! silently ignored is no limit.
 
 mod database;
+mod engines;
 mod environment;
 mod explain;
 mod limits;
@@ -20,6 +21,7 @@ use figment::providers::{Env, Format, Toml};
 use serde::Deserialize;
 
 pub use database::{Database, DatabaseKind, DatabaseUrl, ResolvedUrl};
+pub use engines::{AllowedHost, Engines, SecretPattern};
 pub use limits::Limits;
 pub use log::{Log, LogFormat};
 pub use objects::Objects;
@@ -43,6 +45,8 @@ pub struct Config {
     pub database: Database,
     /// Where contents are kept.
     pub objects: Objects,
+    /// Which workflow engines projects may name.
+    pub engines: Engines,
     /// What is logged, and in which form.
     pub log: Log,
     /// Where the embedded parts keep their files.
@@ -101,11 +105,17 @@ impl Config {
         self.objects.directory_or_default(&self.state)
     }
 
+    /// The directories within which workflows may lie, by their own setting or in the state directory.
+    pub fn engine_directories(&self) -> Vec<PathBuf> {
+        self.engines.directories_or_default(&self.state)
+    }
+
     fn check(&self) -> Result<(), ConfigError> {
         let mut problems = environment::misnamed(&self.database.variables());
         self.server.check(&mut problems);
         self.limits.check(&mut problems);
         self.database.check(&self.state, &mut problems);
+        self.engines.check(&mut problems);
         self.log.check(&mut problems);
         if self.cluster {
             self.database.check_shared(&self.state, &mut problems);

@@ -45,6 +45,10 @@ fn nothing_needs_to_be_configured() {
     assert_eq!(database.url.expose(), "sqlite:./.slipway/slipway.db");
     assert_eq!(database.kind(), Some(DatabaseKind::Sqlite));
     assert_eq!(config.objects_directory(), Path::new("./.slipway/objects"));
+    assert_eq!(
+        config.engine_directories(),
+        [Path::new("./.slipway/workflows")]
+    );
     assert_eq!(config.server.reflection_access(), ReflectionAccess::Open);
 }
 
@@ -244,6 +248,57 @@ fn a_database_address_may_be_a_reference_and_is_never_printed() {
         unknown.contains("names no known database") && !unknown.contains("hunter2"),
         "{unknown}"
     );
+}
+
+#[test]
+fn engines_are_those_that_the_operator_lists() {
+    let config = load(
+        "[engines]\ndirectories = [\"/var/workflows\", \"here\"]\ntimeout = \"5s\"",
+        &[
+            ("SLIPWAY__ENGINES__HOSTS", "[\"n8n.example:5678\"]"),
+            ("SLIPWAY__ENGINES__SECRETS", "[\"env:N8N_*\"]"),
+        ],
+    )
+    .unwrap();
+    assert_eq!(
+        config.engine_directories(),
+        [Path::new("/var/workflows"), Path::new("here")]
+    );
+    assert!(config.engines.allows_host("n8n.example", 5678));
+    assert!(!config.engines.allows_host("n8n.example", 443));
+    assert!(config.engines.allows_secret("env:N8N_KEY"));
+    assert!(!config.engines.allows_secret("env:HOME"));
+    assert_eq!(config.engines.timeout, Duration::from_secs(5));
+    assert_eq!(config.engines.max_parallel, 8);
+
+    let none = load("[engines]\ndirectories = []", &[]).unwrap();
+    assert!(none.engine_directories().is_empty());
+}
+
+#[test]
+fn engines_that_make_no_sense_are_refused() {
+    let error = refusal("[engines]\nhosts = [\"https://n8n.example/\"]", &[]);
+    assert!(
+        error.contains("engines.hosts") && error.contains("is no host"),
+        "{error}"
+    );
+    let error = refusal("[engines]\nsecrets = [\"hunter2\"]", &[]);
+    assert!(
+        error.contains("engines.secrets") && !error.contains("hunter2"),
+        "{error}"
+    );
+    let error = refusal(
+        "[engines]\ndirectories = [\"/var/../etc\", \"\"]\ntimeout = \"1h\"\nmax_parallel = 0",
+        &[],
+    );
+    for part in [
+        "engines.directories has `/var/../etc`",
+        "engines.directories has ``",
+        "engines.timeout",
+        "engines.max_parallel = 0",
+    ] {
+        assert!(error.contains(part), "{part} is missing in: {error}");
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 mod audit;
 mod catalog;
+mod deployments;
 mod door;
 mod fields;
 mod identity;
@@ -13,6 +14,7 @@ mod page;
 mod page_token;
 mod refusal;
 mod show;
+mod snapshots;
 mod stream;
 
 use std::sync::Arc;
@@ -22,8 +24,11 @@ use axum::middleware::{Next, from_fn};
 use slipway_api::audit::v1::audit_service_server::AuditServiceServer;
 use slipway_api::catalog::v1::application_service_server::ApplicationServiceServer;
 use slipway_api::catalog::v1::environment_service_server::EnvironmentServiceServer;
+use slipway_api::deployments::v1::deployment_service_server::DeploymentServiceServer;
+use slipway_api::deployments::v1::pipeline_service_server::PipelineServiceServer;
 use slipway_api::identity::v1::identity_service_server::IdentityServiceServer;
 use slipway_api::ledger::v1::ledger_service_server::LedgerServiceServer;
+use slipway_api::snapshots::v1::snapshot_service_server::SnapshotServiceServer;
 use slipway_application::Context;
 use tonic::service::{Routes, RoutesBuilder};
 
@@ -97,6 +102,9 @@ impl Api {
             EnvironmentServiceServer,
             ApplicationServiceServer,
             LedgerServiceServer,
+            PipelineServiceServer,
+            DeploymentServiceServer,
+            SnapshotServiceServer,
             AuditServiceServer,
         );
     }

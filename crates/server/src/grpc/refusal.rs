@@ -1,6 +1,7 @@
 //! Why a call was refused, in the words of `slipway.errors.v1`: one match per error of the use cases, and no `_` in any.
 
 use std::fmt::Display;
+use std::time::Duration;
 
 use slipway_api::errors::v1::ErrorReason;
 use slipway_application::CommandError;
@@ -41,6 +42,7 @@ struct Details {
     metadata: Vec<(&'static str, String)>,
     violations: Vec<(String, String)>,
     resource: Option<(&'static str, String)>,
+    retry_after: Option<Duration>,
     /// What went wrong inside, for the log only.
     fault: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -104,6 +106,12 @@ impl Refusal {
         self
     }
 
+    /// To be tried again after this time.
+    pub(super) fn retry_after(mut self, delay: Duration) -> Self {
+        self.details.retry_after = Some(delay);
+        self
+    }
+
     /// A fault of ours: the caller gets a name to tell the operator, the log gets the rest.
     pub(super) fn internal(fault: impl std::error::Error + Send + Sync + 'static) -> Self {
         let message = "the server could not carry this out; tell the operator the correlation_id";
@@ -129,7 +137,10 @@ impl Refusal {
         self.details.fault.is_none()
             && !matches!(
                 self.reason,
-                ErrorReason::StoreConflict | ErrorReason::ShuttingDown
+                ErrorReason::StoreConflict
+                    | ErrorReason::ShuttingDown
+                    | ErrorReason::EngineUnavailable
+                    | ErrorReason::EngineRefused
             )
     }
 
@@ -179,6 +190,9 @@ impl Refusal {
                 .as_ref()
                 .map_or(String::new(), |(kind, name)| format!("{kind} {name}"));
             details.add_precondition_failure_violation(reason, subject, self.message.clone());
+        }
+        if let Some(delay) = self.details.retry_after {
+            details.set_retry_info(Some(delay));
         }
         if let Some((kind, name)) = self.details.resource {
             details.set_resource_info(kind, name, "", self.message.clone());

@@ -23,6 +23,8 @@ pub async fn what_is_inserted_is_found(store: &dyn Store) {
         assert_eq!(inside.expect("read").as_ref(), Some(&environment));
         commit(work).await;
         let outside = store.reader().environment(shop, &environment.slug).await;
+        let by_id = store.reader().environment_by_id(environment.id).await;
+        assert_eq!(by_id.expect("read").as_ref(), Some(&environment));
         assert_eq!(outside.expect("read"), Some(environment));
     }
     let absent = store.reader().environment(shop, &name("prod")).await;

@@ -22,6 +22,10 @@ pub async fn what_is_inserted_is_found(store: &dyn Store) {
     let absent = work.projects().get(project_id(2)).await.expect("read");
     assert_eq!(absent, None);
     commit(work).await;
+    let by_id = store.reader().project_by_id(shop.id).await.expect("read");
+    assert_eq!(by_id.as_ref(), Some(&shop));
+    let absent = store.reader().project_by_id(project_id(2)).await;
+    assert_eq!(absent.expect("read"), None);
     let by_slug = store.reader().project(&shop.slug).await.expect("read");
     assert_eq!(by_slug, Some(shop));
 }

@@ -1,19 +1,28 @@
 //! A request of each method that would succeed if the caller may call it, and that can be sent again and again.
 
+use std::path::PathBuf;
+
 use serde_json::{Value, json};
 use slipway_api::catalog::v1::CreateEnvironmentRequest;
 use slipway_api::identity::v1::{Role, SetMembershipRequest};
 use slipway_tests::contract::Method;
-use slipway_tests::world::{Project, report, token, unique, user};
+use slipway_tests::world::{Project, report, token, unique, user, workflow};
 use slipway_tests::{Client, Granted};
 
 /// What a request is about: a project that has the application `app` with the version `1`, deployed in the environment
-/// `prod`, another environment `dev`, and a member.
+/// `prod`, another environment `dev`, one with a workflow `flows` and a snapshot of it, pipelines `way` and, between engines,
+/// `post`, a promotion that was canceled, and a member.
 #[derive(Debug, Clone)]
 pub(super) struct Target {
     pub(super) project: Project,
     /// The principal of methods that are about one.
     pub(super) principal_id: String,
+    /// The folder that `post` promotes from.
+    pub(super) outbox: PathBuf,
+    /// A snapshot of `flows`.
+    pub(super) snapshot_id: String,
+    /// The number of a promotion that was canceled.
+    pub(super) canceled: String,
 }
 
 impl Target {
@@ -49,6 +58,9 @@ pub(super) async fn for_method(method: &Method, target: &Target, caller: &Client
             ];
         }
         "slipway.ledger.v1.LedgerService" => ledger(name, target).await,
+        "slipway.deployments.v1.PipelineService" => pipelines(name, target).await,
+        "slipway.deployments.v1.DeploymentService" => deployments(name, target),
+        "slipway.snapshots.v1.SnapshotService" => snapshots(name, target),
         "slipway.audit.v1.AuditService" => Some(match name {
             "ListAuditEvents" | "ExportAuditEvents" => json!({"filter": {"project": project}}),
             _ => json!({"project": project}),
@@ -111,11 +123,23 @@ async fn environments(name: &str, target: &Target) -> Option<Value> {
     let fresh = format!("walk-{}", unique());
     Some(match name {
         "CreateEnvironment" => json!({"project": project, "slug": fresh}),
-        "GetEnvironment" => json!({"project": project, "environment": "prod"}),
+        "GetEnvironment" | "GetCredentialMapping" => {
+            json!({"project": project, "environment": "prod"})
+        }
         "ListEnvironments" => json!({"project": project}),
         "UpdateEnvironment" => json!({
             "project": project, "environment": "dev", "position": 3, "update_mask": "position",
         }),
+        "CheckEngine" | "ListWorkflows" => json!({"project": project, "environment": "flows"}),
+        "LinkWorkflow" => {
+            let workflow = target.project.workflows("flows").await.remove(0);
+            json!({
+                "project": project, "environment": "flows", "key": fresh, "workflow_id": workflow.workflow_id,
+            })
+        }
+        "SetCredentialMapping" => json!({"project": project, "environment": "prod", "mappings": [
+            {"type": "httpBasicAuth", "name": "Shop", "target_id": "7", "target_name": "Shop (production)"},
+        ]}),
         "ArchiveEnvironment" => {
             target
                 .project
@@ -130,6 +154,59 @@ async fn environments(name: &str, target: &Target) -> Option<Value> {
                 .granted();
             json!({"project": project, "environment": fresh})
         }
+        _ => return None,
+    })
+}
+
+async fn pipelines(name: &str, target: &Target) -> Option<Value> {
+    let project = target.project.slug.as_str();
+    let fresh = format!("walk-{}", unique());
+    Some(match name {
+        "CreatePipeline" => json!({"project": project, "slug": fresh, "stages": [
+            {"source_environment": "dev", "target_environment": "prod", "gates": {"drift": "DRIFT_GATE_REFUSE"}},
+        ]}),
+        "GetPipeline" => json!({"project": project, "pipeline": "way"}),
+        "ListPipelines" => json!({"project": project}),
+        "UpdatePipeline" => json!({
+            "project": project, "pipeline": "way", "description": "walked", "update_mask": "description",
+        }),
+        "ArchivePipeline" => {
+            target.project.pipeline(&fresh, "dev", "prod").await;
+            json!({"project": project, "pipeline": fresh})
+        }
+        _ => return None,
+    })
+}
+
+fn deployments(name: &str, target: &Target) -> Option<Value> {
+    let project = target.project.slug.as_str();
+    let promotion = json!({"project": project, "pipeline": "post", "target": "inbox"});
+    Some(match name {
+        "PlanPromotion" => promotion,
+        "StartPromotion" => {
+            // Something new to promote each time.
+            let name = format!("Walked {}", unique());
+            let file = target.outbox.join(format!("{}.json", unique()));
+            std::fs::write(file, workflow(&name).to_string()).unwrap();
+            promotion
+        }
+        "GetDeployment" => json!({"project": project, "deployment": target.canceled}),
+        "ListDeployments" | "GetDeploymentSummary" => json!({"project": project}),
+        "CancelDeployment" => {
+            json!({"project": project, "deployment": target.canceled, "reason": "walked over"})
+        }
+        _ => return None,
+    })
+}
+
+fn snapshots(name: &str, target: &Target) -> Option<Value> {
+    let project = target.project.slug.as_str();
+    Some(match name {
+        "CreateSnapshot" => json!({"project": project, "environment": "flows"}),
+        "GetSnapshot" | "RestoreSnapshot" => {
+            json!({"project": project, "snapshot_id": target.snapshot_id})
+        }
+        "ListSnapshots" => json!({"project": project}),
         _ => return None,
     })
 }

@@ -1,6 +1,7 @@
 //! Environments, applications and versions.
 
 pub(crate) mod applications;
+pub(crate) mod engines;
 pub(crate) mod environments;
 pub(crate) mod versions;
 
@@ -8,11 +9,11 @@ use slipway_api::catalog::v1::{CreateVersionRequest, Version};
 use slipway_tests::{Backend, Project, World};
 use tonic::{Response, Status};
 
-pub(super) async fn shared(backend: Backend) -> Project {
+pub(crate) async fn shared(backend: Backend) -> Project {
     World::shared(backend).await.project().await
 }
 
-pub(super) fn mask(paths: &[&str]) -> prost_types::FieldMask {
+pub(crate) fn mask(paths: &[&str]) -> prost_types::FieldMask {
     prost_types::FieldMask {
         paths: paths.iter().map(|path| (*path).to_owned()).collect(),
     }

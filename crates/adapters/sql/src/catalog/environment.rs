@@ -123,6 +123,15 @@ pub(super) async fn by_slug(
     one(connection, project, slug, "").await
 }
 
+pub(super) async fn by_id(
+    connection: &Connection,
+    id: EnvironmentId,
+) -> Result<Option<Environment>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM environment WHERE id = $1");
+    let row: Option<Row> = connection.one(sql, [id.uuid().into()]).await?;
+    row.map(Environment::try_from).transpose()
+}
+
 async fn one(
     connection: &Connection,
     project: ProjectId,

@@ -115,6 +115,13 @@ pub(super) async fn by_slug(
     one(connection, "slug = $1", slug.as_str().into(), "").await
 }
 
+pub(super) async fn by_id(
+    connection: &Connection,
+    id: ProjectId,
+) -> Result<Option<Project>, StoreError> {
+    one(connection, "id = $1", id.uuid().into(), "").await
+}
+
 async fn one(
     connection: &Connection,
     condition: &str,

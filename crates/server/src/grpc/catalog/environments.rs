@@ -1,13 +1,16 @@
 //! Environments.
 
 use slipway_api::catalog::v1 as proto;
+use slipway_application::engines::engine_settings;
 use slipway_application::environments::{
-    ArchiveEnvironment, CreateEnvironment, UpdateEnvironment, archive_environment,
+    ArchiveEnvironment, CreateEnvironment, EngineChange, UpdateEnvironment, archive_environment,
     create_environment, get_environment, list_environments, update_environment,
 };
 use slipway_catalog::Environment;
-use slipway_kernel::{Slug, Tier};
+use slipway_kernel::{Slug, StoreError, Tier};
+use slipway_workflows::EngineSettings;
 
+use super::engines;
 use super::words::{shown_tier, tier};
 use crate::grpc::Api;
 use crate::grpc::door::Session;
@@ -29,6 +32,7 @@ pub(super) async fn create(
     let display_name = fields.text("display_name", message.display_name);
     let description = fields.text("description", message.description);
     let tier = fields.choice("tier", message.tier, tier);
+    let engine = engines::engine(&mut fields, message.workflow_engine);
     let command = fields.finish(|| {
         Some(CreateEnvironment {
             project: project?,
@@ -37,12 +41,13 @@ pub(super) async fn create(
             description,
             tier: tier.unwrap_or(Tier::Development),
             position: message.position,
+            engine,
         })
     })?;
     let environment =
         create_environment(&api.context, &session.call(&message.request_id), command).await?;
     Ok(proto::CreateEnvironmentResponse {
-        environment: Some(shown(environment, message.project)),
+        environment: Some(shown_alone(api, environment, message.project).await?),
     })
 }
 
@@ -58,7 +63,7 @@ pub(super) async fn get(
     let (project, slug) = fields.finish(|| Some((project?, slug?)))?;
     let environment = get_environment(&api.context, &session.call(""), &project, &slug).await?;
     Ok(proto::GetEnvironmentResponse {
-        environment: Some(shown(environment, message.project)),
+        environment: Some(shown_alone(api, environment, message.project).await?),
     })
 }
 
@@ -83,7 +88,16 @@ pub(super) async fn list(
         size,
     )
     .await?;
-    let page = page.map(|environment| shown(environment, project.to_string()));
+    let ids: Vec<_> = page
+        .items
+        .iter()
+        .map(|environment| environment.id)
+        .collect();
+    let mut engines = engine_settings(&api.context, &ids).await?;
+    let page = page.map(|environment| {
+        let engine = engines.remove(&environment.id);
+        shown(environment, engine, project.to_string())
+    });
     Ok(proto::ListEnvironmentsResponse {
         environments: page.items,
         next_page_token: list.token(page.next)?,
@@ -102,7 +116,13 @@ pub(super) async fn update(
     let environment = fields.required("environment", &message.environment);
     let mask = fields.mask(
         message.update_mask,
-        &["display_name", "description", "tier", "position"],
+        &[
+            "display_name",
+            "description",
+            "tier",
+            "position",
+            "workflow_engine",
+        ],
     );
     let changes = |field: &str| mask.iter().any(|path| path == field);
     let display_name =
@@ -113,6 +133,10 @@ pub(super) async fn update(
         .then(|| fields.required_choice("tier", message.tier, tier))
         .flatten();
     let position = changes("position").then_some(message.position);
+    let engine = changes("workflow_engine").then(|| {
+        engines::engine(&mut fields, message.workflow_engine)
+            .map_or(EngineChange::Clear, EngineChange::Set)
+    });
     let etag = Some(message.etag).filter(|etag| !etag.is_empty());
     let command = fields.finish(|| {
         Some(UpdateEnvironment {
@@ -122,13 +146,14 @@ pub(super) async fn update(
             description,
             tier,
             position,
+            engine,
             etag,
         })
     })?;
     let environment =
         update_environment(&api.context, &session.call(&message.request_id), command).await?;
     Ok(proto::UpdateEnvironmentResponse {
-        environment: Some(shown(environment, message.project)),
+        environment: Some(shown_alone(api, environment, message.project).await?),
     })
 }
 
@@ -151,11 +176,25 @@ pub(super) async fn archive(
     let environment =
         archive_environment(&api.context, &session.call(&message.request_id), command).await?;
     Ok(proto::ArchiveEnvironmentResponse {
-        environment: Some(shown(environment, message.project)),
+        environment: Some(shown_alone(api, environment, message.project).await?),
     })
 }
 
-fn shown(environment: Environment, project: String) -> proto::Environment {
+async fn shown_alone(
+    api: &Api,
+    environment: Environment,
+    project: String,
+) -> Result<proto::Environment, StoreError> {
+    let mut engines = engine_settings(&api.context, &[environment.id]).await?;
+    let engine = engines.remove(&environment.id);
+    Ok(shown(environment, engine, project))
+}
+
+fn shown(
+    environment: Environment,
+    engine: Option<EngineSettings>,
+    project: String,
+) -> proto::Environment {
     proto::Environment {
         environment_id: environment.id.to_string(),
         project,
@@ -167,5 +206,6 @@ fn shown(environment: Environment, project: String) -> proto::Environment {
         created_time: Some(show::time(environment.created_at)),
         archived_time: environment.archived_at.map(show::time),
         etag: environment.revision.to_string(),
+        workflow_engine: engine.map(engines::shown),
     }
 }

@@ -1,10 +1,12 @@
 //! `slipway.catalog.v1`.
 
 mod applications;
+mod engines;
 mod environments;
 mod refusals;
 mod versions;
 pub(super) mod words;
+mod workflows;
 
 use slipway_api::catalog::v1 as proto;
 use slipway_api::catalog::v1::application_service_server::ApplicationService;
@@ -49,6 +51,51 @@ impl EnvironmentService for Api {
         request: Request<proto::ArchiveEnvironmentRequest>,
     ) -> Result<Response<proto::ArchiveEnvironmentResponse>, Status> {
         unary!(self, ArchiveEnvironment, request, environments::archive)
+    }
+
+    async fn check_engine(
+        &self,
+        request: Request<proto::CheckEngineRequest>,
+    ) -> Result<Response<proto::CheckEngineResponse>, Status> {
+        unary!(self, CheckEngine, request, workflows::check)
+    }
+
+    async fn list_workflows(
+        &self,
+        request: Request<proto::ListWorkflowsRequest>,
+    ) -> Result<Response<proto::ListWorkflowsResponse>, Status> {
+        unary!(self, ListWorkflows, request, workflows::list)
+    }
+
+    async fn link_workflow(
+        &self,
+        request: Request<proto::LinkWorkflowRequest>,
+    ) -> Result<Response<proto::LinkWorkflowResponse>, Status> {
+        unary!(self, LinkWorkflow, request, workflows::link)
+    }
+
+    async fn get_credential_mapping(
+        &self,
+        request: Request<proto::GetCredentialMappingRequest>,
+    ) -> Result<Response<proto::GetCredentialMappingResponse>, Status> {
+        unary!(
+            self,
+            GetCredentialMapping,
+            request,
+            workflows::get_credentials
+        )
+    }
+
+    async fn set_credential_mapping(
+        &self,
+        request: Request<proto::SetCredentialMappingRequest>,
+    ) -> Result<Response<proto::SetCredentialMappingResponse>, Status> {
+        unary!(
+            self,
+            SetCredentialMapping,
+            request,
+            workflows::set_credentials
+        )
     }
 }
 

@@ -6,6 +6,8 @@
     reason = "what a test starts from works, or the test fails"
 )]
 
+mod deployments;
+
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
 use slipway_sql::{Options, SchemaError, SqlStore, grant_application_role, migrate, schema_state};
 use slipway_store::{
@@ -14,7 +16,10 @@ use slipway_store::{
 };
 use slipway_test_support::postgres::{TestDatabase, database};
 
-const FOUNDATION: &str = "m20261120_000001_foundation";
+const MIGRATIONS: [&str; 2] = [
+    "m20261120_000001_foundation",
+    "m20261121_000002_deployments",
+];
 
 /// A database before its first migration, of either sort.
 struct Empty {
@@ -60,7 +65,7 @@ async fn many_that_migrate_at_once_migrate_once() {
         for one in several {
             added.extend(one.await.expect("no panic").expect("migrated"));
         }
-        assert_eq!(added, [FOUNDATION]);
+        assert_eq!(added, MIGRATIONS);
         let state = schema_state(&empty.options).await.expect("read");
         assert_eq!((state.applied, state.pending), (added, vec![]));
     }
@@ -84,7 +89,7 @@ async fn a_newer_schema_is_refused_by_name() {
             };
             assert_eq!(
                 (found.as_str(), known.as_str()),
-                ("m99990101_000001_later", FOUNDATION)
+                ("m99990101_000001_later", MIGRATIONS[1])
             );
         }
     }
@@ -169,17 +174,15 @@ INSERT INTO current_state (environment_id, application_id, project_id, applicati
 ";
 
 fn spelled(text: &str, options: &Options) -> String {
-    let hex = |n: u8| format!("{n:032x}");
-    let hash = "00".repeat(32);
-    if options.url.starts_with("sqlite") {
-        text.replace("{1}", &format!("x'{}'", hex(1)))
-            .replace("{2}", &format!("x'{}'", hex(2)))
-            .replace("{hash}", &format!("x'{hash}'"))
+    let (before, after, bytes) = if options.url.starts_with("sqlite") {
+        ("x'", "'", "x'")
     } else {
-        text.replace("{1}", &format!("'{}'", hex(1)))
-            .replace("{2}", &format!("'{}'", hex(2)))
-            .replace("{hash}", &format!("'\\x{hash}'"))
-    }
+        ("'", "'", "'\\x")
+    };
+    let hash = format!("{bytes}{}'", "00".repeat(32));
+    (1..=9).fold(text.replace("{hash}", &hash), |text, n| {
+        text.replace(&format!("{{{n}}}"), &format!("{before}{n:032x}{after}"))
+    })
 }
 
 #[tokio::test]
@@ -297,6 +300,18 @@ async fn a_role_of_its_own_does_the_servers_work_and_no_more() {
         ("SELECT version FROM seaql_migrations", true),
         ("UPDATE project SET revision = revision", true),
         ("DELETE FROM request", true),
+        ("SELECT * FROM snapshot", true),
+        ("UPDATE deployment SET claims = claims", true),
+        ("UPDATE deployment_step SET phase = phase", true),
+        ("DELETE FROM pipeline_stage", true),
+        ("DELETE FROM workflow_link", true),
+        ("DELETE FROM credential_target", true),
+        ("DELETE FROM environment_engine", true),
+        ("UPDATE snapshot SET notes = ''", false),
+        ("DELETE FROM snapshot", false),
+        ("DELETE FROM deployment", false),
+        ("DELETE FROM deployment_item", false),
+        ("DELETE FROM deployment_step", false),
         ("UPDATE deployment_record SET notes = ''", false),
         ("TRUNCATE audit_event", false),
         ("DELETE FROM project", false),

@@ -1,0 +1,69 @@
+//! Pipelines and deployments.
+
+mod deployment;
+mod gates;
+mod item;
+mod lease;
+mod list;
+mod pipeline;
+mod problem;
+mod step;
+
+use async_trait::async_trait;
+use slipway_deployments::{
+    Deployment, DeploymentFilter, DeploymentName, DeploymentQueries, DeploymentSummary, Pipeline,
+};
+use slipway_kernel::{Page, PageSize, PipelineId, ProjectId, Slug, StoreError, Timestamp};
+
+use crate::SqlReader;
+
+#[async_trait]
+impl DeploymentQueries for SqlReader {
+    async fn pipeline(
+        &self,
+        project: ProjectId,
+        slug: &Slug,
+    ) -> Result<Option<Pipeline>, StoreError> {
+        pipeline::by_slug(&self.connection, project, slug).await
+    }
+
+    async fn pipeline_by_id(&self, id: PipelineId) -> Result<Option<Pipeline>, StoreError> {
+        pipeline::by_id(&self.connection, id).await
+    }
+
+    async fn pipelines(
+        &self,
+        project: ProjectId,
+        include_archived: bool,
+        after: Option<&Slug>,
+        size: PageSize,
+    ) -> Result<Page<Pipeline, Slug>, StoreError> {
+        pipeline::page(&self.connection, project, include_archived, after, size).await
+    }
+
+    async fn deployment(
+        &self,
+        project: ProjectId,
+        name: DeploymentName,
+    ) -> Result<Option<Deployment>, StoreError> {
+        deployment::by_name(&self.connection, project, name, "").await
+    }
+
+    async fn deployments(
+        &self,
+        project: ProjectId,
+        filter: &DeploymentFilter,
+        after: Option<i64>,
+        size: PageSize,
+    ) -> Result<Page<Deployment, i64>, StoreError> {
+        list::page(&self.connection, project, filter, after, size).await
+    }
+
+    async fn deployment_summary(
+        &self,
+        project: ProjectId,
+        since: Timestamp,
+    ) -> Result<DeploymentSummary, StoreError> {
+        list::summary(&self.connection, project, since).await
+    }
+}

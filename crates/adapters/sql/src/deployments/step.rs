@@ -1,0 +1,222 @@
+//! The steps of deployments. A step that can be undone has a row for each direction.
+
+use sea_orm::{FromQueryResult, Value};
+use slipway_deployments::{Claim, Direction, Phase, Step, StepResult, Work};
+use slipway_kernel::{DeploymentId, StoreError};
+
+use super::{lease, problem};
+use crate::{
+    connection::{Connection, rows_per_statement},
+    row::Place,
+    values::Values,
+};
+
+const TABLE: &str = "deployment_step";
+const COLUMNS: &str = "number, direction, wave, work, item, phase";
+const INSERTED_COUNT: usize = 7;
+
+#[derive(FromQueryResult)]
+struct Row {
+    number: i32,
+    direction: String,
+    wave: i32,
+    work: String,
+    item: Option<i32>,
+    phase: String,
+}
+
+/// What a step does as a word, and the item that it is about.
+const fn words(work: Work) -> (&'static str, Option<u32>) {
+    match work {
+        Work::Preflight => ("PREFLIGHT", None),
+        Work::PreSnapshot => ("PRE_SNAPSHOT", None),
+        Work::Apply(item) => ("APPLY", Some(item)),
+        Work::Connect(item) => ("CONNECT", Some(item)),
+        Work::Verify => ("VERIFY", None),
+        Work::Record => ("RECORD", None),
+        Work::PostSnapshot => ("POST_SNAPSHOT", None),
+    }
+}
+
+fn work(place: &Place<'_>, row: &Row) -> Result<Work, StoreError> {
+    let item = place.parse_option("item", row.item)?;
+    match (row.work.as_str(), item) {
+        ("PREFLIGHT", None) => Ok(Work::Preflight),
+        ("PRE_SNAPSHOT", None) => Ok(Work::PreSnapshot),
+        ("APPLY", Some(item)) => Ok(Work::Apply(item)),
+        ("CONNECT", Some(item)) => Ok(Work::Connect(item)),
+        ("VERIFY", None) => Ok(Work::Verify),
+        ("RECORD", None) => Ok(Work::Record),
+        ("POST_SNAPSHOT", None) => Ok(Work::PostSnapshot),
+        (work, item) => {
+            let problem = format!("`{work}` with the item {item:?}");
+            Err(place.inconsistent("work", problem))
+        }
+    }
+}
+
+/// The steps of one deployment's rows, which come by number, and of each number forwards first.
+fn parse(deployment: DeploymentId, rows: &[Row]) -> Result<Vec<Step>, StoreError> {
+    let mut steps: Vec<Step> = Vec::with_capacity(rows.len());
+    let mut to_undo: Option<Step> = None;
+    for row in rows {
+        let key = format!("({deployment}, {}, {})", row.number, row.direction);
+        let place = Place {
+            table: TABLE,
+            row: &key,
+        };
+        let step = Step {
+            number: place.parse("number", row.number)?,
+            wave: place.parse("wave", row.wave)?,
+            work: work(&place, row)?,
+            phase: place.word("phase", &row.phase)?,
+            undo: Phase::Waiting,
+        };
+        match (place.word("direction", &row.direction)?, to_undo.take()) {
+            (Direction::Do, None) if step.work.has_undo() => to_undo = Some(step),
+            (Direction::Do, None) => steps.push(step),
+            (Direction::Undo, Some(done)) if is_same(&done, &step) => steps.push(Step {
+                undo: step.phase,
+                ..done
+            }),
+            (direction, expected) => {
+                let expected = expected.map(|step| step.number);
+                let problem =
+                    format!("a row {direction} where the row back of {expected:?} comes next");
+                return Err(place.inconsistent("direction", problem));
+            }
+        }
+    }
+    match to_undo {
+        None => Ok(steps),
+        Some(step) => {
+            let key = format!("({deployment}, {}, DO)", step.number);
+            let place = Place {
+                table: TABLE,
+                row: &key,
+            };
+            Err(place.inconsistent("direction", "the row back is missing"))
+        }
+    }
+}
+
+fn is_same(one: &Step, other: &Step) -> bool {
+    (one.number, one.wave, one.work) == (other.number, other.wave, other.work)
+}
+
+pub(super) async fn add(
+    connection: &Connection,
+    deployment: DeploymentId,
+    steps: &[Step],
+) -> Result<(), StoreError> {
+    #[derive(FromQueryResult)]
+    struct Any {}
+    let any: Option<Any> = connection
+        .one(
+            "SELECT number FROM deployment_step WHERE deployment_id = $1 LIMIT 1",
+            [deployment.uuid().into()],
+        )
+        .await?;
+    if any.is_some() {
+        return Ok(());
+    }
+    let rows: Vec<_> = steps
+        .iter()
+        .flat_map(|step| {
+            let undo = step.work.has_undo().then_some((step, Direction::Undo));
+            [(step, Direction::Do)].into_iter().chain(undo)
+        })
+        .collect();
+    for rows in rows.chunks(rows_per_statement(INSERTED_COUNT)) {
+        let mut values = Values::default();
+        let rows: Vec<_> = rows
+            .iter()
+            .map(|(step, direction)| {
+                let (work, item) = words(step.work);
+                let row: [Value; INSERTED_COUNT] = [
+                    deployment.uuid().into(),
+                    i64::from(step.number).into(),
+                    direction.as_str().into(),
+                    i64::from(step.wave).into(),
+                    work.into(),
+                    item.map(i64::from).into(),
+                    Phase::Waiting.as_str().into(),
+                ];
+                format!("({})", values.bind_all(row))
+            })
+            .collect();
+        let sql = format!(
+            "INSERT INTO deployment_step (deployment_id, {COLUMNS}) VALUES {}",
+            rows.join(", ")
+        );
+        connection.execute(sql, values).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn all(
+    connection: &Connection,
+    deployment: DeploymentId,
+) -> Result<Vec<Step>, StoreError> {
+    // DO comes before UNDO.
+    let sql = format!(
+        "SELECT {COLUMNS} FROM deployment_step WHERE deployment_id = $1 ORDER BY number, direction"
+    );
+    let rows: Vec<Row> = connection.all(sql, [deployment.uuid().into()]).await?;
+    parse(deployment, &rows)
+}
+
+/// The step that a claim may write. The deployment is held, so that nobody can claim it before this is committed: and
+/// whoever had claimed it just before is seen, because the lock waits for that.
+fn fence(connection: &Connection) -> String {
+    let lock = connection.dialect().postgres_only(" FOR NO KEY UPDATE");
+    format!(
+        "deployment_id = (SELECT id FROM deployment WHERE id = $1 AND epoch = $2{lock}) \
+         AND number = $3 AND direction = $4"
+    )
+}
+
+pub(super) async fn begin(
+    connection: &Connection,
+    claim: &Claim,
+    number: u32,
+    direction: Direction,
+) -> Result<bool, StoreError> {
+    let sql = format!(
+        "UPDATE deployment_step SET phase = 'BEGUN' WHERE {} AND phase IN ('WAITING', 'BEGUN')",
+        fence(connection)
+    );
+    let [id, epoch] = lease::values(claim);
+    let number = i64::from(number).into();
+    let begun = connection
+        .execute(sql, [id, epoch, number, direction.as_str().into()])
+        .await?;
+    Ok(begun == 1)
+}
+
+pub(super) async fn end(
+    connection: &Connection,
+    claim: &Claim,
+    number: u32,
+    direction: Direction,
+    result: &StepResult,
+) -> Result<bool, StoreError> {
+    let sql = format!(
+        "UPDATE deployment_step SET phase = $5, external = $6, problem_reason = $7, problem_message = $8 \
+         WHERE {} AND phase = 'BEGUN'",
+        fence(connection)
+    );
+    let [id, epoch] = lease::values(claim);
+    let [reason, message] = problem::values(result.problem.as_ref());
+    let values = [
+        id,
+        epoch,
+        i64::from(number).into(),
+        direction.as_str().into(),
+        result.phase.as_str().into(),
+        result.external.as_deref().into(),
+        reason,
+        message,
+    ];
+    Ok(connection.execute(sql, values).await? == 1)
+}

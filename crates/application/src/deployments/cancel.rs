@@ -1,0 +1,79 @@
+use serde::Serialize;
+use serde_json::json;
+use slipway_audit::Resource;
+use slipway_deployments::{Cancel, Deployment, DeploymentName, ItemStatus, State};
+use slipway_identity::Command;
+use slipway_kernel::{Slug, text::Reason};
+
+use super::DeploymentError;
+use crate::{
+    Call, Context,
+    change::{Change, Done},
+};
+
+/// A deployment to stop.
+#[derive(Debug, Clone, Serialize)]
+pub struct CancelDeployment {
+    /// The project.
+    pub project: Slug,
+    /// The deployment.
+    #[serde(skip)]
+    pub deployment: DeploymentName,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Stops a deployment. One that has not begun is canceled at once; of one that is carried out the step under way ends
+/// first, and its stage says whether what was done is undone. One that was asked to stop before is returned as it is.
+pub async fn cancel_deployment(
+    context: &Context,
+    call: &Call<'_>,
+    command: CancelDeployment,
+) -> Result<Deployment, DeploymentError> {
+    let (mut change, project) =
+        Change::in_any_project(context, call, Command::CancelDeployment, &command.project).await?;
+    let name = command.deployment;
+    let found = change.unit.deployments().find(project, name).await?;
+    let before = found.ok_or(DeploymentError::NotFound { name })?;
+    if before.cancel.is_some() {
+        return Ok(before);
+    }
+    let mut after = before.clone();
+    after.cancel = Some(Cancel {
+        by: call.caller.principal,
+        at: change.now,
+        reason: command.reason.clone(),
+    });
+    if let Ok(canceled) = before.state.to(State::Canceled) {
+        after.state = canceled;
+        after.finished_at = Some(change.now);
+        for item in &mut after.items {
+            item.status = ItemStatus::Skipped;
+        }
+        change
+            .unit
+            .deployments()
+            .update_items(after.id, &after.items)
+            .await?;
+    } else if before.state != State::Running {
+        return Err(DeploymentError::NotCancelable {
+            number: before.number,
+            state: before.state,
+        });
+    }
+    change
+        .unit
+        .deployments()
+        .update(&after, before.state)
+        .await?;
+    change
+        .audit(Done {
+            resource: Resource::new("deployment", &after.id),
+            before: Some(json!({ "state": before.state })),
+            after: Some(json!({ "state": after.state, "reason": command.reason })),
+            facts: &[],
+        })
+        .await?;
+    change.commit().await?;
+    Ok(after)
+}

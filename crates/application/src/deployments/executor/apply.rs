@@ -1,0 +1,304 @@
+//! One workflow in the target: made, changed, removed, or any of these undone.
+
+use std::collections::BTreeMap;
+
+use slipway_deployments::{
+    Deployment, Direction, Item, ItemStatus, Probe, Problem, in_between, probe,
+};
+use slipway_kernel::Key;
+use slipway_workflows::{
+    EngineError, Exported, Link, Workflow, WorkflowEngine, WorkflowId,
+    inventory::{Entry, Inventory, for_engine},
+};
+
+use super::{
+    effect::{Effect, Write},
+    run::problem,
+};
+use crate::{
+    Context,
+    deployments::{documents, target_of},
+    engines::engine_of,
+};
+
+/// Brings the target's workflow to where the item's direction leads, and reads it back.
+pub(super) async fn apply(
+    context: &Context,
+    deployment: &Deployment,
+    position: u32,
+    direction: Direction,
+    again: bool,
+) -> Effect {
+    let Some(item) = deployment.items.get(position as usize) else {
+        let message = format!("the deployment has no item {position}");
+        return Effect::failed(problem("INCONSISTENT", message));
+    };
+    let outcome = match Applied::prepare(context, deployment, item, direction).await {
+        Ok(applied) => applied.carry_out(again).await,
+        Err(problem) => Outcome::Failed(problem),
+    };
+    told(item, direction, outcome)
+}
+
+enum Outcome {
+    /// The target is as it should be; what its engine calls the workflow, if it has one.
+    Done(Option<WorkflowId>),
+    Failed(Problem),
+    Unknown(Problem),
+}
+
+fn told(item: &Item, direction: Direction, outcome: Outcome) -> Effect {
+    let mut item = item.clone();
+    match outcome {
+        Outcome::Done(id) => {
+            item.status = match direction {
+                Direction::Do => ItemStatus::Succeeded,
+                // What failed may have been done in part; it is as before now, and still has failed.
+                Direction::Undo if item.status == ItemStatus::Failed => ItemStatus::Failed,
+                Direction::Undo => ItemStatus::Compensated,
+            };
+            item.workflow.clone_from(&id);
+            let link = match id {
+                Some(workflow) => Write::Links(vec![Link {
+                    key: item.key.clone(),
+                    workflow,
+                }]),
+                None => Write::Unlink(item.key.clone()),
+            };
+            Effect::done().with(Write::Item(Box::new(item))).with(link)
+        }
+        Outcome::Failed(problem) | Outcome::Unknown(problem) if direction == Direction::Undo => {
+            let message = format!(
+                "workflow `{}` could not be put back: {}",
+                item.key, problem.message
+            );
+            let undo = self::problem("UNDO_FAILED", message);
+            item.problem = Some(problem);
+            Effect::failed(undo).with(Write::Item(Box::new(item)))
+        }
+        Outcome::Failed(failed) => {
+            item.status = ItemStatus::Failed;
+            item.problem = Some(failed.clone());
+            let message = format!("workflow `{}`: {}", item.key, failed.message);
+            Effect::failed(problem("ITEM_FAILED", message)).with(Write::Item(Box::new(item)))
+        }
+        Outcome::Unknown(unknown) => {
+            let message = format!("workflow `{}`: {}", item.key, unknown.message);
+            item.problem = Some(unknown);
+            Effect::unknown(message).with(Write::Item(Box::new(item)))
+        }
+    }
+}
+
+struct Applied<'a> {
+    item: &'a Item,
+    engine: std::sync::Arc<dyn WorkflowEngine>,
+    ids: BTreeMap<Key, WorkflowId>,
+    /// The workflow with keys in place of ids: as it should be, and as it may still be.
+    goal: Option<Workflow>,
+    origin: Option<Workflow>,
+}
+
+impl<'a> Applied<'a> {
+    async fn prepare(
+        context: &Context,
+        deployment: &Deployment,
+        item: &'a Item,
+        direction: Direction,
+    ) -> Result<Self, Problem> {
+        let unavailable =
+            |error: &dyn std::error::Error| problem("UNAVAILABLE", crate::error::chain(error));
+        let target = target_of(context, deployment)
+            .await
+            .map_err(|error| unavailable(&error))?;
+        let engine = engine_of(context, &target)
+            .await
+            .map_err(|error| unavailable(&error))?;
+        let links = context
+            .reader()
+            .workflow_links(target.id)
+            .await
+            .map_err(|error| unavailable(&error))?;
+        let before = documents::read(context, item.before).await?;
+        let after = documents::read(context, item.after).await?;
+        let (goal, origin) = match direction {
+            Direction::Do => (after, before),
+            Direction::Undo => (before, after),
+        };
+        Ok(Self {
+            item,
+            engine,
+            ids: links
+                .into_iter()
+                .map(|link| (link.key, link.workflow))
+                .collect(),
+            goal,
+            origin,
+        })
+    }
+
+    async fn carry_out(&self, again: bool) -> Outcome {
+        let found = match self.find(again).await {
+            Ok(found) => found,
+            Err(error) => return Outcome::Failed(engine_problem(&error)),
+        };
+        let standing = found.as_ref().and_then(|found| self.portable(found));
+        if found.is_some() && standing.is_none() {
+            let message = "what stands in the target can't be read".to_owned();
+            return Outcome::Failed(problem("TARGET_UNREADABLE", message));
+        }
+        let (goal, origin) = (self.goal.as_ref(), self.origin.as_ref());
+        let halfway = || {
+            standing
+                .as_ref()
+                .is_some_and(|standing| in_between(standing, origin, goal))
+        };
+        match probe(origin, goal, standing.as_ref(), halfway) {
+            Probe::Happened => Outcome::Done(found.map(|found| found.id)),
+            Probe::Conflict => Outcome::Failed(problem(
+                "CONFLICT",
+                "somebody else changed it in the target meanwhile; nothing was overwritten: plan again",
+            )),
+            Probe::Open => {
+                let id = found.map(|found| found.id);
+                match self.change(id.as_ref(), standing.as_ref()).await {
+                    Ok(id) => self.read_back(id, None).await,
+                    Err((id, error)) => self.read_back(id, Some(error)).await,
+                }
+            }
+        }
+    }
+
+    /// The workflow in the target. One that a lost attempt may have made is known by its name and content.
+    async fn find(&self, again: bool) -> Result<Option<Exported>, EngineError> {
+        let id = self
+            .item
+            .workflow
+            .as_ref()
+            .or_else(|| self.ids.get(&self.item.key));
+        if let Some(id) = id {
+            return self.engine.get(id).await;
+        }
+        let Some(goal) = self.goal.as_ref().filter(|_| again) else {
+            return Ok(None);
+        };
+        let mut exported = self.engine.export().await?;
+        exported.retain(|found| {
+            found.name == goal.name && !self.ids.values().any(|known| *known == found.id)
+        });
+        exported.retain(|found| {
+            let portable = self.portable(found);
+            portable.is_some_and(|standing| in_between(&standing, None, Some(goal)))
+        });
+        Ok(exported.pop())
+    }
+
+    fn portable(&self, found: &Exported) -> Option<Workflow> {
+        let workflow = found.workflow.as_ref().ok()?;
+        let known = self.ids.iter().map(|(key, id)| (key.clone(), id.clone()));
+        let own = (self.item.key.clone(), found.id.clone());
+        let entries = known.chain([own]).map(|(key, id)| Entry {
+            key,
+            id,
+            name: String::new(),
+            archived: false,
+            workflow: Ok(workflow.clone()),
+        });
+        Some(Inventory::new(entries).portable(workflow))
+    }
+
+    /// Makes it so. An error comes with the id of what there is by then.
+    async fn change(
+        &self,
+        id: Option<&WorkflowId>,
+        standing: Option<&Workflow>,
+    ) -> Result<Option<WorkflowId>, (Option<WorkflowId>, EngineError)> {
+        let Some(goal) = &self.goal else {
+            if let Some(id) = id {
+                self.engine
+                    .delete(id)
+                    .await
+                    .map_err(|error| (Some(id.clone()), error))?;
+            }
+            return Ok(None);
+        };
+        let own = |key: &Key| id.filter(|_| *key == self.item.key).cloned();
+        let (document, unknown) =
+            for_engine(goal, &|key| own(key).or_else(|| self.ids.get(key).cloned()));
+        let id = if let Some(id) = id {
+            let update = self.engine.update(id, &document).await;
+            update.map_err(|error| (Some(id.clone()), error))?;
+            id.clone()
+        } else {
+            let created = self.engine.create(&document).await;
+            let created = created.map_err(|error| (None, error))?;
+            // It refers to itself: now it has an id to refer to.
+            if unknown.contains(&self.item.key) {
+                let (document, _) = for_engine(goal, &|key| {
+                    let own = (*key == self.item.key).then(|| created.clone());
+                    own.or_else(|| self.ids.get(key).cloned())
+                });
+                let update = self.engine.update(&created, &document).await;
+                update.map_err(|error| (Some(created.clone()), error))?;
+            }
+            created
+        };
+        let active = standing.is_some_and(|standing| standing.active);
+        let switched = match (active, goal.active) {
+            (false, true) => self.engine.activate(&id).await,
+            (true, false) => self.engine.deactivate(&id).await,
+            _ => Ok(()),
+        };
+        switched.map_err(|error| (Some(id.clone()), error))?;
+        Ok(Some(id))
+    }
+
+    /// Compares what is there now with what should be; the engine's own words tell why it is not.
+    async fn read_back(&self, id: Option<WorkflowId>, error: Option<EngineError>) -> Outcome {
+        let found = match &id {
+            Some(id) => self.engine.get(id).await,
+            None if self.goal.is_some() => match self.find(true).await {
+                Ok(None) => {
+                    // Nothing was made, unless it is still on its way.
+                    return match error {
+                        Some(error @ EngineError::Uncertain { .. }) => {
+                            Outcome::Unknown(engine_problem(&error))
+                        }
+                        Some(error) => Outcome::Failed(engine_problem(&error)),
+                        None => Outcome::Failed(problem("LOST", "the engine does not have it")),
+                    };
+                }
+                found => found,
+            },
+            None => Ok(None),
+        };
+        let found = match found {
+            Ok(found) => found,
+            Err(unread) => return Outcome::Unknown(engine_problem(&unread)),
+        };
+        let standing = found.as_ref().and_then(|found| self.portable(found));
+        if standing == self.goal {
+            return Outcome::Done(found.map(|found| found.id));
+        }
+        match error {
+            Some(error) => Outcome::Failed(engine_problem(&error)),
+            None => Outcome::Failed(problem(
+                "NOT_AS_SENT",
+                "the engine took it, and holds something else: read the workflow there and compare",
+            )),
+        }
+    }
+}
+
+fn engine_problem(error: &EngineError) -> Problem {
+    let reason = match error {
+        EngineError::Refused { .. } => "ENGINE_REFUSED",
+        EngineError::NotFound { .. } => "WORKFLOW_NOT_FOUND",
+        EngineError::Unauthenticated => "ENGINE_UNAUTHENTICATED",
+        EngineError::Busy { .. } => "ENGINE_BUSY",
+        EngineError::Unavailable { .. } => "ENGINE_UNAVAILABLE",
+        EngineError::Uncertain { .. } => "OUTCOME_UNKNOWN",
+        EngineError::Failed { .. } => "ENGINE_FAILED",
+    };
+    problem(reason, error.to_string())
+}

@@ -1,0 +1,122 @@
+//! The executor: carries out deployments that have effects outside of the database.
+//!
+//! Any number of executors, in any number of servers, share the work through the database alone. What is next is decided
+//! by [`slipway_deployments::next`] from what is written down; here it is done and written down. Every write names the
+//! claim's epoch, so that an executor that was away for too long changes nothing any more.
+
+mod apply;
+mod effect;
+mod lease;
+mod preflight;
+mod prepare;
+mod record;
+mod run;
+mod snapshot;
+mod verify;
+
+pub(super) use run::problem;
+
+use std::{sync::Arc, time::Duration};
+
+use slipway_deployments::Claim;
+use slipway_kernel::StoreError;
+use tokio::time::Instant;
+
+use crate::{CommandError, Context};
+use lease::Lease;
+
+/// How deployments are carried out.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// How long a claim lasts without a sign of life. Another executor takes over afterwards.
+    pub lease: Duration,
+    /// How long one effect takes at most: no more than a third of the lease. One begins only where twice as long is left, so
+    /// that an effect that is cut off has landed before somebody else looks.
+    pub effect: Duration,
+    /// How many effects of one deployment are under way at the same time.
+    pub parallel: usize,
+    /// How often a deployment is claimed without coming to an end before it is left to people.
+    pub max_claims: u32,
+}
+
+impl Default for Limits {
+    /// A lease of 3 minutes, effects of 1 minute, 8 at a time, 20 claims.
+    fn default() -> Self {
+        Self {
+            lease: Duration::from_mins(3),
+            effect: Duration::from_mins(1),
+            parallel: 8,
+            max_claims: 20,
+        }
+    }
+}
+
+/// One executor.
+pub struct Executor {
+    context: Arc<Context>,
+    /// Its name in the database, for people.
+    owner: String,
+    limits: Limits,
+}
+
+/// How the work on one deployment ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// There was nothing to claim.
+    Idle,
+    /// The deployment is over, in doubt, or waits for people.
+    Settled,
+    /// The lease was given back, so that somebody else can go on.
+    GivenBack,
+    /// Somebody else has claimed the deployment since.
+    Lost,
+}
+
+impl Executor {
+    /// An executor that goes by this name.
+    pub fn new(context: Arc<Context>, owner: impl Into<String>, limits: Limits) -> Self {
+        Self {
+            context,
+            owner: owner.into(),
+            limits,
+        }
+    }
+
+    /// Claims one deployment and works on it until it has settled, the lease is lost, or `draining` says to stop: then
+    /// the steps under way are ended and the lease is given back.
+    pub async fn carry_out_one(
+        &self,
+        draining: impl Fn() -> bool + Send + Sync,
+    ) -> Result<Ended, CommandError> {
+        let asked = Instant::now();
+        let Some(claim) = self.claim().await? else {
+            return Ok(Ended::Idle);
+        };
+        let lease = Lease::asked_at(asked, self.limits.lease);
+        run::carry_out(self, claim, lease, draining).await
+    }
+
+    /// Claims a deployment; a queued one becomes running in the same unit of work.
+    async fn claim(&self) -> Result<Option<Claim>, StoreError> {
+        let mut unit = self.context.store.begin().await?;
+        let claim = unit
+            .deployments()
+            .claim(&self.owner, self.limits.lease)
+            .await?;
+        let Some(claim) = claim else {
+            return Ok(None);
+        };
+        let deployment = unit.deployments().find_by_id(claim.deployment).await?;
+        if let Some(mut deployment) = deployment
+            && let Ok(running) = deployment.state.to(slipway_deployments::State::Running)
+            && deployment.state == slipway_deployments::State::Queued
+        {
+            let from = deployment.state;
+            deployment.state = running;
+            deployment.started_at = Some(self.context.clock.now());
+            unit.deployments().update(&deployment, from).await?;
+        }
+        unit.commit().await?;
+        Ok(Some(claim))
+    }
+}

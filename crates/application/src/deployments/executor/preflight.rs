@@ -1,0 +1,53 @@
+//! The first step: is what was agreed on still what would happen?
+
+use std::collections::BTreeSet;
+
+use slipway_deployments::{Change, Deployment, Origin};
+use slipway_kernel::Key;
+
+use super::{effect::Effect, run::problem};
+use crate::{
+    Context,
+    deployments::{environment, planning::plan_stage, target_of},
+    error::chain,
+};
+
+/// Plans again, and compares the digests. Nothing has been touched yet.
+pub(super) async fn check(context: &Context, deployment: &Deployment) -> Effect {
+    let Origin::Stage { source, .. } = deployment.origin else {
+        return Effect::done();
+    };
+    let chosen: BTreeSet<Key> = deployment
+        .items
+        .iter()
+        .map(|item| item.key.clone())
+        .collect();
+    let planned = async {
+        let source = environment(context, source)
+            .await
+            .map_err(|error| chain(&error))?;
+        let target = target_of(context, deployment)
+            .await
+            .map_err(|error| chain(&error))?;
+        plan_stage(context, &source, &target, &deployment.gates, Some(&chosen))
+            .await
+            .map_err(|error| chain(&error))
+    };
+    match planned.await {
+        Ok(made) if made.plan.digest == deployment.plan_digest => Effect::done(),
+        Ok(made) => {
+            let writes = made
+                .plan
+                .items
+                .iter()
+                .filter(|item| item.change != Change::Unchanged);
+            let message = format!(
+                "source or target changed since the plan was made ({} items would be written now); nothing was \
+                 touched: plan again",
+                writes.count()
+            );
+            Effect::failed(problem("PLAN_CHANGED", message))
+        }
+        Err(message) => Effect::failed(problem("PREFLIGHT_FAILED", message)),
+    }
+}

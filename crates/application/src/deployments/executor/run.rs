@@ -1,0 +1,317 @@
+//! One deployment in the hands of one executor.
+
+use std::sync::Arc;
+
+use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use slipway_audit::{ChainId, Event, Outcome, Resource};
+use slipway_deployments::{
+    Claim, Deployment, Direction, ItemStatus, Next, Phase, Problem, Progress, State, Step,
+    StepResult, next,
+};
+use slipway_kernel::EventId;
+use slipway_store::UnitOfWork;
+use tokio::time::{Instant, interval_at};
+
+use super::{
+    Ended, Executor,
+    effect::{Effect, perform},
+    lease::Lease,
+    prepare::{Prepared, prepare},
+};
+use crate::CommandError;
+
+type Key = (u32, Direction);
+
+/// Works on a claimed deployment; see [`Executor::carry_out_one`].
+pub(super) async fn carry_out(
+    executor: &Executor,
+    claim: Claim,
+    lease: Lease,
+    draining: impl Fn() -> bool + Send + Sync,
+) -> Result<Ended, CommandError> {
+    let Some(mut run) = Run::load(executor, claim, lease).await? else {
+        return Ok(Ended::Lost);
+    };
+    if run.steps.is_empty() && !run.prepare().await? {
+        return Ok(Ended::Settled);
+    }
+    let mut renewal = interval_at(Instant::now() + lease.renewal(), lease.renewal());
+    let mut under_way: FuturesUnordered<BoxFuture<'_, (Key, Effect)>> = FuturesUnordered::new();
+    let mut keys: Vec<Key> = Vec::new();
+    loop {
+        if run.lease.is_over() {
+            return Ok(Ended::Lost);
+        }
+        match run.next(&keys) {
+            Next::Become(state) => {
+                if !run.become_state(state).await? {
+                    return Ok(Ended::Lost);
+                }
+                if !state.is_carried_out() {
+                    return Ok(Ended::Settled);
+                }
+                continue;
+            }
+            Next::Begin(ready) if !draining() && run.lease.lasts(2 * executor.limits.effect) => {
+                let free = executor.limits.parallel.saturating_sub(keys.len());
+                for key in ready.into_iter().take(free) {
+                    let Some(effect) = run.begin(key).await? else {
+                        return Ok(Ended::Lost);
+                    };
+                    keys.push(key);
+                    under_way.push(effect);
+                }
+            }
+            Next::Begin(_) if keys.is_empty() && draining() => {
+                run.give_back().await?;
+                return Ok(Ended::GivenBack);
+            }
+            Next::Begin(_) | Next::Wait => {}
+        }
+        tokio::select! {
+            Some((key, effect)) = under_way.next() => {
+                keys.retain(|other| *other != key);
+                if !run.end(key, effect).await? {
+                    return Ok(Ended::Lost);
+                }
+            }
+            _ = renewal.tick() => {
+                if !run.renew().await? {
+                    return Ok(Ended::Lost);
+                }
+            }
+        }
+    }
+}
+
+struct Run<'e> {
+    executor: &'e Executor,
+    claim: Claim,
+    lease: Lease,
+    deployment: Arc<Deployment>,
+    steps: Vec<Step>,
+}
+
+impl<'e> Run<'e> {
+    async fn load(
+        executor: &'e Executor,
+        claim: Claim,
+        lease: Lease,
+    ) -> Result<Option<Self>, CommandError> {
+        let mut unit = executor.context.store.begin().await?;
+        let deployment = unit.deployments().find_by_id(claim.deployment).await?;
+        let steps = unit.deployments().steps(claim.deployment).await?;
+        let Some(deployment) = deployment else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            executor,
+            claim,
+            lease,
+            deployment: Arc::new(deployment),
+            steps,
+        }))
+    }
+
+    /// Plans what has no steps yet. `false` where that came to nothing.
+    async fn prepare(&mut self) -> Result<bool, CommandError> {
+        let mut deployment = Deployment::clone(&self.deployment);
+        let context = &self.executor.context;
+        let prepared = prepare(context, &self.claim, &mut deployment, &mut self.steps).await?;
+        match prepared {
+            Prepared::Planned => {
+                self.deployment = Arc::new(deployment);
+                Ok(true)
+            }
+            Prepared::Impossible(problem) => {
+                deployment.problem = Some(problem);
+                self.deployment = Arc::new(deployment);
+                self.become_state(State::Failed).await?;
+                Ok(false)
+            }
+            Prepared::Lost => Ok(false),
+        }
+    }
+
+    fn next(&self, under_way: &[Key]) -> Next {
+        if self.claim.claims > self.executor.limits.max_claims {
+            return Next::Become(State::InDoubt);
+        }
+        next(Progress {
+            state: self.deployment.state,
+            on_failure: self.deployment.gates.on_failure,
+            cancel: self.deployment.cancel.is_some(),
+            steps: &self.steps,
+            under_way,
+        })
+    }
+
+    /// Writes down the intent; the effect happens when the answer is polled. `None` where the claim is lost.
+    async fn begin(
+        &mut self,
+        (number, direction): Key,
+    ) -> Result<Option<BoxFuture<'e, (Key, Effect)>>, CommandError> {
+        let mut unit = self.begin_unit().await?;
+        let begun = unit
+            .deployments()
+            .begin_step(&self.claim, number, direction)
+            .await?;
+        if !begun {
+            return Ok(None);
+        }
+        unit.commit().await?;
+        let step = &mut self.steps[number as usize];
+        let seen_before = step.in_direction(direction) == Phase::Begun;
+        set(step, direction, Phase::Begun);
+        let work = step.work;
+        let effect = perform(
+            Arc::clone(&self.executor.context),
+            Arc::clone(&self.deployment),
+            work,
+            direction,
+            seen_before,
+        );
+        let limit = self.executor.limits.effect;
+        Ok(Some(Box::pin(async move {
+            let effect = tokio::time::timeout(limit, effect).await;
+            let effect = effect.unwrap_or_else(|_| {
+                Effect::unknown(format!(
+                    "no answer within {} s; whether it was done is not known",
+                    limit.as_secs()
+                ))
+            });
+            ((number, direction), effect)
+        })))
+    }
+
+    /// Writes down what came of a step. `false` where the claim is lost: then nothing was written.
+    async fn end(
+        &mut self,
+        (number, direction): Key,
+        effect: Effect,
+    ) -> Result<bool, CommandError> {
+        let mut deployment = Deployment::clone(&self.deployment);
+        let mut unit = self.begin_unit().await?;
+        let result = StepResult {
+            phase: effect.phase,
+            external: effect.external.clone(),
+            problem: effect.problem.clone(),
+        };
+        let ended = unit
+            .deployments()
+            .end_step(&self.claim, number, direction, &result)
+            .await?;
+        if !ended {
+            tracing::warn!(
+                deployment = %self.deployment.id, step = number, epoch = self.claim.epoch,
+                "the result of a step came too late: somebody else goes on with the deployment"
+            );
+            return Ok(false);
+        }
+        let phase = effect.phase;
+        effect
+            .write_down(&self.executor.context, &mut deployment, &mut *unit)
+            .await?;
+        deployment.cancel = unit.deployments().cancel(deployment.id).await?;
+        unit.commit().await?;
+        self.deployment = Arc::new(deployment);
+        set(&mut self.steps[number as usize], direction, phase);
+        Ok(true)
+    }
+
+    /// Writes down a new state, with its event. `false` where the claim is lost.
+    async fn become_state(&mut self, state: State) -> Result<bool, CommandError> {
+        let context = &self.executor.context;
+        let mut deployment = Deployment::clone(&self.deployment);
+        let from = deployment.state;
+        deployment.state = from.to(state)?;
+        let now = context.clock.now();
+        if state.is_over() {
+            deployment.finished_at = Some(now);
+            for item in &mut deployment.items {
+                if item.status == ItemStatus::Pending {
+                    item.status = ItemStatus::Skipped;
+                }
+            }
+        }
+        let mut unit = self.begin_unit().await?;
+        if !unit.deployments().guard(&self.claim).await? {
+            return Ok(false);
+        }
+        unit.deployments().update(&deployment, from).await?;
+        if state.is_over() {
+            unit.deployments()
+                .update_items(deployment.id, &deployment.items)
+                .await?;
+        }
+        let event = Event {
+            id: EventId::new(&*context.ids),
+            chain: ChainId(Some(deployment.project)),
+            at: now,
+            principal: deployment.requested_by,
+            command: "CarryOutDeployment".to_owned(),
+            outcome: Outcome::Allowed,
+            resource: Resource::new("deployment", &deployment.id),
+            before: Some(serde_json::json!({ "state": from })),
+            after: Some(serde_json::json!({ "state": state, "problem": deployment.problem })),
+            facts: Vec::new(),
+            correlation_id: deployment.id.to_string(),
+            repeat_count: 1,
+        };
+        unit.audit().append(&event).await?;
+        unit.commit().await?;
+        self.deployment = Arc::new(deployment);
+        Ok(true)
+    }
+
+    /// Makes the lease longer, and learns whether somebody asked to stop.
+    async fn renew(&mut self) -> Result<bool, CommandError> {
+        let asked = Instant::now();
+        let mut unit = self.begin_unit().await?;
+        let length = self.executor.limits.lease;
+        if !unit.deployments().renew(&self.claim, length).await? {
+            return Ok(false);
+        }
+        let cancel = unit.deployments().cancel(self.claim.deployment).await?;
+        unit.commit().await?;
+        self.lease = self.lease.renewed(asked);
+        if cancel != self.deployment.cancel {
+            let mut deployment = Deployment::clone(&self.deployment);
+            deployment.cancel = cancel;
+            self.deployment = Arc::new(deployment);
+        }
+        Ok(true)
+    }
+
+    async fn give_back(&self) -> Result<bool, CommandError> {
+        let mut unit = self.begin_unit().await?;
+        let given = unit.deployments().give_back(&self.claim).await?;
+        unit.commit().await?;
+        Ok(given)
+    }
+
+    async fn begin_unit(&self) -> Result<Box<dyn UnitOfWork>, CommandError> {
+        Ok(self.executor.context.store.begin().await?)
+    }
+}
+
+fn set(step: &mut Step, direction: Direction, phase: Phase) {
+    match direction {
+        Direction::Do => step.phase = phase,
+        Direction::Undo => step.undo = phase,
+    }
+}
+
+impl From<slipway_deployments::IllegalTransition> for CommandError {
+    fn from(error: slipway_deployments::IllegalTransition) -> Self {
+        slipway_kernel::StoreError::Fault(Box::new(error)).into()
+    }
+}
+
+/// A problem in words that never change, and words for people.
+pub(in crate::deployments) fn problem(reason: &str, message: impl Into<String>) -> Problem {
+    Problem {
+        reason: reason.to_owned(),
+        message: message.into(),
+    }
+}

@@ -1,0 +1,267 @@
+//! Promotions: workflows through a stage of a pipeline.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use serde_json::json;
+use slipway_audit::Resource;
+use slipway_catalog::Environment;
+use slipway_deployments::{
+    Deployment, DeploymentKind, DeploymentName, MAX_ITEMS, Origin, Pipeline, Plan, PlannedItem,
+    Stage, State, steps_for,
+};
+use slipway_identity::Command;
+use slipway_kernel::{DeploymentId, Key, ProjectId, Sha256, Slug, StoreError, id::IdError};
+use slipway_workflows::Link;
+
+use super::{
+    DeploymentError, environment, items,
+    planning::{Made, PlanningError, plan_stage},
+};
+use crate::{
+    Call, Context,
+    change::{Change, Done},
+};
+
+/// A promotion to look at first.
+#[derive(Debug, Clone, Serialize)]
+pub struct PlanPromotion {
+    /// The project.
+    pub project: Slug,
+    /// The pipeline.
+    pub pipeline: Slug,
+    /// The environment that the stage leads to.
+    pub target: Slug,
+    /// The workflows chosen; `None` for all.
+    pub workflows: Option<BTreeSet<Key>>,
+}
+
+/// A promotion to carry out.
+#[derive(Debug, Clone, Serialize)]
+pub struct StartPromotion {
+    /// What is promoted.
+    pub promotion: PlanPromotion,
+    /// The digest of the plan that was looked at; `None` for whatever the plan is now.
+    pub plan_digest: Option<Sha256>,
+}
+
+/// What a promotion would do.
+#[derive(Debug, Clone)]
+pub struct PlannedPromotion {
+    /// The plan.
+    pub plan: Plan,
+    /// The environment that workflows come from.
+    pub source: Slug,
+}
+
+/// Plans a promotion. It reads both engines, and changes nothing.
+pub async fn plan_promotion(
+    context: &Context,
+    call: &Call<'_>,
+    command: &PlanPromotion,
+) -> Result<PlannedPromotion, DeploymentError> {
+    let project = context
+        .authorise_in(call, Command::PlanPromotion, &command.project)
+        .await?;
+    let (way, made) = plan_now(context, project, command).await?;
+    Ok(PlannedPromotion {
+        plan: made.plan,
+        source: way.source.slug,
+    })
+}
+
+/// Asks for a promotion: it waits for the environment, and is carried out by an executor.
+pub async fn start_promotion(
+    context: &Context,
+    call: &Call<'_>,
+    command: StartPromotion,
+) -> Result<Deployment, DeploymentError> {
+    let asked = &command.promotion;
+    let project = context
+        .authorise_in(call, Command::StartPromotion, &asked.project)
+        .await?;
+    // A request that was carried out answers when it is repeated, whatever would happen now.
+    if call.request_id.is_some() {
+        let mut change =
+            Change::begin(context, call, Command::StartPromotion, Some(project)).await?;
+        if let Some(earlier) = change.made_before(&command, "").await? {
+            return started_before(&mut change, project, &earlier).await;
+        }
+    }
+    let (way, made) = plan_now(context, project, asked).await?;
+    let Made {
+        plan,
+        source_links,
+        target_links,
+    } = made;
+    if !plan.problems.is_empty() {
+        return Err(DeploymentError::PlanHasProblems {
+            problems: plan.problems,
+        });
+    }
+    if command
+        .plan_digest
+        .is_some_and(|digest| digest != plan.digest)
+    {
+        return Err(DeploymentError::PlanChanged);
+    }
+    if plan.items.len() > MAX_ITEMS {
+        return Err(DeploymentError::TooManyItems {
+            items: plan.items.len(),
+        });
+    }
+    if !plan.items.iter().any(PlannedItem::writes) {
+        return Err(DeploymentError::NothingToDo);
+    }
+    let steps = steps_for(&plan.order());
+    let items = items::keep(context, &plan).await?;
+
+    let mut change = Change::begin(context, call, Command::StartPromotion, Some(project)).await?;
+    let id = DeploymentId::new(&*context.ids);
+    if let Some(earlier) = change.made_before(&command, &id.to_string()).await? {
+        return started_before(&mut change, project, &earlier).await;
+    }
+    change.require_open(&asked.project).await?;
+    let mut deployment = Deployment {
+        id,
+        project,
+        number: 0,
+        kind: DeploymentKind::Promotion,
+        state: State::Queued,
+        target: way.target.id,
+        origin: Origin::Stage {
+            pipeline: way.pipeline.id,
+            stage: way.stage_number,
+            source: way.source.id,
+        },
+        gates: way.stage.gates,
+        plan_digest: plan.digest,
+        requested_by: call.caller.principal,
+        created_at: change.now,
+        approved_by: None,
+        started_at: None,
+        finished_at: None,
+        pre_snapshot: None,
+        post_snapshot: None,
+        problem: None,
+        cancel: None,
+        rolled_back_by: None,
+        items,
+    };
+    deployment.number = change.unit.deployments().insert(&deployment).await?;
+    change.unit.deployments().add_steps(id, &steps).await?;
+    write_links(&mut change, &way, &source_links, &target_links).await?;
+    change
+        .audit(Done {
+            resource: Resource::new("deployment", &id),
+            before: None,
+            after: Some(json!({
+                "number": deployment.number,
+                "kind": deployment.kind,
+                "state": deployment.state,
+                "pipeline": asked.pipeline,
+                "target": asked.target,
+                "plan_digest": deployment.plan_digest,
+                "items": deployment.items.len(),
+            })),
+            facts: &[],
+        })
+        .await?;
+    change.commit().await?;
+    Ok(deployment)
+}
+
+async fn started_before(
+    change: &mut Change<'_>,
+    project: ProjectId,
+    id: &str,
+) -> Result<Deployment, DeploymentError> {
+    let inconsistent = |problem: String| StoreError::Inconsistent {
+        table: "request",
+        column: "resource",
+        row: id.to_owned(),
+        problem,
+    };
+    let name: DeploymentId = id
+        .parse()
+        .map_err(|error: IdError| inconsistent(error.to_string()))?;
+    let name = DeploymentName::Id(name);
+    let found = change.unit.deployments().find(project, name).await?;
+    Ok(found.ok_or_else(|| inconsistent("there is no such deployment".to_owned()))?)
+}
+
+/// A stage of a pipeline, with what it connects.
+struct Way {
+    pipeline: Pipeline,
+    stage: Stage,
+    stage_number: u32,
+    source: Environment,
+    target: Environment,
+}
+
+async fn plan_now(
+    context: &Context,
+    project: ProjectId,
+    asked: &PlanPromotion,
+) -> Result<(Way, Made), DeploymentError> {
+    let way = way(context, project, asked).await?;
+    let chosen = asked.workflows.as_ref();
+    let made = plan_stage(context, &way.source, &way.target, &way.stage.gates, chosen).await?;
+    Ok((way, made))
+}
+
+async fn way(
+    context: &Context,
+    project: ProjectId,
+    asked: &PlanPromotion,
+) -> Result<Way, DeploymentError> {
+    let pipeline = context.reader().pipeline(project, &asked.pipeline).await?;
+    let pipeline = pipeline.ok_or_else(|| DeploymentError::PipelineNotFound {
+        slug: asked.pipeline.clone(),
+    })?;
+    if pipeline.archived_at.is_some() {
+        return Err(DeploymentError::PipelineArchived {
+            slug: pipeline.slug,
+        });
+    }
+    for (stage_number, stage) in (0..).zip(pipeline.stages.clone()) {
+        let target = environment(context, stage.target).await?;
+        if target.slug == asked.target {
+            let source = environment(context, stage.source).await?;
+            return Ok(Way {
+                pipeline,
+                stage,
+                stage_number,
+                source,
+                target,
+            });
+        }
+    }
+    Err(DeploymentError::StageNotFound {
+        pipeline: pipeline.slug,
+        target: asked.target.clone(),
+    })
+}
+
+async fn write_links(
+    change: &mut Change<'_>,
+    way: &Way,
+    source: &[Link],
+    target: &[Link],
+) -> Result<(), DeploymentError> {
+    for (environment, links) in [(way.source.id, source), (way.target.id, target)] {
+        if !links.is_empty() {
+            change.unit.engines().set_links(environment, links).await?;
+        }
+    }
+    Ok(())
+}
+
+impl From<PlanningError> for DeploymentError {
+    fn from(error: PlanningError) -> Self {
+        match error {
+            PlanningError::Engine(error) => Self::Engine(error),
+            PlanningError::Command(error) => Self::Command(error),
+        }
+    }
+}

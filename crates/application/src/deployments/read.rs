@@ -1,0 +1,89 @@
+use slipway_deployments::{Deployment, DeploymentFilter, DeploymentName, DeploymentSummary};
+use slipway_identity::Command;
+use slipway_kernel::{Page, PageSize, Slug, Timestamp};
+use std::time::Duration;
+
+use super::DeploymentError;
+use crate::{Call, CommandError, Context};
+
+/// How far back a summary counts: seven times 24 hours.
+const WEEK: Duration = Duration::from_hours(7 * 24);
+
+/// One deployment with its items.
+pub async fn get_deployment(
+    context: &Context,
+    call: &Call<'_>,
+    project: &Slug,
+    name: DeploymentName,
+) -> Result<Deployment, DeploymentError> {
+    let project = context
+        .authorise_in(call, Command::GetDeployment, project)
+        .await?;
+    let found = context.reader().deployment(project, name).await?;
+    found.ok_or(DeploymentError::NotFound { name })
+}
+
+/// Which deployments a caller wants; what is `None` or empty selects all.
+#[derive(Debug, Clone, Default, serde::Serialize)]
+pub struct ListDeployments {
+    /// In one of these states.
+    pub states: Vec<slipway_deployments::State>,
+    /// Through this pipeline.
+    pub pipeline: Option<Slug>,
+    /// To this environment.
+    pub target: Option<Slug>,
+    /// Asked for at this time or later.
+    pub from: Option<Timestamp>,
+    /// Asked for before this time.
+    pub to: Option<Timestamp>,
+}
+
+/// The deployments that a filter selects, highest number first.
+pub async fn list_deployments(
+    context: &Context,
+    call: &Call<'_>,
+    project: &Slug,
+    wanted: ListDeployments,
+    after: Option<i64>,
+    size: PageSize,
+) -> Result<Page<Deployment, i64>, DeploymentError> {
+    let project = context
+        .authorise_in(call, Command::ListDeployments, project)
+        .await?;
+    let reader = context.reader();
+    let pipeline = match wanted.pipeline {
+        Some(slug) => match reader.pipeline(project, &slug).await? {
+            Some(pipeline) => Some(pipeline.id),
+            None => return Err(DeploymentError::PipelineNotFound { slug }),
+        },
+        None => None,
+    };
+    let target = match wanted.target {
+        Some(slug) => match reader.environment(project, &slug).await? {
+            Some(environment) => Some(environment.id),
+            None => return Err(DeploymentError::EnvironmentNotFound { slug }),
+        },
+        None => None,
+    };
+    let filter = DeploymentFilter {
+        states: wanted.states,
+        pipeline,
+        target,
+        from: wanted.from,
+        to: wanted.to,
+    };
+    Ok(reader.deployments(project, &filter, after, size).await?)
+}
+
+/// A project's figures: successes in the last seven times 24 hours, and what waits for approval.
+pub async fn get_deployment_summary(
+    context: &Context,
+    call: &Call<'_>,
+    project: &Slug,
+) -> Result<DeploymentSummary, CommandError> {
+    let project = context
+        .authorise_in(call, Command::GetDeploymentSummary, project)
+        .await?;
+    let since = context.clock.now().minus(WEEK);
+    Ok(context.reader().deployment_summary(project, since).await?)
+}

@@ -1,0 +1,314 @@
+//! Deployments: governed acts of change to one environment.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use slipway_kernel::{
+    ApplicationId, DeploymentId, EnvironmentId, Key, PipelineId, PrincipalId, ProjectId, Sha256,
+    SnapshotId, StoreError, Timestamp, text::Reason, words,
+};
+use slipway_workflows::WorkflowId;
+
+use crate::{Direction, Gates, Phase, State, Step};
+
+/// The most items of a deployment.
+pub const MAX_ITEMS: usize = 5_000;
+
+/// What kind of change a deployment is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum DeploymentKind {
+    /// Workflows through a stage of a pipeline.
+    Promotion,
+    /// An environment back to a snapshot.
+    Restore,
+    /// What a promotion changed back to what it was before.
+    Rollback,
+}
+
+words! {
+    DeploymentKind, "kind of deployment":
+    Promotion = "PROMOTION",
+    Restore = "RESTORE",
+    Rollback = "ROLLBACK",
+}
+
+/// What a deployment does to one application.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Change {
+    /// The target does not have it yet.
+    Created,
+    /// The target has another one.
+    Updated,
+    /// The target has it, and shall not.
+    Deleted,
+    /// The target has exactly this.
+    Unchanged,
+    /// It is left as it is; the item says why.
+    Skipped,
+}
+
+words! {
+    Change, "change":
+    Created = "CREATED",
+    Updated = "UPDATED",
+    Deleted = "DELETED",
+    Unchanged = "UNCHANGED",
+    Skipped = "SKIPPED",
+}
+
+/// What became of an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ItemStatus {
+    /// Nothing yet.
+    Pending,
+    /// The target is as the item says.
+    Succeeded,
+    /// It is not; the item says why.
+    Failed,
+    /// There was nothing to do, or the deployment ended before.
+    Skipped,
+    /// It was done, and undone again.
+    Compensated,
+}
+
+words! {
+    ItemStatus, "status of an item":
+    Pending = "PENDING",
+    Succeeded = "SUCCEEDED",
+    Failed = "FAILED",
+    Skipped = "SKIPPED",
+    Compensated = "COMPENSATED",
+}
+
+/// One governed act of change to one environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deployment {
+    /// Its identifier.
+    pub id: DeploymentId,
+    /// The project it belongs to.
+    pub project: ProjectId,
+    /// What people call it: counts up in its project from 1. A new one has 0 until it is added.
+    pub number: i64,
+    /// What kind of change it is.
+    pub kind: DeploymentKind,
+    /// Where it is in its life cycle.
+    pub state: State,
+    /// What it changes.
+    pub target: EnvironmentId,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// What had to hold when it was asked for, and how it is done.
+    pub gates: Gates,
+    /// The digest of what it is to do (`slipway.plan.v1`).
+    pub plan_digest: Sha256,
+    /// Who asked for it.
+    pub requested_by: PrincipalId,
+    /// When.
+    pub created_at: Timestamp,
+    /// Who agreed, where somebody had to.
+    pub approved_by: Option<PrincipalId>,
+    /// When its first step began.
+    pub started_at: Option<Timestamp>,
+    /// When it was over.
+    pub finished_at: Option<Timestamp>,
+    /// The environment before.
+    pub pre_snapshot: Option<SnapshotId>,
+    /// The environment after.
+    pub post_snapshot: Option<SnapshotId>,
+    /// Why it failed, is in doubt, or lacks its last snapshot.
+    pub problem: Option<Problem>,
+    /// Who asked to stop it.
+    pub cancel: Option<Cancel>,
+    /// The deployment that undid it.
+    pub rolled_back_by: Option<DeploymentId>,
+    /// Its items, by position.
+    pub items: Vec<Item>,
+}
+
+/// Where a deployment comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// A stage of a pipeline.
+    Stage {
+        /// The pipeline.
+        pipeline: PipelineId,
+        /// The stage's place in it, from 0.
+        stage: u32,
+        /// The environment that workflows come from.
+        source: EnvironmentId,
+    },
+    /// A snapshot of the target.
+    Snapshot {
+        /// The snapshot.
+        snapshot: SnapshotId,
+    },
+    /// An earlier deployment to the target, which is undone.
+    Undoes {
+        /// The deployment.
+        deployment: DeploymentId,
+    },
+}
+
+/// Why something did not go as it should, for people and for programs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// A word that never changes its meaning: `PLAN_CHANGED`, `PRE_SNAPSHOT_FAILED`.
+    pub reason: String,
+    /// What happened, and what to do.
+    pub message: String,
+}
+
+/// A wish to stop.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cancel {
+    /// Whose.
+    pub by: PrincipalId,
+    /// When.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// One application in a deployment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// Its place in the deployment, from 0.
+    pub position: u32,
+    /// The application's key: the workflow's.
+    pub key: Key,
+    /// What people called it then.
+    pub name: String,
+    /// The application in the catalog; `None` where it is not there yet.
+    pub application: Option<ApplicationId>,
+    /// What is done to it.
+    pub change: Change,
+    /// What became of that.
+    pub status: ItemStatus,
+    /// What the target's engine calls it; `None` while it does not have it.
+    pub workflow: Option<WorkflowId>,
+    /// The document in the target before, in the object store.
+    pub before: Option<Sha256>,
+    /// The document in the target afterwards, in the object store. References to other workflows stand in it by key.
+    pub after: Option<Sha256>,
+    /// Its place behind the items that it refers to.
+    pub rank: u32,
+    /// Whether it has to be pointed at others afterwards.
+    pub in_cycle: bool,
+    /// Why it was skipped or failed.
+    pub problem: Option<Problem>,
+}
+
+/// How a deployment is named in a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeploymentName {
+    /// By its number in the project.
+    Number(i64),
+    /// By its identifier.
+    Id(DeploymentId),
+}
+
+/// A deployment that an executor may work on until its lease is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The deployment.
+    pub deployment: DeploymentId,
+    /// Which claim it is: every write of the executor names it.
+    pub epoch: i64,
+    /// How often it was claimed without coming to an end.
+    pub claims: u32,
+}
+
+/// What an executor writes about one of its steps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepResult {
+    /// How far the step is now.
+    pub phase: Phase,
+    /// What the outside calls what was made.
+    pub external: Option<String>,
+    /// What went wrong.
+    pub problem: Option<Problem>,
+}
+
+/// Changes deployments, inside a unit of work.
+#[async_trait]
+pub trait DeploymentRepository: Send {
+    /// Adds a deployment with its items and no steps, and answers with its number: the next one of its project.
+    async fn insert(&mut self, deployment: &Deployment) -> Result<i64, StoreError>;
+
+    /// One deployment with its items. An adapter MUST hold it until the unit of work ends.
+    async fn find(
+        &mut self,
+        project: ProjectId,
+        name: DeploymentName,
+    ) -> Result<Option<Deployment>, StoreError>;
+
+    /// One deployment with its items, held likewise, for an executor.
+    async fn find_by_id(&mut self, id: DeploymentId) -> Result<Option<Deployment>, StoreError>;
+
+    /// Saves everything about a deployment but its items, which was in the state `from` when it was read. An adapter
+    /// MUST answer [`StoreError::Conflict`] where it is in another, and where another deployment holds the environment
+    /// that this one would hold (see [`State::holds_environment`]). A wish to stop that is written already MUST stay.
+    async fn update(&mut self, deployment: &Deployment, from: State) -> Result<(), StoreError>;
+
+    /// Whether somebody asked to stop a deployment.
+    async fn cancel(&mut self, id: DeploymentId) -> Result<Option<Cancel>, StoreError>;
+
+    /// Adds the items of a deployment that was added without any.
+    async fn add_items(&mut self, deployment: &Deployment) -> Result<(), StoreError>;
+
+    /// Saves items: their application, status, workflow, documents, order and problem.
+    async fn update_items(
+        &mut self,
+        deployment: DeploymentId,
+        items: &[Item],
+    ) -> Result<(), StoreError>;
+
+    /// Claims the oldest deployment that an executor should work on: one that is queued while no other holds or waits
+    /// longer for its environment, or one that is carried out and whose lease is over. It raises the epoch and sets the
+    /// lease by the database's own clock. `None` where there is none.
+    async fn claim(&mut self, owner: &str, lease: Duration) -> Result<Option<Claim>, StoreError>;
+
+    /// Makes a lease last that long from now. `false` where somebody else has claimed the deployment since.
+    async fn renew(&mut self, claim: &Claim, lease: Duration) -> Result<bool, StoreError>;
+
+    /// Gives a lease back. `false` where somebody else has claimed the deployment since.
+    async fn give_back(&mut self, claim: &Claim) -> Result<bool, StoreError>;
+
+    /// Holds the deployment for the claim until the unit of work ends. `false` where somebody else has claimed it since:
+    /// nothing may be written then.
+    async fn guard(&mut self, claim: &Claim) -> Result<bool, StoreError>;
+
+    /// Adds a deployment's steps, none begun, where it has none.
+    async fn add_steps(
+        &mut self,
+        deployment: DeploymentId,
+        steps: &[Step],
+    ) -> Result<(), StoreError>;
+
+    /// A deployment's steps, by number.
+    async fn steps(&mut self, deployment: DeploymentId) -> Result<Vec<Step>, StoreError>;
+
+    /// Writes down that a step begins. `false`, and nothing written, where the claim is no longer the last one, or the
+    /// step is neither [`Phase::Waiting`] nor [`Phase::Begun`].
+    async fn begin_step(
+        &mut self,
+        claim: &Claim,
+        number: u32,
+        direction: Direction,
+    ) -> Result<bool, StoreError>;
+
+    /// Writes down what came of a step. `false`, and nothing written, where the claim is no longer the last one, or the
+    /// step is not [`Phase::Begun`].
+    async fn end_step(
+        &mut self,
+        claim: &Claim,
+        number: u32,
+        direction: Direction,
+        result: &StepResult,
+    ) -> Result<bool, StoreError>;
+}

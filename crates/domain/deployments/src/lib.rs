@@ -1,0 +1,22 @@
+//! Pipelines, plans and deployments: what may change, how it is carried out, and how it is undone.
+
+pub mod deployment;
+pub mod effect;
+pub mod pipeline;
+pub mod plan;
+pub mod queries;
+pub mod state;
+pub mod steps;
+
+pub use deployment::{
+    Cancel, Change, Claim, Deployment, DeploymentKind, DeploymentName, DeploymentRepository, Item,
+    ItemStatus, MAX_ITEMS, Origin, Problem, StepResult,
+};
+pub use effect::{Probe, in_between, probe};
+pub use pipeline::{
+    Drift, Gates, MAX_STAGES, OnFailure, Pipeline, PipelineRepository, Publish, Secrets, Stage,
+};
+pub use plan::{Plan, Planned, PlannedItem, plan};
+pub use queries::{DeploymentFilter, DeploymentQueries, DeploymentSummary};
+pub use state::{IllegalTransition, State};
+pub use steps::{Direction, Next, Ordered, Phase, Progress, Step, Work, next, steps_for};

@@ -1,0 +1,359 @@
+//! Plans: what a deployment of workflows would do, item by item, before anything is touched.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use slipway_kernel::{EnvironmentId, Key, Sha256, digest::CanonicalError, digest_of};
+use slipway_workflows::{
+    CredentialTarget, Workflow, WorkflowId,
+    difference::{Difference, difference},
+    inventory::{Entry, Inventory, callees, stand_in},
+    order::callees_first,
+    references::{Credential, CredentialReference, Unmapped},
+    secrets::Secret,
+};
+
+use crate::{Change, Gates, Ordered, Problem, Publish, Secrets};
+
+/// What a plan is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Planned<'a> {
+    /// The environment that is changed.
+    pub environment: EnvironmentId,
+    /// Where workflows come from.
+    pub source: &'a Inventory,
+    /// Where they go.
+    pub target: &'a Inventory,
+    /// The keys that the source had, and has no longer: they are deleted in the target.
+    pub gone: &'a BTreeSet<Key>,
+    /// Which credentials the target uses; `None` where the source is an earlier state of the target itself: credentials and
+    /// references to workflows that have no key stay then.
+    pub credentials: Option<&'a [CredentialTarget]>,
+    /// How it is done.
+    pub gates: &'a Gates,
+    /// The workflows chosen; `None` for all.
+    pub chosen: Option<&'a BTreeSet<Key>>,
+}
+
+/// What a deployment would do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// Its items, by key.
+    pub items: Vec<PlannedItem>,
+    /// What stands against carrying it out: with any, it can't be started.
+    pub problems: Vec<Problem>,
+    /// What people should know, and that stands against nothing.
+    pub warnings: Vec<Problem>,
+    /// What an approval binds: equal digests do the same to the same (`slipway.plan.v1`).
+    pub digest: Sha256,
+}
+
+/// What would be done to one workflow.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlannedItem {
+    /// Its key.
+    pub key: Key,
+    /// What people call it.
+    pub name: String,
+    /// What is done to it.
+    pub change: Change,
+    /// Why it is skipped.
+    pub reason: Option<Problem>,
+    /// What the target's engine calls it.
+    pub workflow: Option<WorkflowId>,
+    /// The document in the target, with keys in place of ids.
+    pub before: Option<Workflow>,
+    /// The document that is to be there, with keys in place of ids.
+    pub after: Option<Workflow>,
+    /// How the two differ, where there are two.
+    pub difference: Option<Difference>,
+    /// Secrets in the document's parameters.
+    pub secrets: Vec<Secret>,
+    /// Where its step stands among the others.
+    pub rank: u32,
+    /// Whether it has to be pointed at others afterwards.
+    pub in_cycle: bool,
+}
+
+impl PlannedItem {
+    /// Whether the target has to be changed for it.
+    pub const fn writes(&self) -> bool {
+        matches!(
+            self.change,
+            Change::Created | Change::Updated | Change::Deleted
+        )
+    }
+}
+
+impl Plan {
+    /// The order of the items that are written; positions are those in [`Self::items`].
+    pub fn order(&self) -> Vec<Ordered> {
+        (0..)
+            .zip(&self.items)
+            .filter(|(_, item)| item.writes())
+            .map(|(position, item)| Ordered {
+                position,
+                rank: item.rank,
+                in_cycle: item.in_cycle,
+            })
+            .collect()
+    }
+}
+
+/// Plans a promotion.
+pub fn plan(planned: Planned<'_>) -> Result<Plan, CanonicalError> {
+    let mut drafts = Vec::new();
+    let chosen = |key: &Key| planned.chosen.is_none_or(|chosen| chosen.contains(key));
+    let mut problems = Vec::new();
+    for entry in planned.source.iter().filter(|entry| chosen(&entry.key)) {
+        drafts.push(draft(planned, entry, &mut problems));
+    }
+    for key in planned.gone.iter().filter(|key| chosen(key)) {
+        if let Some(there) = planned.target.get(key) {
+            drafts.push(deletion(planned, there));
+        }
+    }
+    for key in planned.chosen.into_iter().flatten() {
+        if drafts.iter().all(|item| item.key != *key) {
+            let message = format!("there is no workflow `{key}` in the source");
+            problems.push(problem("WORKFLOW_NOT_FOUND", message));
+        }
+    }
+    drafts.sort_by(|a, b| a.key.cmp(&b.key));
+    problems.extend(missing_callees(planned, &drafts));
+    arrange(&mut drafts, planned.target);
+    let mut warnings = Vec::new();
+    for item in drafts.iter().filter(|item| item.writes()) {
+        let told = item.secrets.iter().map(|secret| {
+            let message = format!(
+                "the workflow `{}` holds what looks like a secret ({:?}) in the node `{}` at {}: keep it in a \
+                 credential",
+                item.key, secret.kind, secret.node, secret.path
+            );
+            problem("EMBEDDED_SECRET", message)
+        });
+        match planned.gates.secrets {
+            Secrets::Warn => warnings.extend(told),
+            Secrets::Block => problems.extend(told),
+        }
+    }
+    let digest = digest(planned, &drafts)?;
+    Ok(Plan {
+        items: drafts,
+        problems,
+        warnings,
+        digest,
+    })
+}
+
+fn problem(reason: &str, message: impl Into<String>) -> Problem {
+    Problem {
+        reason: reason.to_owned(),
+        message: message.into(),
+    }
+}
+
+fn draft(planned: Planned<'_>, entry: &Entry, problems: &mut Vec<Problem>) -> PlannedItem {
+    let there = planned.target.get(&entry.key);
+    let mut item = PlannedItem {
+        key: entry.key.clone(),
+        name: entry.name.clone(),
+        change: Change::Skipped,
+        reason: None,
+        workflow: there.map(|there| there.id.clone()),
+        before: None,
+        after: None,
+        difference: None,
+        secrets: Vec::new(),
+        rank: 0,
+        in_cycle: false,
+    };
+    let skipped = |item: PlannedItem, reason: &str, message: String| PlannedItem {
+        reason: Some(problem(reason, message)),
+        ..item
+    };
+    let workflow = match &entry.workflow {
+        Err(error) => return skipped(item, "SOURCE_UNREADABLE", error.to_string()),
+        Ok(_) if entry.archived => {
+            let message = "it is archived in the source".to_owned();
+            return skipped(item, "SOURCE_ARCHIVED", message);
+        }
+        Ok(workflow) => workflow,
+    };
+    item.before = match there.map(|there| (there.archived, &there.workflow)) {
+        Some((true, _)) => {
+            let message = "it is archived in the target: unarchive it there first".to_owned();
+            return skipped(item, "TARGET_ARCHIVED", message);
+        }
+        Some((_, Err(error))) => {
+            let message = format!("what stands in the target can't be read: {error}");
+            return skipped(item, "TARGET_UNREADABLE", message);
+        }
+        Some((_, Ok(before))) => Some(planned.target.portable(before)),
+        None => None,
+    };
+    let mut after = match translated(planned, workflow) {
+        Ok(after) => after,
+        Err(unmapped) => {
+            problems.extend(unmapped.iter().map(|unmapped| {
+                let reason = match unmapped {
+                    Unmapped::Credential { .. } => "CREDENTIAL_UNMAPPED",
+                    Unmapped::Workflow { .. } => "WORKFLOW_UNMAPPED",
+                };
+                problem(reason, format!("workflow `{}`: {unmapped}", entry.key))
+            }));
+            return skipped(item, "UNMAPPED", "see the plan's problems".to_owned());
+        }
+    };
+    let active_there = item.before.as_ref().map(|before| before.active);
+    after.active = planned.gates.publish.active(workflow.active, active_there);
+    item.secrets = after.secrets();
+    item.change = match &item.before {
+        None => Change::Created,
+        Some(before) if before.state_hash() == after.state_hash() => Change::Unchanged,
+        Some(before) => {
+            item.difference = Some(difference(before, &after));
+            Change::Updated
+        }
+    };
+    item.after = Some(after);
+    item
+}
+
+/// The document with the target's credentials, and with keys in place of the source's ids.
+fn translated(planned: Planned<'_>, workflow: &Workflow) -> Result<Workflow, Vec<Unmapped>> {
+    let Some(credentials) = planned.credentials else {
+        return Ok(planned.source.portable(workflow));
+    };
+    let credential = |used: &CredentialReference| {
+        credentials
+            .iter()
+            .find(|target| target.kind == used.kind && target.name == used.name)
+            .map(|target| Credential {
+                id: target.target_id.clone(),
+                name: target.target_name.clone(),
+            })
+    };
+    workflow.remap(&credential, &|id| planned.source.key_of(id).map(stand_in))
+}
+
+fn deletion(planned: Planned<'_>, there: &Entry) -> PlannedItem {
+    PlannedItem {
+        key: there.key.clone(),
+        name: there.name.clone(),
+        change: Change::Deleted,
+        reason: None,
+        workflow: Some(there.id.clone()),
+        before: there
+            .workflow
+            .as_ref()
+            .ok()
+            .map(|before| planned.target.portable(before)),
+        after: None,
+        difference: None,
+        secrets: Vec::new(),
+        rank: 0,
+        in_cycle: false,
+    }
+}
+
+fn missing_callees(planned: Planned<'_>, items: &[PlannedItem]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let comes = |key: &Key| {
+        let item = items.iter().find(|item| item.key == *key);
+        item.is_some_and(|item| item.after.is_some())
+    };
+    for item in items.iter().filter(|item| item.writes()) {
+        for callee in item.after.iter().flat_map(callees) {
+            if planned.target.get(&callee).is_none() && !comes(&callee) {
+                let message = format!(
+                    "workflow `{}` refers to `{callee}`, which the target does not have: promote it too",
+                    item.key
+                );
+                problems.push(problem("WORKFLOW_UNMAPPED", message));
+            }
+        }
+    }
+    problems
+}
+
+/// Gives the items that are written their ranks: callees first; those that are deleted last, for nobody may refer to
+/// them any more.
+fn arrange(items: &mut [PlannedItem], target: &Inventory) {
+    let written: BTreeSet<Key> = items
+        .iter()
+        .filter(|item| item.after.is_some() && item.writes())
+        .map(|item| item.key.clone())
+        .collect();
+    let references: BTreeMap<Key, BTreeSet<Key>> = items
+        .iter()
+        .filter(|item| written.contains(&item.key))
+        .map(|item| {
+            let callees = item.after.iter().flat_map(callees);
+            (
+                item.key.clone(),
+                callees.filter(|key| written.contains(key)).collect(),
+            )
+        })
+        .collect();
+    let mut ranks: BTreeMap<Key, (u32, bool)> = BTreeMap::new();
+    for group in callees_first(&references) {
+        let before = group
+            .workflows
+            .iter()
+            .flat_map(|key| &references[key])
+            .filter_map(|callee| ranks.get(callee))
+            .map(|(rank, _)| rank + 1)
+            .max();
+        for key in &group.workflows {
+            // An item that exists already has its id, so that nobody has to be pointed at it afterwards.
+            let unborn = |callee: &&Key| target.get(callee).is_none();
+            let ring = group.workflows.iter();
+            let points_back = ring
+                .filter(unborn)
+                .any(|callee| references[key].contains(callee))
+                && group.cyclic;
+            ranks.insert(key.clone(), (before.unwrap_or_default(), points_back));
+        }
+    }
+    let last = ranks.values().map(|(rank, _)| rank + 1).max();
+    for item in items {
+        if let Some((rank, in_cycle)) = ranks.get(&item.key) {
+            (item.rank, item.in_cycle) = (*rank, *in_cycle);
+        } else if item.change == Change::Deleted {
+            item.rank = last.unwrap_or_default();
+        }
+    }
+}
+
+fn digest(planned: Planned<'_>, items: &[PlannedItem]) -> Result<Sha256, CanonicalError> {
+    #[derive(Serialize)]
+    struct Hashed<'a> {
+        environment: EnvironmentId,
+        publish: Publish,
+        items: Vec<HashedItem<'a>>,
+    }
+    #[derive(Serialize)]
+    struct HashedItem<'a> {
+        key: &'a Key,
+        change: Change,
+        workflow: Option<&'a WorkflowId>,
+        before: Option<Sha256>,
+        after: Option<Sha256>,
+    }
+    let items = items.iter().map(|item| HashedItem {
+        key: &item.key,
+        change: item.change,
+        workflow: item.workflow.as_ref(),
+        before: item.before.as_ref().map(Workflow::state_hash),
+        after: item.after.as_ref().map(Workflow::state_hash),
+    });
+    digest_of(
+        "slipway.plan.v1",
+        &Hashed {
+            environment: planned.environment,
+            publish: planned.gates.publish,
+            items: items.collect(),
+        },
+    )
+}

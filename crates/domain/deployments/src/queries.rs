@@ -1,0 +1,79 @@
+//! Reads about pipelines and deployments.
+
+use async_trait::async_trait;
+use serde::Serialize;
+use slipway_kernel::{
+    EnvironmentId, Page, PageSize, PipelineId, ProjectId, Slug, StoreError, Timestamp,
+};
+
+use crate::{Deployment, DeploymentName, Pipeline, State};
+
+/// Which deployments a reader wants; what is `None` or empty selects all.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct DeploymentFilter {
+    /// In one of these states.
+    pub states: Vec<State>,
+    /// Through this pipeline.
+    pub pipeline: Option<PipelineId>,
+    /// To this environment.
+    pub target: Option<EnvironmentId>,
+    /// Asked for at this time or later.
+    pub from: Option<Timestamp>,
+    /// Asked for before this time.
+    pub to: Option<Timestamp>,
+}
+
+/// A project's figures about deployments.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DeploymentSummary {
+    /// How many succeeded since the time asked for, those undone since included.
+    pub succeeded: u64,
+    /// How many wait for approval now.
+    pub pending_approval: u64,
+}
+
+/// Reads pipelines and deployments. Each is one statement, unless its comment says more.
+#[async_trait]
+pub trait DeploymentQueries: Send + Sync {
+    /// The pipeline with this slug.
+    async fn pipeline(
+        &self,
+        project: ProjectId,
+        slug: &Slug,
+    ) -> Result<Option<Pipeline>, StoreError>;
+
+    /// One pipeline, whatever its project.
+    async fn pipeline_by_id(&self, id: PipelineId) -> Result<Option<Pipeline>, StoreError>;
+
+    /// A project's pipelines, by slug.
+    async fn pipelines(
+        &self,
+        project: ProjectId,
+        include_archived: bool,
+        after: Option<&Slug>,
+        size: PageSize,
+    ) -> Result<Page<Pipeline, Slug>, StoreError>;
+
+    /// One deployment with its items: two statements.
+    async fn deployment(
+        &self,
+        project: ProjectId,
+        name: DeploymentName,
+    ) -> Result<Option<Deployment>, StoreError>;
+
+    /// The deployments that a filter selects with their items, highest number first: two statements.
+    async fn deployments(
+        &self,
+        project: ProjectId,
+        filter: &DeploymentFilter,
+        after: Option<i64>,
+        size: PageSize,
+    ) -> Result<Page<Deployment, i64>, StoreError>;
+
+    /// A project's figures.
+    async fn deployment_summary(
+        &self,
+        project: ProjectId,
+        since: Timestamp,
+    ) -> Result<DeploymentSummary, StoreError>;
+}

@@ -1,0 +1,122 @@
+//! The workflows of one environment, by the keys that they have in every environment.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use slipway_kernel::Key;
+
+use crate::{Credential, CredentialReference, Workflow, WorkflowError, WorkflowId, WorkflowTarget};
+
+/// A workflow of an environment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// Its key, the same in every environment.
+    pub key: Key,
+    /// What this environment's engine calls it.
+    pub id: WorkflowId,
+    /// What people call it.
+    pub name: String,
+    /// Whether it was put away.
+    pub archived: bool,
+    /// The document, or why it is none.
+    pub workflow: Result<Workflow, WorkflowError>,
+}
+
+/// The workflows of one environment.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Inventory {
+    by_key: BTreeMap<Key, Entry>,
+    keys: BTreeMap<WorkflowId, Key>,
+}
+
+impl Inventory {
+    /// The environment with these workflows, whose keys and ids are unique.
+    pub fn new(workflows: impl IntoIterator<Item = Entry>) -> Self {
+        let by_key: BTreeMap<_, _> = workflows
+            .into_iter()
+            .map(|entry| (entry.key.clone(), entry))
+            .collect();
+        let keys = by_key
+            .values()
+            .map(|entry| (entry.id.clone(), entry.key.clone()))
+            .collect();
+        Self { by_key, keys }
+    }
+
+    /// The workflow with this key.
+    pub fn get(&self, key: &Key) -> Option<&Entry> {
+        self.by_key.get(key)
+    }
+
+    /// All workflows, by key.
+    pub fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.by_key.values()
+    }
+
+    /// The key of a workflow of this environment's engine.
+    pub fn key_of(&self, id: &WorkflowId) -> Option<&Key> {
+        self.keys.get(id)
+    }
+
+    /// A document of this environment with the keys of workflows in place of their ids, so that it can be compared with
+    /// one of another environment. References to workflows that have no key stay.
+    pub fn portable(&self, workflow: &Workflow) -> Workflow {
+        let keep = |credential: &CredentialReference| Some(kept(credential));
+        let named = |id: &WorkflowId| Some(self.key_of(id).map_or_else(|| id.clone(), stand_in));
+        // Everything has a counterpart, so nothing is missing.
+        workflow
+            .remap(&keep, &named)
+            .unwrap_or_else(|_| workflow.clone())
+    }
+}
+
+fn kept(credential: &CredentialReference) -> Credential {
+    Credential {
+        id: credential.id.clone().unwrap_or_default(),
+        name: credential.name.clone(),
+    }
+}
+
+/// Marks it as such.
+const STAND_IN: &str = "slipway:";
+
+/// What stands for a workflow in a document that belongs to no engine.
+pub fn stand_in(key: &Key) -> WorkflowId {
+    WorkflowId(format!("{STAND_IN}{key}"))
+}
+
+/// The document for an engine: with its ids in place of keys. A key that `ids` does not know stays, and is named in the
+/// second part.
+pub fn for_engine(
+    portable: &Workflow,
+    ids: &dyn Fn(&Key) -> Option<WorkflowId>,
+) -> (Workflow, BTreeSet<Key>) {
+    let unknown = std::cell::RefCell::new(BTreeSet::new());
+    let keep = |credential: &CredentialReference| Some(kept(credential));
+    let here = |id: &WorkflowId| {
+        let key = id.0.strip_prefix(STAND_IN).and_then(|key| key.parse().ok());
+        let Some(key) = key else {
+            return Some(id.clone());
+        };
+        Some(ids(&key).unwrap_or_else(|| {
+            unknown.borrow_mut().insert(key);
+            id.clone()
+        }))
+    };
+    let workflow = portable
+        .remap(&keep, &here)
+        .unwrap_or_else(|_| portable.clone());
+    (workflow, unknown.into_inner())
+}
+
+/// The keys that a document with keys in place of ids refers to, its own among them where it refers to itself by id.
+pub fn callees(workflow: &Workflow) -> BTreeSet<Key> {
+    let references = workflow.references();
+    let fixed = references
+        .workflows
+        .iter()
+        .filter_map(|reference| match &reference.target {
+            WorkflowTarget::Fixed(id) => id.0.strip_prefix(STAND_IN)?.parse().ok(),
+            WorkflowTarget::Itself | WorkflowTarget::Expression => None,
+        });
+    fixed.collect()
+}

@@ -1,0 +1,98 @@
+//! `slipway.deployments.v1`.
+
+mod pipelines;
+mod promotions;
+mod refusals;
+mod words;
+
+pub(super) use promotions::shown;
+use slipway_api::deployments::v1 as proto;
+use slipway_api::deployments::v1::deployment_service_server::DeploymentService;
+use slipway_api::deployments::v1::pipeline_service_server::PipelineService;
+use tonic::{Request, Response, Status};
+
+use super::Api;
+use super::door::unary;
+
+#[tonic::async_trait]
+impl PipelineService for Api {
+    async fn create_pipeline(
+        &self,
+        request: Request<proto::CreatePipelineRequest>,
+    ) -> Result<Response<proto::CreatePipelineResponse>, Status> {
+        unary!(self, CreatePipeline, request, pipelines::create)
+    }
+
+    async fn get_pipeline(
+        &self,
+        request: Request<proto::GetPipelineRequest>,
+    ) -> Result<Response<proto::GetPipelineResponse>, Status> {
+        unary!(self, GetPipeline, request, pipelines::get)
+    }
+
+    async fn list_pipelines(
+        &self,
+        request: Request<proto::ListPipelinesRequest>,
+    ) -> Result<Response<proto::ListPipelinesResponse>, Status> {
+        unary!(self, ListPipelines, request, pipelines::list)
+    }
+
+    async fn update_pipeline(
+        &self,
+        request: Request<proto::UpdatePipelineRequest>,
+    ) -> Result<Response<proto::UpdatePipelineResponse>, Status> {
+        unary!(self, UpdatePipeline, request, pipelines::update)
+    }
+
+    async fn archive_pipeline(
+        &self,
+        request: Request<proto::ArchivePipelineRequest>,
+    ) -> Result<Response<proto::ArchivePipelineResponse>, Status> {
+        unary!(self, ArchivePipeline, request, pipelines::archive)
+    }
+}
+
+#[tonic::async_trait]
+impl DeploymentService for Api {
+    async fn plan_promotion(
+        &self,
+        request: Request<proto::PlanPromotionRequest>,
+    ) -> Result<Response<proto::PlanPromotionResponse>, Status> {
+        unary!(self, PlanPromotion, request, promotions::plan)
+    }
+
+    async fn start_promotion(
+        &self,
+        request: Request<proto::StartPromotionRequest>,
+    ) -> Result<Response<proto::StartPromotionResponse>, Status> {
+        unary!(self, StartPromotion, request, promotions::start)
+    }
+
+    async fn get_deployment(
+        &self,
+        request: Request<proto::GetDeploymentRequest>,
+    ) -> Result<Response<proto::GetDeploymentResponse>, Status> {
+        unary!(self, GetDeployment, request, promotions::get)
+    }
+
+    async fn list_deployments(
+        &self,
+        request: Request<proto::ListDeploymentsRequest>,
+    ) -> Result<Response<proto::ListDeploymentsResponse>, Status> {
+        unary!(self, ListDeployments, request, promotions::list)
+    }
+
+    async fn cancel_deployment(
+        &self,
+        request: Request<proto::CancelDeploymentRequest>,
+    ) -> Result<Response<proto::CancelDeploymentResponse>, Status> {
+        unary!(self, CancelDeployment, request, promotions::cancel)
+    }
+
+    async fn get_deployment_summary(
+        &self,
+        request: Request<proto::GetDeploymentSummaryRequest>,
+    ) -> Result<Response<proto::GetDeploymentSummaryResponse>, Status> {
+        unary!(self, GetDeploymentSummary, request, promotions::summary)
+    }
+}

@@ -1,0 +1,393 @@
+//! Deployments: planned, asked for, looked at, stopped.
+
+use std::collections::{BTreeSet, HashMap};
+
+use prost::Message;
+use slipway_api::deployments::v1 as proto;
+use slipway_application::Context;
+use slipway_application::deployments::{
+    CancelDeployment, ListDeployments, PlanPromotion, StartPromotion, cancel_deployment,
+    get_deployment, get_deployment_summary, list_deployments, plan_promotion, start_promotion,
+};
+use slipway_deployments::{
+    Change, Deployment, DeploymentName, Item, ItemStatus, MAX_ITEMS, Origin, Problem, State,
+};
+use slipway_kernel::{EnvironmentId, Key, PipelineId, Sha256, Slug, StoreError};
+
+use super::words::{shown_change, shown_kind, shown_state, shown_status, state};
+use crate::grpc::Api;
+use crate::grpc::door::Session;
+use crate::grpc::fields::Fields;
+use crate::grpc::page::fitting;
+use crate::grpc::page_token::List;
+use crate::grpc::refusal::Refusal;
+use crate::grpc::show;
+
+pub(super) async fn plan(
+    api: &Api,
+    session: &mut Session,
+    message: proto::PlanPromotionRequest,
+) -> Result<proto::PlanPromotionResponse, Refusal> {
+    session.admit(&message.project).await?;
+    let mut fields = Fields::default();
+    let asked = promotion(
+        &mut fields,
+        &message.project,
+        &message.pipeline,
+        &message.target,
+        &message.workflows,
+    );
+    let asked = fields.finish(|| asked)?;
+    let planned = plan_promotion(&api.context, &session.call(""), &asked).await?;
+    let mut budget = api.max_page_bytes;
+    let items = planned.plan.items.into_iter().map(|item| {
+        let difference = item.difference.as_ref();
+        let json = difference.and_then(|difference| serde_json::to_string(difference).ok());
+        let mut shown = proto::PlannedItem {
+            application: item.key.to_string(),
+            display_name: item.name,
+            change: shown_change(item.change).into(),
+            problem: item.reason.map(shown_problem),
+            workflow_id: item.workflow.map(|id| id.0).unwrap_or_default(),
+            difference_json: String::new(),
+        };
+        budget = budget.saturating_sub(shown.encoded_len() + 8);
+        if let Some(json) = json.filter(|json| json.len() + 8 < budget) {
+            budget -= json.len() + 8;
+            shown.difference_json = json;
+        }
+        shown
+    });
+    Ok(proto::PlanPromotionResponse {
+        plan: Some(proto::Plan {
+            items: items.collect(),
+            problems: planned
+                .plan
+                .problems
+                .into_iter()
+                .map(shown_problem)
+                .collect(),
+            warnings: planned
+                .plan
+                .warnings
+                .into_iter()
+                .map(shown_problem)
+                .collect(),
+            digest: planned.plan.digest.to_string(),
+            source: planned.source.into(),
+        }),
+    })
+}
+
+pub(super) async fn start(
+    api: &Api,
+    session: &mut Session,
+    message: proto::StartPromotionRequest,
+) -> Result<proto::StartPromotionResponse, Refusal> {
+    session.admit(&message.project).await?;
+    let mut fields = Fields::default();
+    fields.request_id(&message.request_id);
+    let asked = promotion(
+        &mut fields,
+        &message.project,
+        &message.pipeline,
+        &message.target,
+        &message.workflows,
+    );
+    let plan_digest: Option<Sha256> = fields.optional("plan_digest", &message.plan_digest);
+    let command = fields.finish(|| {
+        Some(StartPromotion {
+            promotion: asked?,
+            plan_digest,
+        })
+    })?;
+    let call = session.call(&message.request_id);
+    let deployment = start_promotion(&api.context, &call, command).await?;
+    Ok(proto::StartPromotionResponse {
+        deployment: Some(shown(&api.context, deployment, &message.project).await?),
+    })
+}
+
+fn promotion(
+    fields: &mut Fields,
+    project: &str,
+    pipeline: &str,
+    target: &str,
+    workflows: &[String],
+) -> Option<PlanPromotion> {
+    let project = fields.required("project", project);
+    let pipeline = fields.required("pipeline", pipeline);
+    let target = fields.required("target", target);
+    if workflows.len() > MAX_ITEMS {
+        let what = format!(
+            "has {} entries; at most {MAX_ITEMS} are allowed",
+            workflows.len()
+        );
+        fields.refuse("workflows", what);
+        return None;
+    }
+    let mut chosen: BTreeSet<Key> = BTreeSet::new();
+    for (at, workflow) in workflows.iter().enumerate() {
+        let field = format!("workflows[{at}]");
+        if let Some(key) = fields.required(&field, workflow)
+            && !chosen.insert(key)
+        {
+            fields.refuse(&field, format_args!("names `{workflow}` again"));
+        }
+    }
+    Some(PlanPromotion {
+        project: project?,
+        pipeline: pipeline?,
+        target: target?,
+        workflows: (!chosen.is_empty()).then_some(chosen),
+    })
+}
+
+pub(super) async fn get(
+    api: &Api,
+    session: &mut Session,
+    message: proto::GetDeploymentRequest,
+) -> Result<proto::GetDeploymentResponse, Refusal> {
+    session.admit(&message.project).await?;
+    let mut fields = Fields::default();
+    let project: Option<Slug> = fields.required("project", &message.project);
+    let name = named(&mut fields, &message.deployment);
+    let (project, name) = fields.finish(|| Some((project?, name?)))?;
+    let deployment = get_deployment(&api.context, &session.call(""), &project, name).await?;
+    Ok(proto::GetDeploymentResponse {
+        deployment: Some(shown(&api.context, deployment, &message.project).await?),
+    })
+}
+
+/// A deployment by its number or its id.
+fn named(fields: &mut Fields, text: &str) -> Option<DeploymentName> {
+    match text.parse::<i64>() {
+        Ok(number) => Some(DeploymentName::Number(number)),
+        Err(_) => fields.required("deployment", text).map(DeploymentName::Id),
+    }
+}
+
+pub(super) async fn list(
+    api: &Api,
+    session: &mut Session,
+    message: proto::ListDeploymentsRequest,
+) -> Result<proto::ListDeploymentsResponse, Refusal> {
+    session.admit(&message.project).await?;
+    let mut fields = Fields::default();
+    let project: Option<Slug> = fields.required("project", &message.project);
+    let size = fields.page_size(message.page_size);
+    let mut states: Vec<State> = Vec::new();
+    for (at, number) in message.states.iter().enumerate() {
+        let chosen = fields.required_choice(&format!("states[{at}]"), *number, state);
+        states.extend(chosen);
+    }
+    states.sort_unstable();
+    states.dedup();
+    let wanted = ListDeployments {
+        states,
+        pipeline: fields.optional("pipeline", &message.pipeline),
+        target: fields.optional("environment", &message.environment),
+        from: fields.time("from_time", message.from_time),
+        to: fields.time("to_time", message.to_time),
+    };
+    let project = fields.finish(|| project)?;
+    let list = List::of("ListDeployments", &(&project, &wanted))?;
+    let after: Option<i64> = list.place(&message.page_token)?;
+    let call = session.call("");
+    let page = list_deployments(&api.context, &call, &project, wanted, after, size).await?;
+    let names = Names::of(&api.context, &page.items).await?;
+    let page = fitting(
+        page,
+        api.max_page_bytes,
+        |deployment| deployment.number,
+        |deployment| {
+            let shown = names.shown(deployment, project.as_str());
+            proto::Deployment {
+                items: Vec::new(),
+                ..shown
+            }
+        },
+    );
+    Ok(proto::ListDeploymentsResponse {
+        deployments: page.items,
+        next_page_token: list.token(page.next)?,
+    })
+}
+
+pub(super) async fn cancel(
+    api: &Api,
+    session: &mut Session,
+    message: proto::CancelDeploymentRequest,
+) -> Result<proto::CancelDeploymentResponse, Refusal> {
+    session.admit(&message.project).await?;
+    let mut fields = Fields::default();
+    let project = fields.required("project", &message.project);
+    let deployment = named(&mut fields, &message.deployment);
+    let reason = fields.required_text("reason", message.reason);
+    let command = fields.finish(|| {
+        Some(CancelDeployment {
+            project: project?,
+            deployment: deployment?,
+            reason,
+        })
+    })?;
+    let deployment = cancel_deployment(&api.context, &session.call(""), command).await?;
+    Ok(proto::CancelDeploymentResponse {
+        deployment: Some(shown(&api.context, deployment, &message.project).await?),
+    })
+}
+
+pub(super) async fn summary(
+    api: &Api,
+    session: &mut Session,
+    message: proto::GetDeploymentSummaryRequest,
+) -> Result<proto::GetDeploymentSummaryResponse, Refusal> {
+    session.admit(&message.project).await?;
+    let mut fields = Fields::default();
+    let project: Option<Slug> = fields.required("project", &message.project);
+    let project = fields.finish(|| project)?;
+    let summary = get_deployment_summary(&api.context, &session.call(""), &project).await?;
+    Ok(proto::GetDeploymentSummaryResponse {
+        succeeded_last_7_days: show::count(summary.succeeded),
+        pending_approval_count: show::count(summary.pending_approval),
+        promotion_mode: "MANUAL".to_owned(),
+    })
+}
+
+/// A deployment as a message has it, with its items.
+pub(in crate::grpc) async fn shown(
+    context: &Context,
+    deployment: Deployment,
+    project: &str,
+) -> Result<proto::Deployment, StoreError> {
+    let names = Names::of(context, std::slice::from_ref(&deployment)).await?;
+    Ok(names.shown(deployment, project))
+}
+
+/// The slugs of what deployments refer to. Slugs never change.
+struct Names {
+    environments: HashMap<EnvironmentId, Slug>,
+    pipelines: HashMap<PipelineId, Slug>,
+}
+
+impl Names {
+    async fn of(context: &Context, deployments: &[Deployment]) -> Result<Self, StoreError> {
+        let reader = context.reader();
+        let mut names = Self {
+            environments: HashMap::new(),
+            pipelines: HashMap::new(),
+        };
+        for deployment in deployments {
+            let mut environments = vec![deployment.target];
+            if let Origin::Stage {
+                pipeline, source, ..
+            } = deployment.origin
+            {
+                environments.push(source);
+                if !names.pipelines.contains_key(&pipeline) {
+                    let found = reader.pipeline_by_id(pipeline).await?;
+                    names
+                        .pipelines
+                        .extend(found.map(|found| (pipeline, found.slug)));
+                }
+            }
+            for id in environments {
+                if !names.environments.contains_key(&id) {
+                    let found = reader.environment_by_id(id).await?;
+                    names
+                        .environments
+                        .extend(found.map(|found| (id, found.slug)));
+                }
+            }
+        }
+        Ok(names)
+    }
+
+    fn environment(&self, id: EnvironmentId) -> String {
+        self.environments
+            .get(&id)
+            .map(Slug::to_string)
+            .unwrap_or_default()
+    }
+
+    fn shown(&self, deployment: Deployment, project: &str) -> proto::Deployment {
+        use proto::deployment::Origin as Shown;
+        let origin = match deployment.origin {
+            Origin::Stage {
+                pipeline, source, ..
+            } => Shown::Stage(proto::StageOrigin {
+                pipeline: self
+                    .pipelines
+                    .get(&pipeline)
+                    .map(Slug::to_string)
+                    .unwrap_or_default(),
+                source: self.environment(source),
+            }),
+            Origin::Snapshot { snapshot } => Shown::SnapshotId(snapshot.to_string()),
+            Origin::Undoes { deployment } => Shown::UndoneDeploymentId(deployment.to_string()),
+        };
+        let id = |id: Option<slipway_kernel::SnapshotId>| {
+            id.map(|id| id.to_string()).unwrap_or_default()
+        };
+        proto::Deployment {
+            deployment_id: deployment.id.to_string(),
+            project: project.to_owned(),
+            number: deployment.number,
+            kind: shown_kind(deployment.kind).into(),
+            state: shown_state(deployment.state).into(),
+            target: self.environment(deployment.target),
+            origin: Some(origin),
+            plan_digest: deployment.plan_digest.to_string(),
+            requested_by: deployment.requested_by.to_string(),
+            created_time: Some(show::time(deployment.created_at)),
+            started_time: deployment.started_at.map(show::time),
+            finished_time: deployment.finished_at.map(show::time),
+            pre_snapshot_id: id(deployment.pre_snapshot),
+            post_snapshot_id: id(deployment.post_snapshot),
+            problem: deployment.problem.map(shown_problem),
+            cancellation: deployment.cancel.map(|cancel| proto::Cancellation {
+                canceled_by: cancel.by.to_string(),
+                canceled_time: Some(show::time(cancel.at)),
+                reason: cancel.reason.into(),
+            }),
+            counts: Some(counts(&deployment.items)),
+            items: deployment.items.into_iter().map(shown_item).collect(),
+        }
+    }
+}
+
+fn counts(items: &[Item]) -> proto::ItemCounts {
+    let count = |matches: &dyn Fn(&Item) -> bool| {
+        let count = items.iter().filter(|item| matches(item)).count();
+        i32::try_from(count).unwrap_or(i32::MAX)
+    };
+    let of = |change: Change| count(&|item| item.change == change);
+    proto::ItemCounts {
+        total: count(&|_| true),
+        created: of(Change::Created),
+        updated: of(Change::Updated),
+        deleted: of(Change::Deleted),
+        unchanged: of(Change::Unchanged),
+        skipped: of(Change::Skipped),
+        failed: count(&|item| item.status == ItemStatus::Failed),
+    }
+}
+
+fn shown_item(item: Item) -> proto::DeploymentItem {
+    proto::DeploymentItem {
+        position: i32::try_from(item.position).unwrap_or(i32::MAX),
+        application: item.key.into(),
+        display_name: item.name,
+        change: shown_change(item.change).into(),
+        status: shown_status(item.status).into(),
+        workflow_id: item.workflow.map(|id| id.0).unwrap_or_default(),
+        problem: item.problem.map(shown_problem),
+    }
+}
+
+fn shown_problem(problem: Problem) -> proto::Problem {
+    proto::Problem {
+        reason: problem.reason,
+        message: problem.message,
+    }
+}

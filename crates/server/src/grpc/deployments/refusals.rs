@@ -1,0 +1,88 @@
+//! Why commands about pipelines and deployments are refused.
+
+use std::collections::BTreeSet;
+
+use slipway_api::errors::v1::ErrorReason;
+use slipway_application::deployments::DeploymentError;
+use slipway_application::pipelines::PipelineError;
+use slipway_deployments::DeploymentName;
+use tonic::Code;
+
+use crate::grpc::refusal::Refusal;
+
+impl From<PipelineError> for Refusal {
+    fn from(error: PipelineError) -> Self {
+        let message = error.to_string();
+        let not_found = |reason| Self::new(Code::NotFound, reason, message.clone());
+        let unfit = |reason| Self::new(Code::FailedPrecondition, reason, message.clone());
+        match error {
+            PipelineError::AlreadyExists { slug } => Self::new(
+                Code::AlreadyExists,
+                ErrorReason::PipelineAlreadyExists,
+                message,
+            )
+            .about("pipeline", slug),
+            PipelineError::NotFound { slug } => {
+                not_found(ErrorReason::PipelineNotFound).about("pipeline", slug)
+            }
+            PipelineError::Archived { slug } => {
+                unfit(ErrorReason::PipelineArchived).about("pipeline", slug)
+            }
+            PipelineError::EnvironmentNotFound { slug } => {
+                not_found(ErrorReason::EnvironmentNotFound).about("environment", slug)
+            }
+            PipelineError::EnvironmentArchived { slug } => {
+                unfit(ErrorReason::EnvironmentArchived).about("environment", slug)
+            }
+            PipelineError::Etag(error) => error.into(),
+            PipelineError::Command(error) => error.into(),
+        }
+    }
+}
+
+impl From<DeploymentError> for Refusal {
+    fn from(error: DeploymentError) -> Self {
+        let message = error.to_string();
+        let not_found = |reason| Self::new(Code::NotFound, reason, message.clone());
+        let unfit = |reason| Self::new(Code::FailedPrecondition, reason, message.clone());
+        match error {
+            DeploymentError::NotFound { name } => {
+                let name = match name {
+                    DeploymentName::Number(number) => number.to_string(),
+                    DeploymentName::Id(id) => id.to_string(),
+                };
+                not_found(ErrorReason::DeploymentNotFound).about("deployment", name)
+            }
+            DeploymentError::EnvironmentNotFound { slug } => {
+                not_found(ErrorReason::EnvironmentNotFound).about("environment", slug)
+            }
+            DeploymentError::NotCancelable { number, state } => {
+                unfit(ErrorReason::DeploymentNotCancelable)
+                    .about("deployment", number)
+                    .with("state", state.as_str())
+            }
+            DeploymentError::PipelineNotFound { slug } => {
+                not_found(ErrorReason::PipelineNotFound).about("pipeline", slug)
+            }
+            DeploymentError::PipelineArchived { slug } => {
+                unfit(ErrorReason::PipelineArchived).about("pipeline", slug)
+            }
+            DeploymentError::StageNotFound { pipeline, .. } => {
+                not_found(ErrorReason::StageNotFound).about("pipeline", pipeline)
+            }
+            DeploymentError::PlanHasProblems { problems } => {
+                let reasons: BTreeSet<_> = problems.into_iter().map(|it| it.reason).collect();
+                let reasons: Vec<_> = reasons.into_iter().collect();
+                unfit(ErrorReason::PlanHasProblems).with("problems", reasons.join(","))
+            }
+            DeploymentError::PlanChanged => {
+                Self::new(Code::Aborted, ErrorReason::PlanChanged, message)
+            }
+            DeploymentError::NothingToDo => unfit(ErrorReason::NothingToDo),
+            DeploymentError::TooManyItems { .. } => unfit(ErrorReason::TooManyItems),
+            DeploymentError::Engine(error) => error.into(),
+            DeploymentError::Objects(error) => error.into(),
+            DeploymentError::Command(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! `slipway.snapshots.v1`.
+
+mod backups;
+mod refusals;
+
+use slipway_api::snapshots::v1 as proto;
+use slipway_api::snapshots::v1::snapshot_service_server::SnapshotService;
+use tonic::{Request, Response, Status};
+
+use super::Api;
+use super::door::unary;
+
+#[tonic::async_trait]
+impl SnapshotService for Api {
+    async fn create_snapshot(
+        &self,
+        request: Request<proto::CreateSnapshotRequest>,
+    ) -> Result<Response<proto::CreateSnapshotResponse>, Status> {
+        unary!(self, CreateSnapshot, request, backups::create)
+    }
+
+    async fn get_snapshot(
+        &self,
+        request: Request<proto::GetSnapshotRequest>,
+    ) -> Result<Response<proto::GetSnapshotResponse>, Status> {
+        unary!(self, GetSnapshot, request, backups::get)
+    }
+
+    async fn list_snapshots(
+        &self,
+        request: Request<proto::ListSnapshotsRequest>,
+    ) -> Result<Response<proto::ListSnapshotsResponse>, Status> {
+        unary!(self, ListSnapshots, request, backups::list)
+    }
+
+    async fn restore_snapshot(
+        &self,
+        request: Request<proto::RestoreSnapshotRequest>,
+    ) -> Result<Response<proto::RestoreSnapshotResponse>, Status> {
+        unary!(self, RestoreSnapshot, request, backups::restore)
+    }
+}

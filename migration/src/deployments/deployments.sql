@@ -1,0 +1,140 @@
+-- The number that a project gave last. Its row is locked by whoever adds a deployment, so that numbers become visible in
+-- their order.
+CREATE TABLE deployment_counter (
+    project_id {uuid} PRIMARY KEY REFERENCES project (id),
+    last_number {bigint} NOT NULL CHECK (last_number >= 1)
+) {clustered, often updated};
+
+CREATE TABLE deployment (
+    id {uuid} PRIMARY KEY,
+    project_id {uuid} NOT NULL REFERENCES project (id),
+    number {bigint} NOT NULL CHECK (number >= 1),
+    kind {text} NOT NULL,
+    state {text} NOT NULL CHECK (state IN ('PENDING_APPROVAL', 'APPROVED', 'QUEUED', 'RUNNING', 'CANCELING',
+        'COMPENSATING', 'IN_DOUBT', 'SUCCEEDED', 'FAILED', 'CANCELED', 'REJECTED', 'EXPIRED', 'ROLLED_BACK')),
+    target_id {uuid} NOT NULL,
+    -- Where it comes from: a stage, a snapshot, or a deployment that it undoes.
+    pipeline_id {uuid},
+    stage {int} CHECK (stage BETWEEN 0 AND 19),
+    source_id {uuid},
+    restores_id {uuid},
+    undoes_id {uuid},
+    approval_required {bool} NOT NULL,
+    source_unchanged {bool} NOT NULL,
+    drift {text} NOT NULL CHECK (drift IN ('ALLOW', 'REFUSE')),
+    on_failure {text} NOT NULL CHECK (on_failure IN ('COMPENSATE', 'KEEP')),
+    publish {text} NOT NULL CHECK (publish IN ('KEEP', 'AS_SOURCE', 'DEACTIVATE')),
+    secrets {text} NOT NULL CHECK (secrets IN ('WARN', 'BLOCK')),
+    plan_digest {bytes} NOT NULL CHECK ({length}(plan_digest) = 32),
+    requested_by {uuid} NOT NULL REFERENCES principal (id),
+    created_at {bigint} NOT NULL,
+    approved_by {uuid} REFERENCES principal (id),
+    started_at {bigint},
+    finished_at {bigint},
+    -- Stays when it is rolled back, which one that failed can be too.
+    succeeded_at {bigint},
+    pre_snapshot_id {uuid},
+    post_snapshot_id {uuid},
+    problem_reason {text},
+    problem_message {text},
+    cancel_by {uuid} REFERENCES principal (id),
+    cancel_at {bigint},
+    cancel_reason {text},
+    rolled_back_by {uuid},
+    -- Who carries it out: until when, by the database's clock; which claim that is; and how many there were.
+    epoch {bigint} NOT NULL CHECK (epoch >= 0),
+    claims {int} NOT NULL CHECK (claims >= 0),
+    lease_owner {text},
+    lease_until {bigint},
+    UNIQUE (project_id, number),
+    UNIQUE (id, project_id),
+    UNIQUE (id, target_id),
+    FOREIGN KEY (target_id, project_id) REFERENCES environment (id, project_id),
+    FOREIGN KEY (source_id, project_id) REFERENCES environment (id, project_id),
+    FOREIGN KEY (pipeline_id, project_id) REFERENCES pipeline (id, project_id),
+    FOREIGN KEY (undoes_id, target_id) REFERENCES deployment (id, target_id),
+    FOREIGN KEY (rolled_back_by, target_id) REFERENCES deployment (id, target_id),
+    -- Snapshots are of the target. PostgreSQL learns of these once there is such a table.
+    {sqlite} FOREIGN KEY (restores_id, target_id) REFERENCES snapshot (id, environment_id),
+    {sqlite} FOREIGN KEY (pre_snapshot_id, target_id) REFERENCES snapshot (id, environment_id),
+    {sqlite} FOREIGN KEY (post_snapshot_id, target_id) REFERENCES snapshot (id, environment_id),
+    CONSTRAINT deployment_origin CHECK (
+        (kind = 'PROMOTION' AND pipeline_id IS NOT NULL AND stage IS NOT NULL AND source_id IS NOT NULL
+            AND source_id <> target_id AND restores_id IS NULL AND undoes_id IS NULL)
+        OR (kind = 'RESTORE' AND pipeline_id IS NULL AND stage IS NULL AND source_id IS NULL
+            AND restores_id IS NOT NULL AND undoes_id IS NULL)
+        OR (kind = 'ROLLBACK' AND pipeline_id IS NULL AND stage IS NULL AND source_id IS NULL
+            AND restores_id IS NULL AND undoes_id IS NOT NULL AND undoes_id <> id)),
+    CONSTRAINT deployment_over CHECK ((finished_at IS NOT NULL)
+        = (state IN ('SUCCEEDED', 'FAILED', 'CANCELED', 'REJECTED', 'EXPIRED', 'ROLLED_BACK'))),
+    CONSTRAINT deployment_succeeded CHECK ((state <> 'SUCCEEDED' OR succeeded_at IS NOT NULL)
+        AND (succeeded_at IS NULL OR state IN ('SUCCEEDED', 'ROLLED_BACK'))),
+    CONSTRAINT deployment_problem CHECK ((problem_reason IS NULL) = (problem_message IS NULL)),
+    CONSTRAINT deployment_cancel CHECK ((cancel_by IS NULL) = (cancel_at IS NULL)
+        AND (cancel_by IS NULL) = (cancel_reason IS NULL) AND (state <> 'CANCELING' OR cancel_by IS NOT NULL)),
+    CONSTRAINT deployment_rolled_back CHECK ((rolled_back_by IS NOT NULL) = (state = 'ROLLED_BACK')
+        AND (rolled_back_by IS NULL OR rolled_back_by <> id)),
+    CONSTRAINT deployment_lease CHECK ((lease_owner IS NULL) = (lease_until IS NULL)
+        AND (lease_until IS NULL OR (epoch >= 1
+            AND state IN ('QUEUED', 'RUNNING', 'CANCELING', 'COMPENSATING'))))
+) {table};
+
+-- One at a time in each environment.
+CREATE UNIQUE INDEX deployment_holds ON deployment (target_id)
+    WHERE state IN ('RUNNING', 'CANCELING', 'COMPENSATING', 'IN_DOUBT');
+-- What executors look for.
+CREATE INDEX deployment_to_do ON deployment (created_at, id)
+    WHERE state IN ('QUEUED', 'RUNNING', 'CANCELING', 'COMPENSATING');
+CREATE INDEX deployment_queued ON deployment (target_id, number) WHERE state = 'QUEUED';
+-- The list by each thing it can be filtered by, in its order.
+CREATE INDEX deployment_state ON deployment (project_id, state, number);
+CREATE INDEX deployment_pipeline ON deployment (pipeline_id, number) WHERE pipeline_id IS NOT NULL;
+CREATE INDEX deployment_target ON deployment (target_id, number);
+CREATE INDEX deployment_created ON deployment (project_id, created_at, number);
+CREATE INDEX deployment_succeeded_at ON deployment (project_id, succeeded_at) WHERE succeeded_at IS NOT NULL;
+
+CREATE TABLE deployment_item (
+    deployment_id {uuid} NOT NULL,
+    position {int} NOT NULL CHECK (position BETWEEN 0 AND 4999),
+    project_id {uuid} NOT NULL,
+    key {name} NOT NULL,
+    name {text} NOT NULL,
+    application_id {uuid},
+    change {text} NOT NULL CHECK (change IN ('CREATED', 'UPDATED', 'DELETED', 'UNCHANGED', 'SKIPPED')),
+    status {text} NOT NULL CHECK (status IN ('PENDING', 'SUCCEEDED', 'FAILED', 'SKIPPED', 'COMPENSATED')),
+    workflow {text},
+    before_digest {bytes} CHECK ({length}(before_digest) = 32),
+    after_digest {bytes} CHECK ({length}(after_digest) = 32),
+    rank {int} NOT NULL CHECK (rank >= 0),
+    in_cycle {bool} NOT NULL,
+    problem_reason {text},
+    problem_message {text},
+    PRIMARY KEY (deployment_id, position),
+    UNIQUE (deployment_id, key),
+    FOREIGN KEY (deployment_id, project_id) REFERENCES deployment (id, project_id),
+    FOREIGN KEY (application_id, project_id) REFERENCES application (id, project_id),
+    CONSTRAINT deployment_item_documents CHECK ((change <> 'CREATED' OR before_digest IS NULL)
+        AND (change <> 'DELETED' OR after_digest IS NULL)),
+    CONSTRAINT deployment_item_problem CHECK ((problem_reason IS NULL) = (problem_message IS NULL)
+        AND (status <> 'FAILED' OR problem_reason IS NOT NULL))
+) {clustered};
+
+-- A step forwards, and for those that can be undone another one back.
+CREATE TABLE deployment_step (
+    deployment_id {uuid} NOT NULL REFERENCES deployment (id),
+    number {int} NOT NULL CHECK (number >= 0),
+    direction {text} NOT NULL CHECK (direction IN ('DO', 'UNDO')),
+    wave {int} NOT NULL CHECK (wave >= 0),
+    work {text} NOT NULL CHECK (work IN ('PREFLIGHT', 'PRE_SNAPSHOT', 'APPLY', 'CONNECT', 'VERIFY', 'RECORD',
+        'POST_SNAPSHOT')),
+    item {int},
+    phase {text} NOT NULL CHECK (phase IN ('WAITING', 'BEGUN', 'DONE', 'FAILED', 'UNKNOWN')),
+    external {text},
+    problem_reason {text},
+    problem_message {text},
+    PRIMARY KEY (deployment_id, number, direction),
+    FOREIGN KEY (deployment_id, item) REFERENCES deployment_item (deployment_id, position),
+    CONSTRAINT deployment_step_item CHECK ((item IS NOT NULL) = (work IN ('APPLY', 'CONNECT'))),
+    CONSTRAINT deployment_step_undo CHECK (direction = 'DO' OR work IN ('APPLY', 'VERIFY')),
+    CONSTRAINT deployment_step_problem CHECK ((problem_reason IS NULL) = (problem_message IS NULL))
+) {clustered, often updated};

@@ -1,0 +1,70 @@
+//! Pipelines, deployments and their steps, snapshots, workflow engines.
+
+use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager};
+
+use crate::{
+    dialect::spell,
+    triggers::{Again::Refuse, append_only, fixed},
+};
+
+/// What never changes about a row that can be changed otherwise.
+const FIXED: [(&str, &str); 5] = [
+    ("pipeline", "id, project_id, slug, created_at"),
+    ("deployment_counter", "project_id"),
+    (
+        "deployment",
+        "id, project_id, number, kind, target_id, pipeline_id, stage, source_id, restores_id, undoes_id, \
+         approval_required, source_unchanged, drift, on_failure, publish, secrets, requested_by, created_at",
+    ),
+    (
+        "deployment_item",
+        "deployment_id, position, project_id, key, name, change",
+    ),
+    (
+        "deployment_step",
+        "deployment_id, number, direction, wave, work, item",
+    ),
+];
+
+/// Everything that changes environments.
+pub(crate) struct Migration;
+
+impl MigrationName for Migration {
+    fn name(&self) -> &'static str {
+        "m20261121_000002_deployments"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let backend = manager.get_database_backend();
+        let connection = manager.get_connection();
+        for part in [
+            include_str!("deployments/pipelines.sql"),
+            include_str!("deployments/deployments.sql"),
+            include_str!("deployments/snapshots.sql"),
+            include_str!("deployments/engines.sql"),
+        ] {
+            connection.execute_unprepared(&spell(part, backend)).await?;
+        }
+        let mut triggers = append_only(backend, "snapshot", &[(Refuse, "id = NEW.id")]);
+        triggers.extend(
+            FIXED
+                .into_iter()
+                .map(|(table, columns)| fixed(backend, table, columns)),
+        );
+        for trigger in triggers {
+            connection.execute_unprepared(&trigger).await?;
+        }
+        Ok(())
+    }
+
+    async fn down(&self, _: &SchemaManager) -> Result<(), DbErr> {
+        Err(DbErr::Migration(
+            "this schema holds what was done to environments and is not taken back; restore a backup instead"
+                .to_owned(),
+        ))
+    }
+}

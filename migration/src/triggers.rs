@@ -1,0 +1,77 @@
+//! Triggers that keep what must not change, whoever asks.
+
+use sea_orm::DbBackend;
+
+/// What happens on `SQLite` to a row that is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Again {
+    /// It stays, and the new one is left out: for rows that the server adds with `ON CONFLICT DO NOTHING`.
+    Ignore,
+    /// It stays, and the statement fails.
+    Refuse,
+}
+
+/// What makes a row of a table the same as `NEW`, and what happens then.
+///
+/// `INSERT OR REPLACE` of `SQLite` removes the row that is there, and unless a connection asks for recursive triggers, it
+/// removes it past the triggers that refuse DELETE. So a row that is there is found before another one takes its place.
+pub(crate) type Same = (Again, &'static str);
+
+/// What the triggers of `PostgreSQL` do. The first migration defines it.
+pub(crate) const POSTGRES_FUNCTIONS: [&str; 2] = [
+    "CREATE FUNCTION slipway_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+     RAISE EXCEPTION '% is append-only: % is refused', TG_TABLE_NAME, TG_OP; END $$",
+    "CREATE FUNCTION slipway_keep_identity() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+     RAISE EXCEPTION '% keeps its identity: % never change', TG_TABLE_NAME, TG_ARGV[0]; END $$",
+];
+
+/// Rows are added, and neither changed nor removed.
+pub(crate) fn append_only(backend: DbBackend, table: &str, same: &[Same]) -> Vec<String> {
+    if backend == DbBackend::Postgres {
+        return vec![format!(
+            "CREATE TRIGGER {table}_refuses_change BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} \
+             FOR EACH STATEMENT EXECUTE FUNCTION slipway_refuse_change()"
+        )];
+    }
+    let mut triggers: Vec<_> = ["UPDATE", "DELETE"]
+        .iter()
+        .map(|verb| {
+            format!(
+                "CREATE TRIGGER {table}_refuses_{verb} BEFORE {verb} ON {table} \
+                 BEGIN SELECT RAISE(ABORT, '{table} is append-only: {verb} is refused'); END"
+            )
+        })
+        .collect();
+    let checks: Vec<_> = same
+        .iter()
+        .map(|(again, same)| {
+            let raise = match again {
+                Again::Ignore => "RAISE(IGNORE)".to_owned(),
+                Again::Refuse => {
+                    format!("RAISE(ABORT, '{table} is append-only: the row is there already')")
+                }
+            };
+            format!("SELECT {raise} WHERE EXISTS (SELECT 1 FROM {table} WHERE {same});")
+        })
+        .collect();
+    triggers.push(format!(
+        "CREATE TRIGGER {table}_refuses_REPLACE BEFORE INSERT ON {table} BEGIN {} END",
+        checks.join(" ")
+    ));
+    triggers
+}
+
+/// These columns never change.
+pub(crate) fn fixed(backend: DbBackend, table: &str, columns: &str) -> String {
+    if backend == DbBackend::Postgres {
+        format!(
+            "CREATE TRIGGER {table}_keeps_its_identity BEFORE UPDATE OF {columns} ON {table} \
+             FOR EACH ROW EXECUTE FUNCTION slipway_keep_identity('{columns}')"
+        )
+    } else {
+        format!(
+            "CREATE TRIGGER {table}_keeps_its_identity BEFORE UPDATE OF {columns} ON {table} \
+             BEGIN SELECT RAISE(ABORT, '{table} keeps its identity: {columns} never change'); END"
+        )
+    }
+}

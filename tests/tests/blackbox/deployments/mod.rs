@@ -1,0 +1,4 @@
+//! Pipelines, and what goes through them.
+
+pub(crate) mod pipelines;
+pub(crate) mod promotions;
