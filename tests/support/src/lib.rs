@@ -19,3 +19,10 @@ pub fn skip(why: &str) {
     let line = format!("skipped: {why}\n");
     drop(std::io::stderr().write_all(line.as_bytes()));
 }
+
+/// Says in one line which tests are left out because something is not here that only some checkouts have beside them: no
+/// failure anywhere.
+pub fn absent(what: &str) {
+    let line = format!("left out: {what}\n");
+    drop(std::io::stderr().write_all(line.as_bytes()));
+}
