@@ -365,6 +365,7 @@ async fn what_was_done_is_undone_or_kept_where_an_item_fails() {
         };
         let folders = Folders {
             refused: vec!["Orders"],
+            ..Folders::default()
         };
         let world = World::with(gates, folders).await;
         world.write("dev", "mail.json", &callee());
@@ -397,4 +398,32 @@ async fn what_was_done_is_undone_or_kept_where_an_item_fails() {
         let recorded = cell.is_ok_and(|state| state.cell.is_some());
         assert_eq!(recorded, on_failure == OnFailure::Keep);
     }
+}
+
+#[tokio::test]
+async fn what_somebody_else_changed_meanwhile_is_left_alone_and_blocks_nothing() {
+    let folders = Folders {
+        meddles: Some(("Send mail", "Orders.json")),
+        ..Folders::default()
+    };
+    let world = World::with(as_source(), folders).await;
+    world.write("dev", "mail.json", &callee());
+    world.write("dev", "orders.json", &caller("mail"));
+    let first = world.promote().await;
+    assert_eq!(first.state, State::Succeeded, "{first:#?}");
+    let mail = world.read("prod", "Send-mail.json");
+    let (mut callee, mut caller) = (callee(), caller("mail"));
+    for document in [&mut callee, &mut caller] {
+        document["nodes"][0]["position"] = json!([7, 7]);
+    }
+    world.write("dev", "mail.json", &callee);
+    world.write("dev", "orders.json", &caller);
+    let failed = world.promote().await;
+    // Not in doubt: nothing of the other's was touched, and what was done is undone.
+    assert_eq!(failed.state, State::Failed, "{failed:#?}");
+    let problem = failed.items[0].problem.as_ref().expect("told");
+    assert_eq!(problem.reason, "CONFLICT");
+    assert_eq!(failed.items[1].status, ItemStatus::Compensated);
+    assert_eq!(world.read("prod", "Send-mail.json"), mail);
+    assert_eq!(world.read("prod", "Orders.json")["nodes"], json!([]));
 }

@@ -36,6 +36,12 @@ pub enum DeploymentError {
         /// The slug given.
         slug: Slug,
     },
+    /// Nothing is deployed from or to the environment any more.
+    #[error("the environment `{slug}` is archived: it can be read, not changed")]
+    EnvironmentArchived {
+        /// The environment.
+        slug: Slug,
+    },
     /// It is over, or nobody can tell what was done.
     #[error("deployment #{number} is {state}: it can't be canceled")]
     NotCancelable {

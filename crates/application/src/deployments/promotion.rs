@@ -228,6 +228,13 @@ async fn way(
         let target = environment(context, stage.target).await?;
         if target.slug == asked.target {
             let source = environment(context, stage.source).await?;
+            for end in [&source, &target] {
+                if end.archived_at.is_some() {
+                    return Err(DeploymentError::EnvironmentArchived {
+                        slug: end.slug.clone(),
+                    });
+                }
+            }
             return Ok(Way {
                 pipeline,
                 stage,

@@ -38,7 +38,8 @@ pub(super) async fn plan_back(context: &Context, deployment: &Deployment) -> Res
     let gone: BTreeSet<Key> = found
         .inventory
         .iter()
-        .filter(|entry| !entry.archived)
+        // What can't be read is in no snapshot, and is left where it is.
+        .filter(|entry| !entry.archived && entry.workflow.is_ok())
         .map(|entry| &entry.key)
         .filter(is_extra)
         .cloned()

@@ -30,6 +30,12 @@ pub enum SnapshotError {
         /// The slug given.
         slug: Slug,
     },
+    /// Nothing is put into the environment any more.
+    #[error("the environment `{slug}` is archived: it can be read, not changed")]
+    EnvironmentArchived {
+        /// The environment.
+        slug: Slug,
+    },
     /// A stage into the environment asks for approval, which this version can't collect yet.
     #[error(
         "a pipeline's stage into this environment requires approval, which this version can't collect: change the \

@@ -11,7 +11,7 @@ use super::SnapshotError;
 use crate::{
     Call, Context,
     change::{Change, Done},
-    deployments::putting_back::GATES,
+    deployments::{environment, putting_back::GATES},
 };
 
 /// A snapshot to put back.
@@ -49,6 +49,10 @@ pub async fn restore_snapshot(
     let snapshot = snapshot.ok_or(SnapshotError::NotFound {
         id: command.snapshot,
     })?;
+    let target = environment(context, snapshot.environment).await?;
+    if target.archived_at.is_some() {
+        return Err(SnapshotError::EnvironmentArchived { slug: target.slug });
+    }
     if approval_required(context, project, snapshot.environment).await? {
         return Err(SnapshotError::ApprovalRequired);
     }

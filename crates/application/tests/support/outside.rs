@@ -13,10 +13,12 @@ use slipway_workflows::{
     EngineError, EngineSettings, Exported, Workflow, WorkflowEngine, WorkflowId,
 };
 
-/// Every folder is allowed. Workflows of these names are refused wherever they are to be made.
+/// Every folder is allowed. Workflows of these names are refused wherever they are to be made; and where one of the name
+/// `meddles.0` is changed, somebody else changes the file `meddles.1` at the same time.
 #[derive(Default)]
 pub(crate) struct Folders {
     pub(crate) refused: Vec<&'static str>,
+    pub(crate) meddles: Option<(&'static str, &'static str)>,
 }
 
 impl Engines for Folders {
@@ -26,7 +28,9 @@ impl Engines for Folders {
         };
         Ok(Arc::new(Picky {
             folder: WorkflowDirectory::new(path),
+            path: path.into(),
             refused: self.refused.clone(),
+            meddles: self.meddles,
         }))
     }
 }
@@ -34,7 +38,9 @@ impl Engines for Folders {
 /// A folder that does not take every workflow.
 struct Picky {
     folder: WorkflowDirectory,
+    path: PathBuf,
     refused: Vec<&'static str>,
+    meddles: Option<(&'static str, &'static str)>,
 }
 
 #[async_trait]
@@ -61,6 +67,12 @@ impl WorkflowEngine for Picky {
     }
 
     async fn update(&self, id: &WorkflowId, workflow: &Workflow) -> Result<(), EngineError> {
+        if let Some((name, file)) = self.meddles
+            && workflow.name == name
+        {
+            let foreign = r#"{"name": "Orders", "nodes": [], "connections": {}}"#;
+            std::fs::write(self.path.join(file), foreign).expect("written");
+        }
         self.folder.update(id, workflow).await
     }
 

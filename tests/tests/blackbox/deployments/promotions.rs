@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use slipway_api::catalog::v1::ArchiveEnvironmentRequest;
 use slipway_api::deployments::v1::{
     CancelDeploymentRequest, CreatePipelineRequest, Deployment, DeploymentState, Gates,
     GetDeploymentRequest, GetDeploymentSummaryRequest, ItemChange, ItemStatus,
@@ -31,6 +32,7 @@ cases![
     a_promotion_is_canceled_before_it_begins,
     promotions_to_one_environment_wait_for_each_other,
     what_needs_approval_does_not_go_without,
+    nothing_goes_to_an_archived_environment,
 ];
 
 /// How long a deployment may take on a busy machine.
@@ -538,4 +540,33 @@ async fn what_needs_approval_does_not_go_without(backend: Backend) {
     refused
         .await
         .refused(Code::FailedPrecondition, ErrorReason::ApprovalRequired);
+}
+
+async fn nothing_goes_to_an_archived_environment(backend: Backend) {
+    let way = Way::new(backend, &[("a", workflow("Orders"))]).await;
+    let empty = way.backup("").await;
+    let project = way.project.slug.clone();
+    let archived =
+        way.project
+            .admin
+            .environments()
+            .archive_environment(ArchiveEnvironmentRequest {
+                project: project.clone(),
+                environment: "prod".to_owned(),
+                ..Default::default()
+            });
+    archived.await.granted();
+    let mut deployments = way.project.admin.deployments();
+    let refused = deployments.start_promotion(way.starting()).await;
+    refused.refused(Code::FailedPrecondition, ErrorReason::EnvironmentArchived);
+    let mut snapshots = way.project.admin.snapshots();
+    let refused = snapshots.restore_snapshot(RestoreSnapshotRequest {
+        project,
+        snapshot_id: empty.snapshot_id,
+        ..Default::default()
+    });
+    refused
+        .await
+        .refused(Code::FailedPrecondition, ErrorReason::EnvironmentArchived);
+    assert!(way.in_prod().is_empty());
 }

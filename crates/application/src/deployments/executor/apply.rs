@@ -35,15 +35,22 @@ pub(super) async fn apply(
     };
     let outcome = match Applied::prepare(context, deployment, item, direction).await {
         Ok(applied) => applied.carry_out(again).await,
-        Err(problem) => Outcome::Failed(problem),
+        Err(problem) => Outcome::Untouched(problem),
     };
-    told(item, direction, outcome)
+    // An attempt before this one may have touched it.
+    let untouched = matches!(outcome, Outcome::Untouched(_)) && !again;
+    Effect {
+        untouched,
+        ..told(item, direction, outcome)
+    }
 }
 
 enum Outcome {
     /// The target is as it should be; what its engine calls the workflow, if it has one.
     Done(Option<WorkflowId>),
     Failed(Problem),
+    /// As failed, before anything was sent.
+    Untouched(Problem),
     Unknown(Problem),
 }
 
@@ -67,7 +74,9 @@ fn told(item: &Item, direction: Direction, outcome: Outcome) -> Effect {
             };
             Effect::done().with(Write::Item(Box::new(item))).with(link)
         }
-        Outcome::Failed(problem) | Outcome::Unknown(problem) if direction == Direction::Undo => {
+        Outcome::Failed(problem) | Outcome::Untouched(problem) | Outcome::Unknown(problem)
+            if direction == Direction::Undo =>
+        {
             let message = format!(
                 "workflow `{}` could not be put back: {}",
                 item.key, problem.message
@@ -76,7 +85,7 @@ fn told(item: &Item, direction: Direction, outcome: Outcome) -> Effect {
             item.problem = Some(problem);
             Effect::failed(undo).with(Write::Item(Box::new(item)))
         }
-        Outcome::Failed(failed) => {
+        Outcome::Failed(failed) | Outcome::Untouched(failed) => {
             item.status = ItemStatus::Failed;
             item.problem = Some(failed.clone());
             let message = format!("workflow `{}`: {}", item.key, failed.message);
@@ -140,12 +149,12 @@ impl<'a> Applied<'a> {
     async fn carry_out(&self, again: bool) -> Outcome {
         let found = match self.find(again).await {
             Ok(found) => found,
-            Err(error) => return Outcome::Failed(engine_problem(&error)),
+            Err(error) => return Outcome::Untouched(engine_problem(&error)),
         };
         let standing = found.as_ref().and_then(|found| self.portable(found));
         if found.is_some() && standing.is_none() {
             let message = "what stands in the target can't be read".to_owned();
-            return Outcome::Failed(problem("TARGET_UNREADABLE", message));
+            return Outcome::Untouched(problem("TARGET_UNREADABLE", message));
         }
         let (goal, origin) = (self.goal.as_ref(), self.origin.as_ref());
         let halfway = || {
@@ -155,7 +164,7 @@ impl<'a> Applied<'a> {
         };
         match probe(origin, goal, standing.as_ref(), halfway) {
             Probe::Happened => Outcome::Done(found.map(|found| found.id)),
-            Probe::Conflict => Outcome::Failed(problem(
+            Probe::Conflict => Outcome::Untouched(problem(
                 "CONFLICT",
                 "somebody else changed it in the target meanwhile; nothing was overwritten: plan again",
             )),

@@ -19,6 +19,8 @@ pub(super) struct Effect {
     pub(super) external: Option<String>,
     /// What went wrong.
     pub(super) problem: Option<Problem>,
+    /// Whether it is certain that nothing was touched, so that there is nothing to undo.
+    pub(super) untouched: bool,
     /// What is written down with it.
     pub(super) writes: Vec<Write>,
 }
@@ -45,6 +47,7 @@ impl Effect {
             phase: Phase::Done,
             external: None,
             problem: None,
+            untouched: false,
             writes: Vec::new(),
         }
     }

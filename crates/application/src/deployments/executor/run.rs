@@ -6,7 +6,7 @@ use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use slipway_audit::{ChainId, Event, Outcome, Resource};
 use slipway_deployments::{
     Claim, Deployment, Direction, ItemStatus, Next, Phase, Problem, Progress, State, Step,
-    StepResult, next,
+    StepResult, Work, next,
 };
 use slipway_kernel::EventId;
 use slipway_store::UnitOfWork;
@@ -133,8 +133,12 @@ impl<'e> Run<'e> {
         }
     }
 
+    fn claimed_too_often(&self) -> bool {
+        self.claim.claims > self.executor.limits.max_claims
+    }
+
     fn next(&self, under_way: &[Key]) -> Next {
-        if self.claim.claims > self.executor.limits.max_claims {
+        if self.claimed_too_often() {
             return Next::Become(State::InDoubt);
         }
         next(Progress {
@@ -208,6 +212,28 @@ impl<'e> Run<'e> {
             );
             return Ok(false);
         }
+        // What an item's step did not touch is not undone: what stands there is somebody else's.
+        let work = self.steps[number as usize].work;
+        let nothing_to_undo =
+            effect.untouched && direction == Direction::Do && matches!(work, Work::Apply(_));
+        if nothing_to_undo {
+            let deployments = unit.deployments();
+            let undone = StepResult {
+                phase: Phase::Done,
+                external: None,
+                problem: None,
+            };
+            let begun = deployments
+                .begin_step(&self.claim, number, Direction::Undo)
+                .await?;
+            if !begun
+                || !deployments
+                    .end_step(&self.claim, number, Direction::Undo, &undone)
+                    .await?
+            {
+                return Ok(false);
+            }
+        }
         let phase = effect.phase;
         effect
             .write_down(&self.executor.context, &mut deployment, &mut *unit)
@@ -215,7 +241,11 @@ impl<'e> Run<'e> {
         deployment.cancel = unit.deployments().cancel(deployment.id).await?;
         unit.commit().await?;
         self.deployment = Arc::new(deployment);
-        set(&mut self.steps[number as usize], direction, phase);
+        let step = &mut self.steps[number as usize];
+        set(step, direction, phase);
+        if nothing_to_undo {
+            step.undo = Phase::Done;
+        }
         Ok(true)
     }
 
@@ -225,6 +255,14 @@ impl<'e> Run<'e> {
         let mut deployment = Deployment::clone(&self.deployment);
         let from = deployment.state;
         deployment.state = from.to(state)?;
+        if state == State::InDoubt && self.claimed_too_often() {
+            let message = format!(
+                "it was taken up {} times without coming to an end: look at the target and at the server's log",
+                self.claim.claims
+            );
+            let told = problem("CLAIMED_TOO_OFTEN", message);
+            deployment.problem.get_or_insert(told);
+        }
         let now = context.clock.now();
         if state.is_over() {
             deployment.finished_at = Some(now);

@@ -1,6 +1,6 @@
 //! Reading the target again when all items are done, or undone.
 
-use slipway_deployments::{Deployment, Direction, ItemStatus};
+use slipway_deployments::{Deployment, Direction, Item, ItemStatus};
 
 use super::{effect::Effect, run::problem};
 use crate::{
@@ -29,6 +29,15 @@ async fn differences(
     deployment: &Deployment,
     direction: Direction,
 ) -> Result<Vec<String>, String> {
+    let looked_at = match direction {
+        Direction::Do => ItemStatus::Succeeded,
+        Direction::Undo => ItemStatus::Compensated,
+    };
+    let of_interest = |item: &&Item| item.status == looked_at;
+    // Without one there is nothing to read the target for, which may be out of reach.
+    if !deployment.items.iter().any(|item| of_interest(&item)) {
+        return Ok(Vec::new());
+    }
     let target = target_of(context, deployment)
         .await
         .map_err(|error| chain(&error))?;
@@ -36,15 +45,7 @@ async fn differences(
         .await
         .map_err(|error| chain(&error))?;
     let mut differences = Vec::new();
-    let looked_at = match direction {
-        Direction::Do => ItemStatus::Succeeded,
-        Direction::Undo => ItemStatus::Compensated,
-    };
-    for item in deployment
-        .items
-        .iter()
-        .filter(|item| item.status == looked_at)
-    {
+    for item in deployment.items.iter().filter(of_interest) {
         let document = match direction {
             Direction::Do => item.after,
             Direction::Undo => item.before,

@@ -56,6 +56,9 @@ impl From<DeploymentError> for Refusal {
             DeploymentError::EnvironmentNotFound { slug } => {
                 not_found(ErrorReason::EnvironmentNotFound).about("environment", slug)
             }
+            DeploymentError::EnvironmentArchived { slug } => {
+                unfit(ErrorReason::EnvironmentArchived).about("environment", slug)
+            }
             DeploymentError::NotCancelable { number, state } => {
                 unfit(ErrorReason::DeploymentNotCancelable)
                     .about("deployment", number)

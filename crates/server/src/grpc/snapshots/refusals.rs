@@ -19,6 +19,12 @@ impl From<SnapshotError> for Refusal {
             SnapshotError::EnvironmentNotFound { slug } => {
                 not_found(ErrorReason::EnvironmentNotFound).about("environment", slug)
             }
+            SnapshotError::EnvironmentArchived { slug } => Self::new(
+                Code::FailedPrecondition,
+                ErrorReason::EnvironmentArchived,
+                message,
+            )
+            .about("environment", slug),
             SnapshotError::ApprovalRequired => Self::new(
                 Code::FailedPrecondition,
                 ErrorReason::ApprovalRequired,
