@@ -412,12 +412,10 @@ async fn what_somebody_else_changed_meanwhile_is_left_alone_and_blocks_nothing()
     let first = world.promote().await;
     assert_eq!(first.state, State::Succeeded, "{first:#?}");
     let mail = world.read("prod", "Send-mail.json");
-    let (mut callee, mut caller) = (callee(), caller("mail"));
-    for document in [&mut callee, &mut caller] {
+    for (file, mut document) in [("mail.json", callee()), ("orders.json", caller("mail"))] {
         document["nodes"][0]["position"] = json!([7, 7]);
+        world.write("dev", file, &document);
     }
-    world.write("dev", "mail.json", &callee);
-    world.write("dev", "orders.json", &caller);
     let failed = world.promote().await;
     // Not in doubt: nothing of the other's was touched, and what was done is undone.
     assert_eq!(failed.state, State::Failed, "{failed:#?}");

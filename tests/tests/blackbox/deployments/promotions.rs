@@ -546,16 +546,13 @@ async fn nothing_goes_to_an_archived_environment(backend: Backend) {
     let way = Way::new(backend, &[("a", workflow("Orders"))]).await;
     let empty = way.backup("").await;
     let project = way.project.slug.clone();
-    let archived =
-        way.project
-            .admin
-            .environments()
-            .archive_environment(ArchiveEnvironmentRequest {
-                project: project.clone(),
-                environment: "prod".to_owned(),
-                ..Default::default()
-            });
-    archived.await.granted();
+    let mut environments = way.project.admin.environments();
+    let request = ArchiveEnvironmentRequest {
+        project: project.clone(),
+        environment: "prod".to_owned(),
+        ..Default::default()
+    };
+    environments.archive_environment(request).await.granted();
     let mut deployments = way.project.admin.deployments();
     let refused = deployments.start_promotion(way.starting()).await;
     refused.refused(Code::FailedPrecondition, ErrorReason::EnvironmentArchived);
