@@ -8,11 +8,12 @@
 
 mod support;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use serde_json::Value;
 use slipway_application::Context;
 use slipway_application::deployments::executor::{Ended, Executor, Limits};
 use slipway_application::deployments::{
@@ -21,7 +22,8 @@ use slipway_application::deployments::{
 use slipway_application::environments::create_environment;
 use slipway_application::outside::{Engines, NotAllowed, Repositories};
 use slipway_deployments::{
-    Change, Deployment, DeploymentName, Gates, Pipeline, Publish, Stage, State,
+    Change, Deployment, DeploymentName, Gates, ItemStatus, OnFailure, Pipeline, Publish, Stage,
+    State,
 };
 use slipway_directory::WorkflowDirectory;
 use slipway_identity::Caller;
@@ -253,4 +255,96 @@ async fn real_workflows_are_promoted_to_n8n_once() {
         Err(DeploymentError::NothingToDo)
     ));
     assert_eq!(world.stand_in.writes().len(), 0);
+}
+
+/// Two of the workflows run and share a webhook's path, which n8n lets only one of them have.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_that_two_workflows_share_is_the_error_of_one_item() {
+    let Some(corpus) = corpus() else {
+        slipway_test_support::absent("no ../shared/corpus/workflows beside the project");
+        return;
+    };
+    let gates = Gates {
+        publish: Publish::AsSource,
+        on_failure: OnFailure::Keep,
+        ..Gates::default()
+    };
+    let world = World::new(&corpus, gates).await;
+    let done = world.promote().await;
+    let failed: Vec<_> = done
+        .items
+        .iter()
+        .filter(|item| item.status == ItemStatus::Failed)
+        .collect();
+    assert_eq!(failed.len(), 1, "{failed:?}");
+    let message = &failed[0].problem.as_ref().expect("a problem").message;
+    assert!(message.contains("invoke-n8n-agent"), "{message}");
+    assert_eq!(done.state, State::Failed);
+    let succeeded = done
+        .items
+        .iter()
+        .filter(|item| item.status == ItemStatus::Succeeded);
+    assert_eq!(succeeded.count(), 34);
+    println!("{message}");
+}
+
+/// What n8n shows afterwards is what the files say, but for what a file can't decide.
+#[tokio::test(flavor = "multi_thread")]
+async fn real_workflows_arrive_field_by_field() {
+    let Some(corpus) = corpus() else {
+        slipway_test_support::absent("no ../shared/corpus/workflows beside the project");
+        return;
+    };
+    let gates = Gates {
+        publish: Publish::Deactivate,
+        ..Gates::default()
+    };
+    let world = World::new(&corpus, gates).await;
+    let done = world.promote().await;
+    assert_eq!(done.state, State::Succeeded, "{:?}", done.problem);
+    let arrived: BTreeMap<String, Value> = world
+        .stand_in
+        .ids()
+        .iter()
+        .map(|id| world.stand_in.workflow(id).expect("it was made"))
+        .map(|workflow| (text(&workflow["name"]), workflow))
+        .collect();
+    let mut paths = Vec::new();
+    documents(&corpus, &mut paths);
+    let mut compared = 0;
+    for path in paths {
+        let document: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        let name = match &document["name"] {
+            Value::String(name) => name.clone(),
+            _ => path.file_stem().unwrap().to_string_lossy().into_owned(),
+        };
+        let there = &arrived[&name];
+        for field in ["nodes", "connections", "settings", "pinData"] {
+            let (sent, kept) = (settled(&document, field), settled(there, field));
+            assert_eq!(sent, kept, "{field} of {name}");
+            compared += 1;
+        }
+    }
+    assert_eq!(compared, 35 * 4);
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().expect("a text").to_owned()
+}
+
+/// A field as far as the file decides it: which credential a node gets is the mapping's; nothing pinned and nothing set are
+/// the same as no such field.
+fn settled(document: &Value, field: &str) -> Value {
+    let empty = || Value::Object(serde_json::Map::new());
+    let mut value = document.get(field).cloned().unwrap_or_else(empty);
+    if value.is_null() {
+        value = empty();
+    }
+    for node in value.as_array_mut().into_iter().flatten() {
+        let Some(node) = node.as_object_mut() else {
+            continue;
+        };
+        node.remove("credentials");
+    }
+    value
 }

@@ -51,6 +51,7 @@ const TOPICS: &[&[Case]] = &[
     catalog::versions::CASES,
     deployments::pipelines::CASES,
     deployments::promotions::CASES,
+    deployments::real::CASES,
     ledger::records::CASES,
     ledger::state::CASES,
     ledger::history::CASES,

@@ -44,7 +44,7 @@ pub async fn create_snapshot(
             by: Some(call.caller.principal),
             deployment: None,
             notes: command.notes.clone(),
-            title: "Backup".to_owned(),
+            message: "backup".to_owned(),
         },
     )
     .await?;

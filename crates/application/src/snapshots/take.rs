@@ -25,8 +25,9 @@ pub(crate) struct Taking<'a> {
     pub(crate) deployment: Option<DeploymentId>,
     /// What is said about it.
     pub(crate) notes: Notes,
-    /// What it is called in Git, before the environment's name.
-    pub(crate) title: String,
+    /// What Git says of it behind the environment's name: one short line, and behind an empty one whatever else there is to
+    /// tell. The notes follow.
+    pub(crate) message: String,
 }
 
 /// Reads the environment's engine and commits what it holds. The snapshot and the keys that were given on the way are the
@@ -92,7 +93,7 @@ async fn commit(
 ) -> Result<slipway_snapshots::CommitSha, TakeError> {
     let environment = &taking.environment.slug;
     let files = content::files(environment, inventory)?;
-    let mut message = format!("{}: {environment}\n", taking.title);
+    let mut message = format!("{environment}: {}\n", taking.message);
     let notes = taking.notes.as_str();
     if !notes.is_empty() {
         message = format!("{message}\n{notes}\n");

@@ -2,3 +2,4 @@
 
 pub(crate) mod pipelines;
 pub(crate) mod promotions;
+pub(crate) mod real;

@@ -38,15 +38,16 @@ cases![
 /// How long a deployment may take on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-struct Way {
-    project: Project,
-    dev: PathBuf,
-    prod: PathBuf,
+/// A project with a pipeline.
+pub(super) struct Way {
+    pub(super) project: Project,
+    pub(super) dev: PathBuf,
+    pub(super) prod: PathBuf,
 }
 
 impl Way {
     /// A project with a pipeline from `dev` to `prod`, whose engines hold these workflows.
-    async fn new(backend: Backend, workflows: &[(&str, Value)]) -> Self {
+    pub(super) async fn new(backend: Backend, workflows: &[(&str, Value)]) -> Self {
         let world = World::shared(backend).await;
         let project = world.project().await;
         let dev = world.server.workflows(workflows);
@@ -61,7 +62,7 @@ impl Way {
         std::fs::write(self.dev.join(file), document.to_string()).unwrap();
     }
 
-    fn in_prod(&self) -> Vec<String> {
+    pub(super) fn in_prod(&self) -> Vec<String> {
         let files = std::fs::read_dir(&self.prod).unwrap();
         let mut names: Vec<_> = files
             .map(|file| file.unwrap().file_name().into_string().unwrap())
@@ -89,13 +90,13 @@ impl Way {
         }
     }
 
-    async fn plan(&self) -> Plan {
+    pub(super) async fn plan(&self) -> Plan {
         let mut deployments = self.project.admin.deployments();
         let planned = deployments.plan_promotion(self.planning()).await.granted();
         planned.plan.unwrap()
     }
 
-    async fn start(&self) -> Deployment {
+    pub(super) async fn start(&self) -> Deployment {
         let mut deployments = self.project.admin.deployments();
         let started = deployments.start_promotion(self.starting()).await.granted();
         started.deployment.unwrap()
@@ -112,7 +113,7 @@ impl Way {
     }
 
     /// The deployment when it is over.
-    async fn over(&self, deployment: &Deployment) -> Deployment {
+    pub(super) async fn over(&self, deployment: &Deployment) -> Deployment {
         let begin = std::time::Instant::now();
         loop {
             let found = self.get(&deployment.deployment_id).await;
@@ -135,7 +136,7 @@ impl Way {
         taken.snapshot.unwrap()
     }
 
-    async fn snapshot(&self, id: &str) -> Snapshot {
+    pub(super) async fn snapshot(&self, id: &str) -> Snapshot {
         let request = GetSnapshotRequest {
             project: self.project.slug.clone(),
             snapshot_id: id.to_owned(),

@@ -1,6 +1,8 @@
 //! The snapshots around a deployment.
 
-use slipway_deployments::{Deployment, DeploymentKind};
+use std::fmt::Write as _;
+
+use slipway_deployments::{Change, Deployment, DeploymentKind, ItemStatus};
 use slipway_kernel::text::Notes;
 use slipway_snapshots::SnapshotKind;
 
@@ -64,7 +66,7 @@ async fn taken(
             by: Some(deployment.requested_by),
             deployment: Some(deployment.id),
             notes: Notes::default(),
-            title: format!("Deployment #{}", deployment.number),
+            message: message(deployment, kind),
         },
     )
     .await
@@ -75,4 +77,48 @@ async fn taken(
     } else {
         effect.with(Write::Links(links))
     })
+}
+
+/// How many items a commit's message names.
+const MAX_NAMED: usize = 50;
+
+/// What Git says of the snapshot: of one before, which deployment it is before; of one afterwards, what that did too.
+fn message(deployment: &Deployment, kind: SnapshotKind) -> String {
+    let noun = match deployment.kind {
+        DeploymentKind::Promotion => "promotion",
+        DeploymentKind::Restore => "restore",
+        DeploymentKind::Rollback => "rollback",
+    };
+    let number = deployment.number;
+    if matches!(kind, SnapshotKind::PrePromotion | SnapshotKind::PreRestore) {
+        return format!("before {noun} #{number}");
+    }
+    let mut message = format!("after {noun} #{number}");
+    let changes = [
+        (Change::Created, "created"),
+        (Change::Updated, "updated"),
+        (Change::Deleted, "removed"),
+    ];
+    let done = |change: Change| {
+        let items = deployment.items.iter();
+        items.filter(move |item| item.change == change && item.status == ItemStatus::Succeeded)
+    };
+    for (change, word) in changes {
+        let count = done(change).count();
+        if count > 0 {
+            let _ = write!(message, ", {count} {word}");
+        }
+    }
+    let named = changes
+        .into_iter()
+        .flat_map(|(change, word)| done(change).map(move |item| format!("\n{word} {}", item.key)));
+    let named: Vec<_> = named.collect();
+    if !named.is_empty() {
+        message.push('\n');
+        message.extend(named.iter().take(MAX_NAMED).map(String::as_str));
+        if let Some(more) = named.len().checked_sub(MAX_NAMED).filter(|more| *more > 0) {
+            let _ = write!(message, "\nand {more} more");
+        }
+    }
+    message
 }
