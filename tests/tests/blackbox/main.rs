@@ -49,6 +49,7 @@ const TOPICS: &[&[Case]] = &[
     catalog::engines::CASES,
     catalog::applications::CASES,
     catalog::versions::CASES,
+    deployments::bad_workflows::CASES,
     deployments::pipelines::CASES,
     deployments::promotions::CASES,
     deployments::real::CASES,

@@ -180,7 +180,10 @@ impl Client {
         let response = self.http.request(request).await.map_err(|error| {
             let problem = self.hide(&whole(&error));
             if error.is_connect() {
-                NoAnswer::Unreachable(problem)
+                NoAnswer::Unreachable(format!(
+                    "{problem}: check that n8n runs at {} and that this server may go there",
+                    self.root
+                ))
             } else {
                 NoAnswer::Lost(problem)
             }

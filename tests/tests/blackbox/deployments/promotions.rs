@@ -58,7 +58,7 @@ impl Way {
         Self { project, dev, prod }
     }
 
-    fn write(&self, file: &str, document: &Value) {
+    pub(super) fn write(&self, file: &str, document: &Value) {
         std::fs::write(self.dev.join(file), document.to_string()).unwrap();
     }
 
@@ -72,7 +72,7 @@ impl Way {
         names
     }
 
-    fn planning(&self) -> PlanPromotionRequest {
+    pub(super) fn planning(&self) -> PlanPromotionRequest {
         PlanPromotionRequest {
             project: self.project.slug.clone(),
             pipeline: "way".to_owned(),
@@ -81,7 +81,7 @@ impl Way {
         }
     }
 
-    fn starting(&self) -> StartPromotionRequest {
+    pub(super) fn starting(&self) -> StartPromotionRequest {
         StartPromotionRequest {
             project: self.project.slug.clone(),
             pipeline: "way".to_owned(),

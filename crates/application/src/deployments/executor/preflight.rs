@@ -48,6 +48,9 @@ pub(super) async fn check(context: &Context, deployment: &Deployment) -> Effect 
             );
             Effect::failed(problem("PLAN_CHANGED", message))
         }
-        Err(message) => Effect::failed(problem("PREFLIGHT_FAILED", message)),
+        Err(message) => {
+            let message = format!("{message}; nothing was touched: mend that and start again");
+            Effect::failed(problem("PREFLIGHT_FAILED", message))
+        }
     }
 }
