@@ -4,11 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use slipway_workflows::{EngineError, Exported, Workflow, WorkflowId};
-
-/// Settings that the API takes and throws away. They belong to the instance: they are no part of a workflow that is
-/// read, and one that holds them is not written.
-const NOT_SETTABLE: [&str; 2] = ["binaryMode", "redactionPolicy"];
+use slipway_workflows::{Exported, Workflow, WorkflowId, workflow::INSTANCE_SETTINGS};
 
 /// A workflow as n8n shows it.
 #[derive(Debug, Clone, Deserialize)]
@@ -62,7 +58,7 @@ impl Row {
     fn settings(&self) -> Map<String, Value> {
         let settings = self.0.get("settings").and_then(Value::as_object);
         let mut settings = settings.cloned().unwrap_or_default();
-        settings.retain(|key, _| !NOT_SETTABLE.contains(&key.as_str()));
+        settings.retain(|key, _| !INSTANCE_SETTINGS.contains(&key.as_str()));
         settings
     }
 
@@ -76,12 +72,9 @@ impl Row {
     }
 
     /// What it is for others, by the id that it was asked for with.
-    pub(crate) fn exported(mut self, id: WorkflowId) -> Exported {
+    pub(crate) fn exported(self, id: WorkflowId) -> Exported {
         let name = self.name();
         let archived = self.is_archived();
-        let settings = self.settings();
-        self.0
-            .insert("settings".to_owned(), Value::Object(settings));
         Exported {
             id,
             archived,
@@ -137,25 +130,6 @@ impl Row {
         let unkept = wanted.filter(|(key, value)| !is_kept(key, value));
         unkept.map(|(key, _)| key).collect()
     }
-}
-
-/// Refuses what would be thrown away.
-pub(crate) fn check(workflow: &Workflow) -> Result<(), EngineError> {
-    let lost = NOT_SETTABLE.iter();
-    let lost: Vec<_> = lost
-        .filter(|key| workflow.settings.contains_key(**key))
-        .map(|key| format!("`{key}`"))
-        .collect();
-    if lost.is_empty() {
-        return Ok(());
-    }
-    Err(EngineError::Refused {
-        message: format!(
-            "n8n's API takes the settings {} and throws them away: take them out of the document, and set them in n8n's \
-             editor where they are needed",
-            lost.join(", ")
-        ),
-    })
 }
 
 /// The body that adds a workflow.

@@ -14,7 +14,6 @@ pub(crate) async fn create(
     wanted: &Workflow,
     deadline: Instant,
 ) -> Result<WorkflowId, EngineError> {
-    content::check(wanted)?;
     tags::check(&wanted.tags)?;
     let tag_ids = tags::find_or_create(client, &wanted.tags, deadline).await?;
     let body = content::new(wanted);
@@ -81,7 +80,6 @@ pub(crate) async fn update(
     wanted: &Workflow,
     deadline: Instant,
 ) -> Result<(), EngineError> {
-    content::check(wanted)?;
     tags::check(&wanted.tags)?;
     let Some(before) = export::row(client, id, deadline).await? else {
         return Err(EngineError::NotFound { id: id.clone() });

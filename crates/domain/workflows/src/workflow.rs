@@ -13,6 +13,10 @@ use crate::{connection, number, secrets, text};
 /// The most bytes that a workflow has as JSON, as it is read and as [`Workflow::to_pretty_json`] writes it. Engines
 /// refuse larger bodies.
 pub const MAX_BYTES: usize = 16_000_000;
+
+/// Settings that belong to an instance of n8n: its API takes them and throws them away, so that no document can carry them
+/// from one to another. They are no part of a workflow.
+pub const INSTANCE_SETTINGS: [&str; 2] = ["binaryMode", "redactionPolicy"];
 /// The most nodes that a workflow has. Engines run workflows of 2,000.
 pub const MAX_NODES: usize = 10_000;
 /// The most objects and arrays that stand in one another, the document included. The JSON reader allows 127, and a
@@ -157,6 +161,8 @@ impl Workflow {
         }
         number::make_doubles(&mut document);
         let read: Document = serde_json::from_value(document).map_err(no_workflow)?;
+        let mut settings = read.settings.unwrap_or_default();
+        settings.retain(|key, _| !INSTANCE_SETTINGS.contains(&key.as_str()));
         let workflow = Self {
             name: read
                 .name
@@ -167,7 +173,7 @@ impl Workflow {
             description: read.description.unwrap_or_default(),
             nodes: read.nodes,
             connections: read.connections,
-            settings: read.settings.unwrap_or_default(),
+            settings,
             pin_data: read.pin_data.filter(|data| !data.is_empty()),
             node_groups: read.node_groups.filter(|groups| !is_empty(groups)),
         };

@@ -89,25 +89,6 @@ async fn documents_whose_structure_is_wrong() {
 }
 
 #[tokio::test]
-async fn settings_that_n8n_would_throw_away() {
-    let (stand_in, n8n) = start().await;
-    let id = WorkflowId(stand_in.seed(scheduled("there")));
-    let document = with(
-        scheduled("a"),
-        "settings",
-        json!({"binaryMode": "separate", "redactionPolicy": "none"}),
-    );
-    let document = workflow(document);
-    let message = refused(n8n.create(&document).await);
-    assert!(
-        message.contains("the settings `binaryMode`, `redactionPolicy`"),
-        "{message}"
-    );
-    assert_eq!(refused(n8n.update(&id, &document).await), message);
-    assert_eq!(stand_in.calls(), []);
-}
-
-#[tokio::test]
 async fn tags_that_n8n_has_no_room_for() {
     let (stand_in, n8n) = start().await;
     let id = WorkflowId(stand_in.seed(scheduled("there")));

@@ -268,3 +268,19 @@ async fn two_that_need_the_same_new_tag_share_it() {
     assert_eq!(stand_in.tags(), ["etl"]);
     assert_eq!(stand_in.count("POST /tags"), 2);
 }
+
+/// n8n takes some settings and throws them away; an export from its editor has them all the same.
+#[tokio::test]
+async fn settings_of_the_instance_stay_behind() {
+    let (stand_in, n8n) = start().await;
+    let mut document = scheduled("a");
+    document["settings"] =
+        json!({"executionOrder": "v1", "binaryMode": "separate", "redactionPolicy": "none"});
+    let document = workflow(document);
+    assert_eq!(document.settings.len(), 1, "{:?}", document.settings);
+    let id = n8n.create(&document).await.expect("created");
+    let found = n8n.get(&id).await.expect("read").expect("there");
+    assert_eq!(found.workflow, Ok(document));
+    let row = stand_in.workflow(&id.0).expect("there");
+    assert_eq!(row["settings"], json!({"executionOrder": "v1"}));
+}
