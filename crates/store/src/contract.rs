@@ -75,6 +75,7 @@ macro_rules! store_contract {
             }
             applications {
                 what_is_inserted_is_found,
+                many_keys_are_looked_up_at_once,
                 taken_keys_are_left_out,
                 a_key_is_taken_once_by_many_at_once,
                 changes_at_once_come_one_after_the_other,

@@ -4,6 +4,8 @@ mod application;
 mod environment;
 mod version;
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use slipway_catalog::{
     Application, CatalogQueries, Environment, Version, version::Place as VersionPlace,
@@ -47,6 +49,14 @@ impl CatalogQueries for SqlReader {
         key: &Key,
     ) -> Result<Option<Application>, StoreError> {
         application::by_key(&self.connection, project, key).await
+    }
+
+    async fn applications_with(
+        &self,
+        project: ProjectId,
+        keys: &BTreeSet<Key>,
+    ) -> Result<Vec<Application>, StoreError> {
+        application::with(&self.connection, project, keys).await
     }
 
     async fn applications(

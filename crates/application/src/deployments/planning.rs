@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use slipway_catalog::Environment;
 use slipway_deployments::{Drift, Gates, Plan, Planned, Problem, plan};
-use slipway_kernel::Key;
+use slipway_kernel::{ApplicationKind, Key};
 use slipway_workflows::Link;
 
 use super::executor::problem;
@@ -56,12 +56,41 @@ pub(super) async fn plan_stage(
         chosen,
     })
     .map_err(CommandError::from)?;
+    plan.problems.extend(taken(context, target, &plan).await?);
     plan.problems.extend(unsupported(*gates));
     Ok(Made {
         plan,
         source_links: there.new_links,
         target_links: here.new_links,
     })
+}
+
+/// Workflows whose keys can get no version: they stand for something else in the catalog, or for nothing any more.
+async fn taken(
+    context: &Context,
+    target: &Environment,
+    plan: &Plan,
+) -> Result<Vec<Problem>, CommandError> {
+    let written = plan.items.iter().filter(|item| item.writes());
+    let keys = written.map(|item| item.key.clone()).collect();
+    let reader = context.reader();
+    let found = reader.applications_with(target.project, &keys).await?;
+    let told = found.into_iter().filter_map(|application| {
+        let (key, kind) = (application.key, application.kind);
+        if kind != ApplicationKind::Workflow {
+            let message = format!(
+                "the application `{key}` is a {kind}: give the workflow another key with LinkWorkflow"
+            );
+            return Some(problem("KEY_TAKEN", message));
+        }
+        let is_needed = plan.items.iter().any(|item| item.key == key && item.after.is_some());
+        let archived = application.archived_at.filter(|_| is_needed);
+        archived.map(|_| {
+            let message = format!("the application `{key}` is archived, and gets no new versions");
+            problem("APPLICATION_ARCHIVED", message)
+        })
+    });
+    Ok(told.collect())
 }
 
 /// Gates that can be written down already and can't be kept yet. Nothing passes them.

@@ -8,6 +8,8 @@ pub use application::{Application, ApplicationRepository};
 pub use environment::{Environment, EnvironmentRepository};
 pub use version::{Content, Dependency, Deprecation, Version, VersionRepository};
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use slipway_kernel::{
     ApplicationKind, EnvironmentId, Key, Page, PageSize, ProjectId, Slug, StoreError,
@@ -42,6 +44,14 @@ pub trait CatalogQueries: Send + Sync {
         project: ProjectId,
         key: &Key,
     ) -> Result<Option<Application>, StoreError>;
+
+    /// Those of the applications with these keys that the project has, archived ones too, in no order. A statement for
+    /// each 10,000 keys or so.
+    async fn applications_with(
+        &self,
+        project: ProjectId,
+        keys: &BTreeSet<Key>,
+    ) -> Result<Vec<Application>, StoreError>;
 
     /// A project's applications by key, of one kind where one is named.
     async fn applications(

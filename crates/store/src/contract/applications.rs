@@ -1,8 +1,11 @@
 //! Applications.
 
+use std::collections::BTreeSet;
+
 use futures_util::future::join_all;
 use slipway_catalog::Application;
-use slipway_kernel::{ApplicationKind, Key, Revision, StoreError};
+use slipway_kernel::{ApplicationKind, Key, ProjectId, Revision, StoreError};
+use uuid::Uuid;
 
 use super::given::{application, at, begin, commit, name, shop, size, walk};
 use crate::Store;
@@ -34,6 +37,33 @@ pub async fn what_is_inserted_is_found(store: &dyn Store) {
     }
     let absent = store.reader().application(shop, &name("none")).await;
     assert_eq!(absent.expect("read"), None);
+}
+
+/// Of many keys those that the project has are found, and nobody else's.
+pub async fn many_keys_are_looked_up_at_once(store: &dyn Store) {
+    let shop = shop(store).await;
+    let archived = Application {
+        archived_at: Some(at(9)),
+        ..application(1, shop, "b")
+    };
+    let applications = [application(2, shop, "a"), archived];
+    let mut work = begin(store).await;
+    let added = work.applications().insert(&applications).await;
+    assert_eq!(added.expect("inserted").len(), 2);
+    commit(work).await;
+    let keys = (0..40_000).map(|n| name(&format!("k{n}")));
+    let keys: BTreeSet<Key> = keys.chain(["a", "b", "B"].map(name)).collect();
+    let found = store.reader().applications_with(shop, &keys).await;
+    let mut found = found.expect("read");
+    found.sort_by(|a, b| a.key.cmp(&b.key));
+    assert_eq!(found, applications);
+    for (project, keys) in [
+        (shop, BTreeSet::new()),
+        (ProjectId::from_uuid(Uuid::nil()), keys),
+    ] {
+        let none = store.reader().applications_with(project, &keys).await;
+        assert_eq!(none.expect("read"), []);
+    }
 }
 
 /// Keys that are taken, in the database or earlier in the call, are not among those added; keys differ by case.

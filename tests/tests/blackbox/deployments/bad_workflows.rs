@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use slipway_api::catalog::v1::{
-    CreateEnvironmentRequest, N8nInstance, WorkflowEngine, workflow_engine::Engine,
+    ApplicationKind, ArchiveApplicationRequest, CreateApplicationRequest, CreateEnvironmentRequest,
+    N8nInstance, WorkflowEngine, workflow_engine::Engine,
 };
 use slipway_api::deployments::v1::{Deployment, DeploymentItem, DeploymentState, ItemStatus};
 use slipway_api::errors::v1::ErrorReason;
@@ -22,6 +23,7 @@ cases![
     a_workflow_that_cannot_be_is_told_and_keeps_nobody_else,
     an_engine_that_is_away_or_refuses_the_key_is_told,
     an_engine_that_goes_away_is_left_as_it_was,
+    a_key_of_another_application_stands_against_the_plan,
 ];
 
 /// The key that the stand-in takes.
@@ -164,4 +166,39 @@ async fn an_engine_that_goes_away_is_left_as_it_was(backend: Backend) {
         "{problem:?}"
     );
     assert_eq!(done.items[0].status(), ItemStatus::Skipped);
+}
+
+async fn a_key_of_another_application_stands_against_the_plan(backend: Backend) {
+    let way = Way::new(
+        backend,
+        &[("a", workflow("Orders")), ("b", workflow("Mail"))],
+    )
+    .await;
+    way.project.application("Orders").await;
+    let request = CreateApplicationRequest {
+        project: way.project.slug.clone(),
+        key: "Mail".to_owned(),
+        kind: ApplicationKind::Workflow.into(),
+        ..Default::default()
+    };
+    let mut applications = way.project.admin.applications();
+    applications.create_application(request).await.granted();
+    let request = ArchiveApplicationRequest {
+        project: way.project.slug.clone(),
+        application: "Mail".to_owned(),
+        ..Default::default()
+    };
+    applications.archive_application(request).await.granted();
+
+    let plan = way.plan().await;
+    let mut problems: Vec<_> = plan
+        .problems
+        .iter()
+        .map(|problem| problem.reason.as_str())
+        .collect();
+    problems.sort_unstable();
+    assert_eq!(problems, ["APPLICATION_ARCHIVED", "KEY_TAKEN"], "{plan:?}");
+    let mut deployments = way.project.admin.deployments();
+    let refused = deployments.start_promotion(way.starting()).await;
+    refused.refused(Code::FailedPrecondition, ErrorReason::PlanHasProblems);
 }

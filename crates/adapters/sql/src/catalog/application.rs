@@ -1,5 +1,7 @@
 //! Applications.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use sea_orm::{FromQueryResult, Value};
 use slipway_catalog::{Application, ApplicationRepository};
@@ -10,6 +12,7 @@ use crate::{
     SqlUnitOfWork,
     connection::{Connection, limit, placeholders, rows_per_statement},
     row::{Place, changed_one, micros},
+    values::Values,
 };
 
 const TABLE: &str = "application";
@@ -149,6 +152,28 @@ async fn one(
         .one(sql, [project.uuid().into(), key.as_str().into()])
         .await?;
     row.map(Application::try_from).transpose()
+}
+
+pub(super) async fn with(
+    connection: &Connection,
+    project: ProjectId,
+    keys: &BTreeSet<Key>,
+) -> Result<Vec<Application>, StoreError> {
+    let keys: Vec<_> = keys.iter().map(Key::as_str).collect();
+    let mut found = Vec::new();
+    for keys in keys.chunks(rows_per_statement(1) - 1) {
+        let mut values = Values::default();
+        let project = values.bind(project.uuid());
+        let sql = format!(
+            "SELECT {COLUMNS} FROM application WHERE project_id = {project} AND key IN ({})",
+            values.bind_all(keys.iter().copied())
+        );
+        let rows: Vec<Row> = connection.all(sql, values).await?;
+        for row in rows {
+            found.push(row.try_into()?);
+        }
+    }
+    Ok(found)
 }
 
 pub(super) async fn page(
