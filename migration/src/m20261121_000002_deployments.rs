@@ -1,4 +1,4 @@
-//! Pipelines, deployments and their steps, snapshots, workflow engines.
+//! Pipelines, deployments and their steps, approvals, snapshots, workflow engines.
 
 use sea_orm::{ConnectionTrait, DbErr};
 use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager};
@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// What never changes about a row that can be changed otherwise.
-const FIXED: [(&str, &str); 5] = [
+const FIXED: [(&str, &str); 6] = [
     ("pipeline", "id, project_id, slug, created_at"),
     ("deployment_counter", "project_id"),
     (
@@ -24,6 +24,10 @@ const FIXED: [(&str, &str); 5] = [
     (
         "deployment_step",
         "deployment_id, number, direction, wave, work, item",
+    ),
+    (
+        "approval_request",
+        "id, project_id, deployment_id, environment_id, plan_digest, requested_by, created_at, expires_at",
     ),
 ];
 
@@ -44,12 +48,21 @@ impl MigrationTrait for Migration {
         for part in [
             include_str!("deployments/pipelines.sql"),
             include_str!("deployments/deployments.sql"),
+            include_str!("deployments/approvals.sql"),
             include_str!("deployments/snapshots.sql"),
             include_str!("deployments/engines.sql"),
         ] {
             connection.execute_unprepared(&spell(part, backend)).await?;
         }
         let mut triggers = append_only(backend, "snapshot", &[(Refuse, "id = NEW.id")]);
+        triggers.extend(append_only(
+            backend,
+            "approval_decision",
+            &[(
+                Refuse,
+                "request_id = NEW.request_id AND principal_id = NEW.principal_id",
+            )],
+        ));
         triggers.extend(
             FIXED
                 .into_iter()
