@@ -1,4 +1,5 @@
 //! Pipelines, and what goes through them.
 
+pub(crate) mod approvals;
 pub(crate) mod pipelines;
 pub(crate) mod promotions;
