@@ -5,7 +5,7 @@ use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager};
 
 use crate::{
     dialect::spell,
-    triggers::{Again::Refuse, append_only, fixed},
+    triggers::{Again::Refuse, append_only, fixed, removed_only_where},
 };
 
 /// What never changes about a row that can be changed otherwise.
@@ -28,6 +28,20 @@ const FIXED: [(&str, &str); 6] = [
     (
         "approval_request",
         "id, project_id, deployment_id, environment_id, plan_digest, requested_by, created_at, expires_at",
+    ),
+];
+
+/// What is removed of a plan that was not carried out, because another one took its place.
+const REMOVED: [(&str, &str); 2] = [
+    (
+        "deployment_item",
+        "OLD.status IN ('PENDING', 'SKIPPED') AND EXISTS \
+         (SELECT 1 FROM deployment d WHERE d.id = OLD.deployment_id AND d.state = 'RUNNING')",
+    ),
+    (
+        "deployment_step",
+        "(OLD.work = 'PREFLIGHT' OR OLD.phase = 'WAITING') AND EXISTS \
+         (SELECT 1 FROM deployment d WHERE d.id = OLD.deployment_id AND d.state = 'RUNNING')",
     ),
 ];
 
@@ -67,6 +81,11 @@ impl MigrationTrait for Migration {
             FIXED
                 .into_iter()
                 .map(|(table, columns)| fixed(backend, table, columns)),
+        );
+        triggers.extend(
+            REMOVED
+                .into_iter()
+                .flat_map(|(table, condition)| removed_only_where(backend, table, condition)),
         );
         for trigger in triggers {
             connection.execute_unprepared(&trigger).await?;

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::{
     SqlReader, SqlUnitOfWork,
-    connection::{Connection, limit, placeholders},
+    connection::{Connection, placeholders},
     row::{Place, changed_one, micros},
 };
 
@@ -202,7 +202,7 @@ impl ApprovalQueries for SqlReader {
             .all(
                 "SELECT deployment_id FROM approval_request WHERE state = 'PENDING' AND expires_at <= $1 \
                  ORDER BY expires_at, id LIMIT $2",
-                [now.micros().into(), limit(size)],
+                [now.micros().into(), i64::from(size.get()).into()],
             )
             .await?;
         let id = |overdue: Overdue| DeploymentId::from_uuid(overdue.deployment_id);

@@ -291,7 +291,7 @@ pub trait DeploymentRepository: Send {
         steps: &[Step],
     ) -> Result<(), StoreError>;
 
-    /// Puts a deployment's items, and these steps, none begun, in the place of those it had. An adapter MUST answer
+    /// Puts a running deployment's items, and these steps, none begun, in the place of those it had. An adapter MUST answer
     /// [`StoreError::Conflict`] where more than [`Work::Preflight`](crate::Work::Preflight) was begun.
     async fn replace_plan(
         &mut self,
