@@ -386,32 +386,31 @@ mod cases {
         assert_eq!(world.in_prod(), 2);
     }
 
-    /// A wish to stop that is written while the preflight runs is kept: the deployment ends.
+    /// A wish to stop that comes while the preflight finds another plan is kept: either it comes first and the deployment
+    /// ends, or it finds the deployment waiting and ends it there.
     pub(super) async fn who_wants_to_stop_is_not_asked_again(world: World) {
-        let deployment = world.approved().await;
-        // Begun, and left by an executor that was away for too long.
-        let mut unit = world.context.store.begin().await.unwrap();
-        let claim = unit
-            .deployments()
-            .claim("away", std::time::Duration::from_millis(1));
-        assert!(claim.await.unwrap().is_some());
-        let mut running = unit
-            .deployments()
-            .find_by_id(deployment.id)
-            .await
-            .unwrap()
-            .unwrap();
-        running.state = State::Running;
-        unit.deployments()
-            .update(&running, State::Queued)
-            .await
-            .unwrap();
-        unit.commit().await.unwrap();
-        assert!(world.cancel(&deployment).await);
-        world.write("Orders", "v0");
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        let ended = world.carry_out(&deployment).await;
-        assert!(ended.state.is_over(), "{ended:?}");
+        let world = Arc::new(world);
+        for number in 0..50 {
+            world.write(&format!("Many-{number}"), "v1");
+        }
+        let mut seen = BTreeSet::new();
+        for round in 0..12 {
+            world.write("Orders", if round % 2 == 0 { "v1" } else { "v0" });
+            let deployment = world.approved().await;
+            world.write("Orders", if round % 2 == 0 { "v0" } else { "v1" });
+            let executor = world.executor();
+            let carried_out = tokio::spawn(async move { executor.carry_out_one(|| false).await });
+            tokio::time::sleep(std::time::Duration::from_millis(round * 3)).await;
+            let stopped = world.cancel(&deployment).await;
+            carried_out.await.unwrap().expect("carried out");
+            let found = world.get(&deployment).await;
+            assert!(stopped, "{found:?}");
+            assert!(found.state.is_over(), "{found:?}");
+            let request = world.request(&deployment).await;
+            assert_ne!(request.state.kind(), StateKind::Pending);
+            seen.insert((found.state, request.state.kind()));
+        }
+        println!("stopped meanwhile: {seen:?}");
         assert_eq!(world.in_prod(), 0);
     }
 

@@ -50,6 +50,7 @@ const TOPICS: &[&[Case]] = &[
     catalog::applications::CASES,
     catalog::versions::CASES,
     deployments::approvals::CASES,
+    deployments::four_eyes::CASES,
     deployments::pipelines::CASES,
     deployments::promotions::CASES,
     ledger::records::CASES,

@@ -13,9 +13,7 @@ use slipway_api::deployments::v1::{
     GetDeploymentSummaryRequest, ItemStatus, StartPromotionRequest,
 };
 use slipway_api::errors::v1::ErrorReason;
-use slipway_api::identity::v1::{
-    CreatePrincipalRequest, DisablePrincipalRequest, PrincipalKind, Role,
-};
+use slipway_api::identity::v1::{CreatePrincipalRequest, PrincipalKind, Role};
 use slipway_api::snapshots::v1::RestoreSnapshotRequest;
 use slipway_tests::refusal::violated_fields;
 use slipway_tests::world::{token, workflow};
@@ -31,8 +29,6 @@ cases![
     what_is_missing_is_told,
     requests_are_listed_and_filtered,
     what_changed_since_is_asked_again,
-    nobody_gets_around_four_eyes,
-    of_answers_at_once_one_is_taken,
 ];
 
 /// How long a deployment may take on a busy machine.
@@ -43,16 +39,16 @@ const WATCHED: Duration = Duration::from_secs(1);
 const ELSEWHERE: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// A project in which everything into `prod` needs approval, somebody who asks for promotions and somebody who approves.
-struct Gate {
-    project: Project,
+pub(super) struct Gate {
+    pub(super) project: Project,
     dev: PathBuf,
     prod: PathBuf,
-    developer: Client,
-    approver: Client,
+    pub(super) developer: Client,
+    pub(super) approver: Client,
 }
 
 impl Gate {
-    async fn new(backend: Backend) -> Self {
+    pub(super) async fn new(backend: Backend) -> Self {
         let world = World::shared(backend).await;
         let project = world.project().await;
         let dev = world.server.workflows(&[("a", workflow("Orders"))]);
@@ -72,7 +68,7 @@ impl Gate {
     }
 
     /// Another workflow to promote.
-    fn add(&self, name: &str) {
+    pub(super) fn add(&self, name: &str) {
         let file = self.dev.join(format!("{name}.json"));
         std::fs::write(file, workflow(name).to_string()).unwrap();
     }
@@ -87,7 +83,7 @@ impl Gate {
     }
 
     /// A promotion of everything that waits for approval.
-    async fn start_as(&self, caller: &Client) -> Deployment {
+    pub(super) async fn start_as(&self, caller: &Client) -> Deployment {
         let started = caller.deployments().start_promotion(self.starting()).await;
         let started = started.granted().deployment.unwrap();
         assert_eq!(
@@ -98,11 +94,11 @@ impl Gate {
         started
     }
 
-    async fn start(&self) -> Deployment {
+    pub(super) async fn start(&self) -> Deployment {
         self.start_as(&self.developer).await
     }
 
-    fn approval(&self, deployment: &Deployment) -> ApproveRequest {
+    pub(super) fn approval(&self, deployment: &Deployment) -> ApproveRequest {
         ApproveRequest {
             project: self.project.slug.clone(),
             deployment: deployment.number.to_string(),
@@ -111,7 +107,7 @@ impl Gate {
         }
     }
 
-    fn rejection(&self, deployment: &Deployment) -> RejectRequest {
+    pub(super) fn rejection(&self, deployment: &Deployment) -> RejectRequest {
         RejectRequest {
             project: self.project.slug.clone(),
             deployment: deployment.deployment_id.clone(),
@@ -121,7 +117,7 @@ impl Gate {
         }
     }
 
-    fn cancellation(&self, deployment: &Deployment) -> CancelDeploymentRequest {
+    pub(super) fn cancellation(&self, deployment: &Deployment) -> CancelDeploymentRequest {
         CancelDeploymentRequest {
             project: self.project.slug.clone(),
             deployment: deployment.deployment_id.clone(),
@@ -129,7 +125,7 @@ impl Gate {
         }
     }
 
-    async fn get(&self, deployment: &Deployment) -> Deployment {
+    pub(super) async fn get(&self, deployment: &Deployment) -> Deployment {
         let request = GetDeploymentRequest {
             project: self.project.slug.clone(),
             deployment: deployment.deployment_id.clone(),
@@ -139,7 +135,7 @@ impl Gate {
         found.deployment.unwrap()
     }
 
-    async fn request_of(&self, deployment: &Deployment) -> ApprovalRequest {
+    pub(super) async fn request_of(&self, deployment: &Deployment) -> ApprovalRequest {
         let request = GetApprovalRequestRequest {
             project: self.project.slug.clone(),
             deployment: deployment.deployment_id.clone(),
@@ -162,7 +158,7 @@ impl Gate {
         }
     }
 
-    async fn over(&self, deployment: &Deployment) -> Deployment {
+    pub(super) async fn over(&self, deployment: &Deployment) -> Deployment {
         self.until(deployment, |found| found.finished_time.is_some())
             .await
     }
@@ -186,7 +182,7 @@ impl Gate {
     }
 
     /// A service account of somebody's with this role.
-    async fn machine_of(&self, owner: &str, role: Role) -> Client {
+    pub(super) async fn machine_of(&self, owner: &str, role: Role) -> Client {
         let admin = &self.project.admin;
         let mut identity = admin.identity();
         let created = identity.create_principal(CreatePrincipalRequest {
@@ -453,228 +449,4 @@ async fn what_changed_since_is_asked_again(backend: Backend) {
     assert_eq!(done.state(), DeploymentState::Succeeded, "{done:?}");
     let written = std::fs::read_to_string(gate.prod.join("Orders.json")).unwrap();
     assert!(written.contains("Europe/Berlin"), "{written}");
-}
-
-async fn nobody_gets_around_four_eyes(backend: Backend) {
-    use Code::{Aborted, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied};
-    let gate = Gate::new(backend).await;
-    let asker = gate.project.member(Role::Admin).await;
-    let machine = gate.machine_of(&asker.principal_id, Role::Admin).await;
-    let second = gate.machine_of(&asker.principal_id, Role::Admin).await;
-    let mut tries = 0;
-    let mut attempt = async |who: &Client, answer: ApproveRequest, code, reason| {
-        tries += 1;
-        let refused = who.approvals().approve(answer).await;
-        refused.refused(code, reason);
-    };
-
-    // The same person, by whatever account and whatever name of the deployment.
-    let own = gate.start_as(&asker).await;
-    let by_id = ApproveRequest {
-        deployment: own.deployment_id.clone(),
-        ..gate.approval(&own)
-    };
-    let own_doing = (PermissionDenied, ErrorReason::SelfApproval);
-    for (who, answer) in [
-        (&asker, gate.approval(&own)),
-        (&asker, by_id),
-        (&machine, gate.approval(&own)),
-    ] {
-        attempt(who, answer, own_doing.0, own_doing.1).await;
-    }
-    let another_token = token(&gate.project.admin, &asker.principal_id, None).await;
-    let another_token = asker.with_token(Some(&another_token.secret));
-    attempt(
-        &another_token,
-        gate.approval(&own),
-        own_doing.0,
-        own_doing.1,
-    )
-    .await;
-    gate.add("Mail");
-    let by_machine = gate.start_as(&machine).await;
-    for who in [&asker, &machine, &second] {
-        attempt(who, gate.approval(&by_machine), own_doing.0, own_doing.1).await;
-    }
-    // The administrator of the installation is not exempt.
-    gate.add("Chat");
-    let by_root = gate.start_as(&gate.project.admin).await;
-    let root = &gate.project.admin;
-    attempt(root, gate.approval(&by_root), own_doing.0, own_doing.1).await;
-
-    // Those whom nobody would ask.
-    let missing = (PermissionDenied, ErrorReason::PermissionMissing);
-    for role in [Role::Viewer, Role::Developer, Role::Approver] {
-        let member = gate.project.member(role).await;
-        attempt(&member, gate.approval(&own), missing.0, missing.1).await;
-    }
-    let elsewhere = Gate::new(backend).await;
-    let stranger = &elsewhere.approver;
-    attempt(
-        stranger,
-        gate.approval(&own),
-        NotFound,
-        ErrorReason::ProjectNotFound,
-    )
-    .await;
-    let smuggled = ApproveRequest {
-        project: elsewhere.project.slug.clone(),
-        deployment: own.deployment_id.clone(),
-        ..gate.approval(&own)
-    };
-    attempt(
-        stranger,
-        smuggled,
-        NotFound,
-        ErrorReason::DeploymentNotFound,
-    )
-    .await;
-
-    // Those who were somebody until just now.
-    let demoted = gate.project.member(Role::Admin).await;
-    gate.project
-        .set_roles(&demoted.principal_id, &[Role::Developer])
-        .await;
-    attempt(&demoted, gate.approval(&own), missing.0, missing.1).await;
-    let disabled = gate.project.member(Role::Admin).await;
-    let left = DisablePrincipalRequest {
-        principal_id: disabled.principal_id.clone(),
-        reason: "left".to_owned(),
-        ..Default::default()
-    };
-    let mut identity = gate.project.admin.identity();
-    identity.disable_principal(left).await.granted();
-    let shut_out = (Code::Unauthenticated, ErrorReason::PrincipalDisabled);
-    attempt(&disabled, gate.approval(&own), shut_out.0, shut_out.1).await;
-
-    // Another plan, another deployment's plan, a request id that was used for something else.
-    let approver = &gate.approver;
-    let changed = (Aborted, ErrorReason::PlanChanged);
-    let other_plan = ApproveRequest {
-        plan_digest: by_machine.plan_digest.clone(),
-        ..gate.approval(&own)
-    };
-    attempt(approver, other_plan, changed.0, changed.1).await;
-    gate.add("Bills");
-    let ended = gate.start().await;
-    let rejection = RejectRequest {
-        request_id: "once".to_owned(),
-        ..gate.rejection(&ended)
-    };
-    let mut approvals = approver.approvals();
-    approvals.reject(rejection).await.granted();
-    let yes = ApproveRequest {
-        request_id: "twice".to_owned(),
-        ..gate.approval(&by_machine)
-    };
-    approvals.approve(yes).await.granted();
-    let reused = ApproveRequest {
-        request_id: "twice".to_owned(),
-        ..gate.approval(&own)
-    };
-    let used = (InvalidArgument, ErrorReason::RequestIdReused);
-    attempt(approver, reused, used.0, used.1).await;
-
-    // What has ended stays so.
-    let over = (FailedPrecondition, ErrorReason::ApprovalNotPending);
-    let third = gate.project.member(Role::Admin).await;
-    attempt(&third, gate.approval(&ended), over.0, over.1).await;
-    let twice = (FailedPrecondition, ErrorReason::AlreadyDecided);
-    attempt(approver, gate.approval(&ended), twice.0, twice.1).await;
-    let mut deployments = gate.developer.deployments();
-    let cancellation = gate.cancellation(&by_root);
-    deployments.cancel_deployment(cancellation).await.granted();
-    attempt(approver, gate.approval(&by_root), over.0, over.1).await;
-
-    println!("{backend}: {tries} ways around four eyes tried, 0 passed");
-    assert_eq!(tries, 20);
-    let waiting = gate.get(&own).await;
-    assert_eq!(waiting.state(), DeploymentState::PendingApproval);
-    gate.over(&by_machine).await;
-}
-
-async fn of_answers_at_once_one_is_taken(backend: Backend) {
-    let gate = Gate::new(backend).await;
-    let mut admins = vec![gate.approver.clone()];
-    for _ in 0..3 {
-        admins.push(gate.project.member(Role::Admin).await);
-    }
-    let mut outcomes = [0; 3];
-    for round in 0..12 {
-        gate.add(&format!("Round {round}"));
-        let started = gate.start().await;
-        let (mut yes, mut no) = (Vec::new(), Vec::new());
-        for (number, admin) in admins.iter().enumerate() {
-            if number % 2 == 0 || round % 3 == 0 {
-                let answer = gate.approval(&started);
-                let mut approvals = admin.approvals();
-                yes.push(tokio::spawn(async move { approvals.approve(answer).await }));
-            } else {
-                let answer = gate.rejection(&started);
-                let mut approvals = admin.approvals();
-                no.push(tokio::spawn(async move { approvals.reject(answer).await }));
-            }
-        }
-        let stop = (round % 2 == 0).then(|| {
-            let cancellation = gate.cancellation(&started);
-            let mut deployments = gate.developer.deployments();
-            tokio::spawn(async move { deployments.cancel_deployment(cancellation).await })
-        });
-        let (mut approved, mut rejected) = (0, 0);
-        for answer in yes {
-            match answer.await.unwrap() {
-                Ok(_) => approved += 1,
-                refused => lost(refused),
-            }
-        }
-        for answer in no {
-            match answer.await.unwrap() {
-                Ok(_) => rejected += 1,
-                refused => lost(refused),
-            }
-        }
-        let canceled = match stop {
-            None => false,
-            Some(stop) => match stop.await.unwrap() {
-                Ok(_) => true,
-                refused => {
-                    refused.refused(
-                        Code::FailedPrecondition,
-                        ErrorReason::DeploymentNotCancelable,
-                    );
-                    false
-                }
-            },
-        };
-        // What was approved first can be canceled still.
-        assert!(approved + rejected <= 1, "{approved} and {rejected}");
-        let request = gate.request_of(&started).await;
-        assert_eq!(request.decisions.len(), approved + rejected);
-        let over = gate.over(&started).await;
-        match request.state() {
-            ApprovalState::Approved => {
-                assert_eq!(approved, 1);
-                let succeeded = over.state() == DeploymentState::Succeeded;
-                assert!(succeeded || canceled, "{over:?}");
-                outcomes[0] += 1;
-            }
-            ApprovalState::Rejected => {
-                assert_eq!((rejected, canceled), (1, false));
-                assert_eq!(over.state(), DeploymentState::Rejected);
-                outcomes[1] += 1;
-            }
-            ApprovalState::Canceled => {
-                assert_eq!((approved + rejected, canceled), (0, true));
-                assert_eq!(over.state(), DeploymentState::Canceled);
-                outcomes[2] += 1;
-            }
-            state => panic!("{state:?}"),
-        }
-    }
-    println!("{backend}: of answers at once, approved, rejected, canceled: {outcomes:?}");
-}
-
-/// Whoever was too late is told so.
-fn lost<T: std::fmt::Debug>(refused: Result<tonic::Response<T>, tonic::Status>) {
-    refused.refused(Code::FailedPrecondition, ErrorReason::ApprovalNotPending);
 }

@@ -1,5 +1,6 @@
 //! Pipelines, and what goes through them.
 
 pub(crate) mod approvals;
+pub(crate) mod four_eyes;
 pub(crate) mod pipelines;
 pub(crate) mod promotions;
