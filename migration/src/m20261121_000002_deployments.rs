@@ -5,7 +5,10 @@ use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager};
 
 use crate::{
     dialect::spell,
-    triggers::{Again::Refuse, append_only, fixed, removed_only_where},
+    triggers::{
+        Again::{Ignore, Refuse},
+        append_only, fixed, removed_only_where,
+    },
 };
 
 /// What never changes about a row that can be changed otherwise.
@@ -73,7 +76,7 @@ impl MigrationTrait for Migration {
             backend,
             "approval_decision",
             &[(
-                Refuse,
+                Ignore,
                 "request_id = NEW.request_id AND principal_id = NEW.principal_id",
             )],
         ));

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     connection::{Connection, VALUES_PER_STATEMENT, placeholders},
-    row::Place,
+    row::{Place, changed_one},
     values::Values,
 };
 
@@ -60,11 +60,12 @@ pub(super) async fn insert(
         decision.digest.as_bytes().to_vec().into(),
     ];
     let sql = format!(
-        "INSERT INTO approval_decision ({COLUMNS}) VALUES {}",
+        "INSERT INTO approval_decision ({COLUMNS}) VALUES {} ON CONFLICT (request_id, principal_id) DO NOTHING",
         placeholders(1, COLUMN_COUNT)
     );
-    connection.execute(sql, values).await?;
-    Ok(())
+    let added = connection.execute(sql, values).await?;
+    let key = format!("({request}, {})", decision.principal);
+    changed_one(added, TABLE, key)
 }
 
 /// Gives requests their decisions: one statement for each 1,000 requests.
