@@ -1,15 +1,18 @@
-//! Pipelines, deployments and their steps, snapshots, workflow engines.
+//! Pipelines, deployments and their steps, approvals, snapshots, workflow engines.
 
 use sea_orm::{ConnectionTrait, DbErr};
 use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager};
 
 use crate::{
     dialect::spell,
-    triggers::{Again::Refuse, append_only, fixed},
+    triggers::{
+        Again::{Ignore, Refuse},
+        append_only, fixed, removed_only_where,
+    },
 };
 
 /// What never changes about a row that can be changed otherwise.
-const FIXED: [(&str, &str); 5] = [
+const FIXED: [(&str, &str); 6] = [
     ("pipeline", "id, project_id, slug, created_at"),
     ("deployment_counter", "project_id"),
     (
@@ -24,6 +27,24 @@ const FIXED: [(&str, &str); 5] = [
     (
         "deployment_step",
         "deployment_id, number, direction, wave, work, item",
+    ),
+    (
+        "approval_request",
+        "id, project_id, deployment_id, environment_id, plan_digest, requested_by, created_at, expires_at",
+    ),
+];
+
+/// What is removed of a plan that was not carried out, because another one took its place.
+const REMOVED: [(&str, &str); 2] = [
+    (
+        "deployment_item",
+        "OLD.status IN ('PENDING', 'SKIPPED') AND EXISTS \
+         (SELECT 1 FROM deployment d WHERE d.id = OLD.deployment_id AND d.state = 'RUNNING')",
+    ),
+    (
+        "deployment_step",
+        "(OLD.work = 'PREFLIGHT' OR OLD.phase = 'WAITING') AND EXISTS \
+         (SELECT 1 FROM deployment d WHERE d.id = OLD.deployment_id AND d.state = 'RUNNING')",
     ),
 ];
 
@@ -44,16 +65,30 @@ impl MigrationTrait for Migration {
         for part in [
             include_str!("deployments/pipelines.sql"),
             include_str!("deployments/deployments.sql"),
+            include_str!("deployments/approvals.sql"),
             include_str!("deployments/snapshots.sql"),
             include_str!("deployments/engines.sql"),
         ] {
             connection.execute_unprepared(&spell(part, backend)).await?;
         }
         let mut triggers = append_only(backend, "snapshot", &[(Refuse, "id = NEW.id")]);
+        triggers.extend(append_only(
+            backend,
+            "approval_decision",
+            &[(
+                Ignore,
+                "request_id = NEW.request_id AND principal_id = NEW.principal_id",
+            )],
+        ));
         triggers.extend(
             FIXED
                 .into_iter()
                 .map(|(table, columns)| fixed(backend, table, columns)),
+        );
+        triggers.extend(
+            REMOVED
+                .into_iter()
+                .flat_map(|(table, condition)| removed_only_where(backend, table, condition)),
         );
         for trigger in triggers {
             connection.execute_unprepared(&trigger).await?;

@@ -61,6 +61,27 @@ pub(crate) fn append_only(backend: DbBackend, table: &str, same: &[Same]) -> Vec
     triggers
 }
 
+/// Rows are removed only where the condition holds, which speaks of `OLD`.
+pub(crate) fn removed_only_where(backend: DbBackend, table: &str, condition: &str) -> Vec<String> {
+    let refused = format!("{table} is append-only once something was done: DELETE is refused");
+    if backend == DbBackend::Postgres {
+        return vec![
+            format!(
+                "CREATE FUNCTION {table}_refuse_delete() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+                 IF NOT ({condition}) THEN RAISE EXCEPTION '{refused}'; END IF; RETURN OLD; END $$"
+            ),
+            format!(
+                "CREATE TRIGGER {table}_refuses_delete BEFORE DELETE ON {table} \
+                 FOR EACH ROW EXECUTE FUNCTION {table}_refuse_delete()"
+            ),
+        ];
+    }
+    vec![format!(
+        "CREATE TRIGGER {table}_refuses_delete BEFORE DELETE ON {table} \
+         BEGIN SELECT RAISE(ABORT, '{refused}') WHERE NOT ({condition}); END"
+    )]
+}
+
 /// These columns never change.
 pub(crate) fn fixed(backend: DbBackend, table: &str, columns: &str) -> String {
     if backend == DbBackend::Postgres {

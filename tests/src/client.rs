@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, header};
 use http_body::{Frame, SizeHint};
+use slipway_api::approvals::v1::approval_service_client::ApprovalServiceClient;
 use slipway_api::audit::v1::audit_service_client::AuditServiceClient;
 use slipway_api::catalog::v1::application_service_client::ApplicationServiceClient;
 use slipway_api::catalog::v1::environment_service_client::EnvironmentServiceClient;
@@ -91,6 +92,11 @@ impl Client {
     /// Deployments.
     pub fn deployments(&self) -> DeploymentServiceClient<Wire> {
         DeploymentServiceClient::new(self.wire())
+    }
+
+    /// Approval requests.
+    pub fn approvals(&self) -> ApprovalServiceClient<Wire> {
+        ApprovalServiceClient::new(self.wire())
     }
 
     /// Snapshots.

@@ -284,6 +284,25 @@ impl Project {
             .unwrap()
     }
 
+    /// A new pipeline with one stage that requires approval.
+    pub async fn guarded_pipeline(&self, slug: &str, source: &str, target: &str) {
+        let gates = deployments::Gates {
+            approval_required: true,
+            ..Default::default()
+        };
+        let guarded = deployments::CreatePipelineRequest {
+            project: self.slug.clone(),
+            slug: slug.to_owned(),
+            stages: vec![deployments::Stage {
+                gates: Some(gates),
+                ..stage(source, target)
+            }],
+            ..Default::default()
+        };
+        let mut pipelines = self.admin.pipelines();
+        pipelines.create_pipeline(guarded).await.granted();
+    }
+
     /// A backup of an environment.
     pub async fn backup(&self, environment: &str) -> snapshots::Snapshot {
         let request = snapshots::CreateSnapshotRequest {

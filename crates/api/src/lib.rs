@@ -49,6 +49,14 @@ pub mod deployments {
     }
 }
 
+/// Who has to agree before it does.
+pub mod approvals {
+    /// Package `slipway.approvals.v1`.
+    pub mod v1 {
+        include!(concat!(env!("OUT_DIR"), "/slipway.approvals.v1.rs"));
+    }
+}
+
 /// What is deployed where, now and at any past moment.
 pub mod ledger {
     /// Package `slipway.ledger.v1`.

@@ -20,6 +20,7 @@ fn the_descriptors_are_complete_and_bare() {
         services,
         BTreeSet::from([
             "ApplicationService",
+            "ApprovalService",
             "AuditService",
             "DeploymentService",
             "EnvironmentService",

@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod applications;
+pub mod approvals;
 pub mod audit;
 pub mod authentication;
 pub mod bootstrap;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use slipway_approvals::ApprovalRepository;
 use slipway_audit::{AuditLog, ChainRepository, ChangeFeed, Event};
 use slipway_catalog::{ApplicationRepository, EnvironmentRepository, VersionRepository};
 use slipway_deployments::{DeploymentRepository, PipelineRepository};
@@ -97,6 +98,10 @@ impl UnitOfWork for SilentUnitOfWork {
 
     fn deployments(&mut self) -> &mut dyn DeploymentRepository {
         self.unit.deployments()
+    }
+
+    fn approvals(&mut self) -> &mut dyn ApprovalRepository {
+        self.unit.approvals()
     }
 
     fn snapshots(&mut self) -> &mut dyn SnapshotRepository {

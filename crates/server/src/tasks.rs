@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use slipway_application::Context;
+use slipway_application::approvals::expire_approvals;
 use slipway_application::audit::{MAX_CHAINED, chain_events, flush_all_refusals, flush_refusals};
 use slipway_application::authentication::save_token_uses;
 use slipway_application::deployments::executor::{Ended, Executor, Limits};
@@ -28,6 +29,8 @@ const REFUSALS: Duration = Duration::from_secs(5);
 const TOKEN_USES: Duration = Duration::from_secs(15);
 /// How often old requests are forgotten.
 const REQUESTS: Duration = Duration::from_hours(1);
+/// How often approval requests that nobody answered in time are looked for.
+const APPROVALS: Duration = Duration::from_secs(15);
 /// How many deployments one server carries out at the same time.
 const EXECUTORS: u32 = 4;
 /// How long an executor waits where nothing is to be carried out.
@@ -77,6 +80,11 @@ impl Tasks {
             let forgotten = forget_requests(&context).await?;
             tracing::debug!(forgotten, "forgot old requests");
             Ok(REQUESTS)
+        });
+        tasks.repeat("ending approval requests", shutdown, |context| async move {
+            let expired = expire_approvals(&context).await?;
+            tracing::debug!(expired, "ended approval requests");
+            Ok(APPROVALS)
         });
         for number in 1..=EXECUTORS {
             let owner = format!("{}-{number}", std::process::id());

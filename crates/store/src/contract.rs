@@ -5,6 +5,7 @@
 //! which is where the contract has to hold.
 
 pub mod applications;
+pub mod approvals;
 pub mod audit;
 pub mod deployments;
 pub mod engines;
@@ -117,6 +118,7 @@ macro_rules! store_contract {
                 changes_at_once_come_one_after_the_other,
                 a_stale_update_is_a_conflict,
                 pages_are_complete_and_in_order,
+                stages_in_use_guard_environments,
             }
             deployments {
                 what_is_inserted_is_found,
@@ -154,6 +156,16 @@ macro_rules! store_contract {
                 a_step_ends_once,
                 what_applies_an_item_is_undone,
                 steps_at_once_end_once_each,
+                a_plan_takes_anothers_place_before_it_is_begun,
+            }
+            approvals {
+                what_is_opened_is_found,
+                a_deployment_has_one_current_request,
+                a_principal_decides_once,
+                of_answers_at_once_one_is_kept,
+                a_change_from_another_state_is_a_conflict,
+                requests_become_overdue,
+                pages_equal_a_list_in_memory,
             }
             snapshots {
                 what_is_inserted_is_found,

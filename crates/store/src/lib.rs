@@ -20,6 +20,7 @@ pub use request::{RequestKey, RequestRecord, RequestRepository};
 pub use slipway_kernel::StoreError;
 
 use async_trait::async_trait;
+use slipway_approvals::{ApprovalQueries, ApprovalRepository};
 use slipway_audit::{AuditLog, AuditQueries, ChainRepository, ChangeFeed};
 use slipway_catalog::{
     ApplicationRepository, CatalogQueries, EnvironmentRepository, VersionRepository,
@@ -76,6 +77,8 @@ pub trait UnitOfWork: Send {
     fn pipelines(&mut self) -> &mut dyn PipelineRepository;
     /// Deployments and their steps.
     fn deployments(&mut self) -> &mut dyn DeploymentRepository;
+    /// Approval requests.
+    fn approvals(&mut self) -> &mut dyn ApprovalRepository;
     /// Snapshots.
     fn snapshots(&mut self) -> &mut dyn SnapshotRepository;
     /// What is kept about workflow engines.
@@ -97,6 +100,7 @@ pub trait Reader:
     + CatalogQueries
     + LedgerQueries
     + DeploymentQueries
+    + ApprovalQueries
     + SnapshotQueries
     + EngineQueries
     + AuditQueries
@@ -108,6 +112,7 @@ impl<T> Reader for T where
         + CatalogQueries
         + LedgerQueries
         + DeploymentQueries
+        + ApprovalQueries
         + SnapshotQueries
         + EngineQueries
         + AuditQueries

@@ -30,3 +30,4 @@ CREATE TABLE pipeline_stage (
     FOREIGN KEY (target_id, project_id) REFERENCES environment (id, project_id),
     CHECK (source_id <> target_id)
 ) {clustered};
+CREATE INDEX pipeline_stage_guarded ON pipeline_stage (target_id) WHERE approval_required;

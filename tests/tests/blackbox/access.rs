@@ -55,6 +55,7 @@ const TABLE: &[(Who, &[&str])] = &[
         "WatchCurrentState", "ResolveVersion", "GetStatistics",
         "CheckEngine", "ListWorkflows", "GetCredentialMapping", "GetPipeline", "ListPipelines",
         "PlanPromotion", "GetDeployment", "ListDeployments", "GetDeploymentSummary", "GetSnapshot", "ListSnapshots",
+        "GetApprovalRequest", "ListApprovalRequests",
     ]),
     (Who::Writers, &[
         "CreateApplication", "UpdateApplication", "CreateVersion", "DeprecateVersion",
@@ -64,7 +65,7 @@ const TABLE: &[(Who, &[&str])] = &[
         "UpdateProject", "SetMembership", "RemoveMember",
         "CreateEnvironment", "UpdateEnvironment", "ArchiveEnvironment", "ArchiveApplication",
         "RetractDeploymentRecord", "LinkWorkflow", "SetCredentialMapping",
-        "CreatePipeline", "UpdatePipeline", "ArchivePipeline", "RestoreSnapshot",
+        "CreatePipeline", "UpdatePipeline", "ArchivePipeline", "RestoreSnapshot", "Approve", "Reject",
         "ListAuditEvents", "ExportAuditEvents", "VerifyAuditTrail", "ExportCheckpoint",
     ]),
     (Who::Oneself, &["GetPrincipal", "CreateToken", "ListTokens", "RevokeToken"]),
@@ -277,6 +278,10 @@ async fn target(world: &World) -> Target {
     let inbox = world.server.workflows(&[]);
     project.environment_on("inbox", &inbox).await;
     project.pipeline("post", "outbox", "inbox").await;
+    let vault = world.server.workflows(&[]);
+    project.environment_on("vault", &vault).await;
+    project.guarded_pipeline("guarded", "outbox", "vault").await;
+    let asker = project.member(Role::Developer).await;
     let snapshot_id = project.backup("flows").await.snapshot_id;
     let member = project.member(Role::Viewer).await;
     Target {
@@ -284,6 +289,7 @@ async fn target(world: &World) -> Target {
         project,
         principal_id: member.principal_id,
         outbox,
+        asker,
         snapshot_id,
     }
 }

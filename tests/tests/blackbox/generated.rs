@@ -34,6 +34,7 @@ cases![
     requests_to_the_ledger_service,
     requests_to_the_pipeline_service,
     requests_to_the_deployment_service,
+    requests_to_the_approval_service,
     requests_to_the_snapshot_service,
     requests_to_the_audit_service,
 ];
@@ -65,6 +66,10 @@ async fn requests_to_the_pipeline_service(backend: Backend) {
 
 async fn requests_to_the_deployment_service(backend: Backend) {
     bombard(backend, "slipway.deployments.v1.DeploymentService").await;
+}
+
+async fn requests_to_the_approval_service(backend: Backend) {
+    bombard(backend, "slipway.approvals.v1.ApprovalService").await;
 }
 
 async fn requests_to_the_snapshot_service(backend: Backend) {

@@ -50,6 +50,8 @@ const TOPICS: &[&[Case]] = &[
     catalog::applications::CASES,
     catalog::versions::CASES,
     deployments::bad_workflows::CASES,
+    deployments::approvals::CASES,
+    deployments::four_eyes::CASES,
     deployments::pipelines::CASES,
     deployments::promotions::CASES,
     deployments::real::CASES,

@@ -4,6 +4,7 @@
 //! `connection::Dialect` has the words that differ. Rows are parsed into the types of the domain, and a row that no
 //! version of Slipway would have written is [`slipway_store::StoreError::Inconsistent`].
 
+mod approvals;
 mod audit;
 mod catalog;
 mod connection;

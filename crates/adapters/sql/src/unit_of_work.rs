@@ -1,6 +1,7 @@
 //! A change: one transaction. The repositories' implementations stand beside their nouns.
 
 use async_trait::async_trait;
+use slipway_approvals::ApprovalRepository;
 use slipway_audit::{AuditLog, ChainRepository};
 use slipway_catalog::{ApplicationRepository, EnvironmentRepository, VersionRepository};
 use slipway_deployments::{DeploymentRepository, PipelineRepository};
@@ -126,6 +127,10 @@ impl UnitOfWork for SqlUnitOfWork {
     }
 
     fn deployments(&mut self) -> &mut dyn DeploymentRepository {
+        self
+    }
+
+    fn approvals(&mut self) -> &mut dyn ApprovalRepository {
         self
     }
 

@@ -1,5 +1,6 @@
 use serde::Serialize;
 use serde_json::json;
+use slipway_approvals::StateKind;
 use slipway_audit::Resource;
 use slipway_deployments::{Cancel, Deployment, DeploymentName, ItemStatus, State};
 use slipway_identity::Command;
@@ -8,6 +9,7 @@ use slipway_kernel::{Slug, text::Reason};
 use super::DeploymentError;
 use crate::{
     Call, Context,
+    approvals::gate,
     change::{Change, Done},
 };
 
@@ -45,6 +47,13 @@ pub async fn cancel_deployment(
         reason: command.reason.clone(),
     });
     if let Ok(canceled) = before.state.to(State::Canceled) {
+        gate::close(
+            &mut *change.unit,
+            before.id,
+            StateKind::Canceled,
+            change.now,
+        )
+        .await?;
         after.state = canceled;
         after.finished_at = Some(change.now);
         for item in &mut after.items {

@@ -104,7 +104,7 @@ pub enum DeploymentError {
 
 meets_command_errors!(DeploymentError);
 
-fn told(name: DeploymentName) -> String {
+pub(crate) fn told(name: DeploymentName) -> String {
     match name {
         DeploymentName::Number(number) => format!("#{number}"),
         DeploymentName::Id(id) => id.to_string(),

@@ -96,7 +96,6 @@ async fn taken(
 /// Gates that can be written down already and can't be kept yet. Nothing passes them.
 fn unsupported(gates: Gates) -> Vec<Problem> {
     [
-        (gates.approval_required, "approval_required"),
         (gates.source_unchanged, "source_unchanged"),
         (gates.drift == Drift::Refuse, "drift"),
     ]

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     Call, Context,
+    approvals::gate,
     change::{Change, Done},
 };
 
@@ -70,7 +71,8 @@ pub async fn plan_promotion(
     })
 }
 
-/// Asks for a promotion: it waits for the environment, and is carried out by an executor.
+/// Asks for a promotion: it waits for approval where its stage requires that, then for the environment, and is carried out
+/// by an executor.
 pub async fn start_promotion(
     context: &Context,
     call: &Call<'_>,
@@ -148,7 +150,7 @@ pub async fn start_promotion(
         rolled_back_by: None,
         items,
     };
-    deployment.number = change.unit.deployments().insert(&deployment).await?;
+    let asked_for = gate::add(context, &mut *change.unit, &mut deployment).await?;
     change.unit.deployments().add_steps(id, &steps).await?;
     write_links(&mut change, &way, &source_links, &target_links).await?;
     change
@@ -163,6 +165,7 @@ pub async fn start_promotion(
                 "target": asked.target,
                 "plan_digest": deployment.plan_digest,
                 "items": deployment.items.len(),
+                "approval_request": asked_for,
             })),
             facts: &[],
         })

@@ -30,7 +30,8 @@ pub struct UpdatePipeline {
     pub etag: Option<String>,
 }
 
-/// Changes a pipeline. Promotions that were asked for before keep the gates they had then.
+/// Changes a pipeline. Promotions that were asked for before keep the gates they had then; but where a stage requires
+/// approval from now on, those that have not begun wait for it.
 pub async fn update_pipeline(
     context: &Context,
     call: &Call<'_>,

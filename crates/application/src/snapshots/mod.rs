@@ -36,12 +36,6 @@ pub enum SnapshotError {
         /// The environment.
         slug: Slug,
     },
-    /// A stage into the environment asks for approval, which this version can't collect yet.
-    #[error(
-        "a pipeline's stage into this environment requires approval, which this version can't collect: change the \
-         pipeline to restore without it"
-    )]
-    ApprovalRequired,
     /// It could not be taken.
     #[error(transparent)]
     Take(#[from] TakeError),

@@ -1,15 +1,14 @@
 use serde::Serialize;
 use serde_json::json;
 use slipway_audit::Resource;
-use slipway_deployments::{Deployment, DeploymentKind, DeploymentName, Origin, Stage, State};
+use slipway_deployments::{Deployment, DeploymentKind, DeploymentName, Origin, State};
 use slipway_identity::Command;
-use slipway_kernel::{
-    DeploymentId, EnvironmentId, PageSize, ProjectId, Slug, SnapshotId, StoreError, digest_of,
-};
+use slipway_kernel::{DeploymentId, Slug, SnapshotId, digest_of};
 
 use super::SnapshotError;
 use crate::{
     Call, Context,
+    approvals::gate,
     change::{Change, Done},
     deployments::{environment, putting_back::GATES},
 };
@@ -23,8 +22,8 @@ pub struct RestoreSnapshot {
     pub snapshot: SnapshotId,
 }
 
-/// Asks for an environment to be put back to what a snapshot says, as a deployment of its own. What it takes is planned
-/// when it is carried out.
+/// Asks for an environment to be put back to what a snapshot says, as a deployment of its own, which waits for approval
+/// where a stage into the environment requires that. What it takes is planned when it is carried out.
 pub async fn restore_snapshot(
     context: &Context,
     call: &Call<'_>,
@@ -53,9 +52,6 @@ pub async fn restore_snapshot(
     if target.archived_at.is_some() {
         return Err(SnapshotError::EnvironmentArchived { slug: target.slug });
     }
-    if approval_required(context, project, snapshot.environment).await? {
-        return Err(SnapshotError::ApprovalRequired);
-    }
     let mut deployment = Deployment {
         id,
         project,
@@ -83,7 +79,7 @@ pub async fn restore_snapshot(
         rolled_back_by: None,
         items: Vec::new(),
     };
-    deployment.number = change.unit.deployments().insert(&deployment).await?;
+    let asked_for = gate::add(context, &mut *change.unit, &mut deployment).await?;
     change
         .audit(Done {
             resource: Resource::new("deployment", &id),
@@ -94,38 +90,11 @@ pub async fn restore_snapshot(
                 "state": deployment.state,
                 "snapshot": snapshot.id,
                 "commit": snapshot.commit,
+                "approval_request": asked_for,
             })),
             facts: &[],
         })
         .await?;
     change.commit().await?;
     Ok(deployment)
-}
-
-/// Whether some stage into the environment asks for approval: then a restore must not go around it.
-async fn approval_required(
-    context: &Context,
-    project: ProjectId,
-    environment: EnvironmentId,
-) -> Result<bool, StoreError> {
-    let mut after = None;
-    loop {
-        let page = context
-            .reader()
-            .pipelines(project, false, after.as_ref(), PageSize::MAX)
-            .await?;
-        let guards = |stage: &Stage| stage.target == environment && stage.gates.approval_required;
-        if page
-            .items
-            .iter()
-            .flat_map(|pipeline| &pipeline.stages)
-            .any(guards)
-        {
-            return Ok(true);
-        }
-        after = page.next;
-        if after.is_none() {
-            return Ok(false);
-        }
-    }
 }

@@ -47,6 +47,13 @@ impl Clock for TestClock {
     }
 }
 
+impl TestClock {
+    /// Moves it.
+    pub(crate) fn pass(&self, seconds: i64) {
+        self.0.fetch_add(seconds * 1_000_000, Ordering::SeqCst);
+    }
+}
+
 /// Identifiers and secrets that count up.
 #[derive(Default)]
 struct Counter(AtomicU64);
@@ -176,9 +183,7 @@ pub(crate) fn name(text: &str) -> DisplayName {
 
 impl Installation {
     pub(crate) fn pass(&self, seconds: i64) {
-        self.clock
-            .0
-            .fetch_add(seconds * 1_000_000, Ordering::SeqCst);
+        self.clock.pass(seconds);
     }
 
     pub(crate) async fn user(&self, display_name: &str) -> Principal {

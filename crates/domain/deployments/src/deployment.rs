@@ -204,7 +204,8 @@ pub struct Item {
 }
 
 /// How a deployment is named in a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum DeploymentName {
     /// By its number in the project.
     Number(i64),
@@ -287,6 +288,14 @@ pub trait DeploymentRepository: Send {
     async fn add_steps(
         &mut self,
         deployment: DeploymentId,
+        steps: &[Step],
+    ) -> Result<(), StoreError>;
+
+    /// Puts a running deployment's items, and these steps, none begun, in the place of those it had. An adapter MUST answer
+    /// [`StoreError::Conflict`] where more than [`Work::Preflight`](crate::Work::Preflight) was begun.
+    async fn replace_plan(
+        &mut self,
+        deployment: &Deployment,
         steps: &[Step],
     ) -> Result<(), StoreError>;
 

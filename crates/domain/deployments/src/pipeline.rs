@@ -137,6 +137,9 @@ pub trait PipelineRepository: Send {
         slug: &Slug,
     ) -> Result<Option<Pipeline>, StoreError>;
 
+    /// The pipelines in use that have a stage into an environment which requires approval.
+    async fn guarding(&mut self, target: EnvironmentId) -> Result<Vec<PipelineId>, StoreError>;
+
     /// Saves a changed pipeline, whose revision is one above the stored one. An adapter MUST answer
     /// [`StoreError::Conflict`] where the stored revision is another.
     async fn update(&mut self, pipeline: &Pipeline) -> Result<(), StoreError>;

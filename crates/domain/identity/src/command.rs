@@ -172,6 +172,14 @@ commands! {
     reads GetDeploymentSummary: READERS;
     /// Stops a deployment.
     changes CancelDeployment: WRITERS;
+    /// Agrees to a deployment.
+    changes Approve: ADMINS;
+    /// Disagrees with a deployment.
+    changes Reject: ADMINS;
+    /// Reads an approval request.
+    reads GetApprovalRequest: READERS;
+    /// Lists approval requests.
+    reads ListApprovalRequests: READERS;
     /// Takes a backup of an environment.
     changes CreateSnapshot: WRITERS;
     /// Reads a snapshot.

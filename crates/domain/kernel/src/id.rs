@@ -80,6 +80,8 @@ ids! {
     PipelineId;
     /// One governed act of change to one environment.
     DeploymentId;
+    /// The question whether a deployment may be carried out.
+    ApprovalRequestId;
     /// What an environment looked like at some moment.
     SnapshotId;
     /// An environment of a project.

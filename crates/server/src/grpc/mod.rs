@@ -3,6 +3,7 @@
 //! Every method is the same five steps: enter the door (`door.rs`), admit the caller to what the request is about, parse the
 //! message with all its faults, call the use case, leave through the door.
 
+mod approvals;
 mod audit;
 mod catalog;
 mod deployments;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
+use slipway_api::approvals::v1::approval_service_server::ApprovalServiceServer;
 use slipway_api::audit::v1::audit_service_server::AuditServiceServer;
 use slipway_api::catalog::v1::application_service_server::ApplicationServiceServer;
 use slipway_api::catalog::v1::environment_service_server::EnvironmentServiceServer;
@@ -104,6 +106,7 @@ impl Api {
             LedgerServiceServer,
             PipelineServiceServer,
             DeploymentServiceServer,
+            ApprovalServiceServer,
             SnapshotServiceServer,
             AuditServiceServer,
         );

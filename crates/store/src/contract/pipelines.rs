@@ -165,3 +165,25 @@ pub async fn pages_are_complete_and_in_order(store: &dyn Store) {
         }
     }
 }
+
+/// Pipelines that are not archived guard the environments that a stage with approval leads to.
+pub async fn stages_in_use_guard_environments(store: &dyn Store) {
+    let world = World::new(store, 1, 3).await;
+    let guarded = |n, slug: &str, stage: usize| {
+        let mut pipeline = world.pipeline(id(n), slug);
+        pipeline.stages[stage].gates.approval_required = true;
+        pipeline
+    };
+    let mut old = guarded(3, "old", 1);
+    old.archived_at = Some(at(9));
+    let mut work = begin(store).await;
+    for pipeline in [guarded(1, "a", 0), guarded(2, "b", 0), old] {
+        let added = work.pipelines().insert(&pipeline).await;
+        assert!(added.expect("inserted"));
+    }
+    for (environment, expected) in [(0, vec![]), (1, vec![id(1), id(2)]), (2, vec![])] {
+        let environment = world.environments[environment];
+        let found = work.pipelines().guarding(environment).await;
+        assert_eq!(found.expect("read"), expected);
+    }
+}

@@ -4,9 +4,10 @@ use futures_util::future::join_all;
 use slipway_deployments::{
     Claim, Deployment, Direction, Ordered, Phase, Problem, Step, StepResult, steps_for,
 };
+use slipway_kernel::StoreError;
 
 use super::{
-    deployments::given::{LONG, World, deployment_id, item},
+    deployments::given::{LONG, World, deployment_id, found, item},
     given::{begin, commit},
 };
 use crate::Store;
@@ -171,4 +172,56 @@ pub async fn steps_at_once_end_once_each(store: &dyn Store) {
         stored.iter().all(|step| step.phase == Phase::Done),
         "{stored:?}"
     );
+}
+
+/// Other items and steps take the place of those of a plan of which no more than the preflight was begun.
+pub async fn a_plan_takes_anothers_place_before_it_is_begun(store: &dyn Store) {
+    let world = World::new(store, 1, 2).await;
+    let (claim, _) = claimed(&world, 5).await;
+    let mut work = begin(store).await;
+    let begun = work
+        .deployments()
+        .begin_step(&claim, 0, Direction::Do)
+        .await;
+    assert!(begun.expect("begun"));
+    commit(work).await;
+    let ordered = |items: u32| -> Vec<_> {
+        let order = |position| Ordered {
+            position,
+            rank: 0,
+            in_cycle: false,
+        };
+        (0..items).map(order).collect()
+    };
+    let mut work = begin(store).await;
+    let before = found(&mut *work, claim.deployment).await;
+    let mut items: Vec<_> = (0..3).map(item).collect();
+    items[1].key = super::given::name("another");
+    let after = Deployment { items, ..before };
+    let steps = steps_for(&ordered(3));
+    let replaced = work.deployments().replace_plan(&after, &steps).await;
+    replaced.expect("replaced");
+    commit(work).await;
+    assert_eq!(stored(store).await, steps);
+    let mut work = begin(store).await;
+    assert_eq!(found(&mut *work, claim.deployment).await, after);
+    drop(work);
+
+    // What was begun stays.
+    let mut work = begin(store).await;
+    for number in [0, 1] {
+        let begun = work.deployments().begin_step(&claim, number, Direction::Do);
+        assert!(begun.await.expect("begun"));
+    }
+    commit(work).await;
+    let kept = stored(store).await;
+    let mut work = begin(store).await;
+    let other = steps_for(&ordered(1));
+    let replaced = work.deployments().replace_plan(&after, &other).await;
+    assert!(
+        matches!(replaced, Err(StoreError::Conflict(_))),
+        "{replaced:?}"
+    );
+    drop(work);
+    assert_eq!(stored(store).await, kept);
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use slipway_api::catalog::v1::CreateEnvironmentRequest;
+use slipway_api::deployments::v1::StartPromotionRequest;
 use slipway_api::identity::v1::{Role, SetMembershipRequest};
 use slipway_tests::contract::Method;
 use slipway_tests::world::{Project, report, token, unique, user, workflow};
@@ -11,7 +12,7 @@ use slipway_tests::{Client, Granted};
 
 /// What a request is about: a project that has the application `app` with the version `1`, deployed in the environment
 /// `prod`, another environment `dev`, one with a workflow `flows` and a snapshot of it, pipelines `way` and, between engines,
-/// `post`, a promotion that was canceled, and a member.
+/// `post` and `guarded`, of which the latter requires approval, a promotion that was canceled, and a member.
 #[derive(Debug, Clone)]
 pub(super) struct Target {
     pub(super) project: Project,
@@ -19,6 +20,8 @@ pub(super) struct Target {
     pub(super) principal_id: String,
     /// The folder that `post` promotes from.
     pub(super) outbox: PathBuf,
+    /// Somebody who asks for promotions.
+    pub(super) asker: Client,
     /// A snapshot of `flows`.
     pub(super) snapshot_id: String,
     /// The number of a promotion that was canceled.
@@ -60,6 +63,7 @@ pub(super) async fn for_method(method: &Method, target: &Target, caller: &Client
         "slipway.ledger.v1.LedgerService" => ledger(name, target).await,
         "slipway.deployments.v1.PipelineService" => pipelines(name, target).await,
         "slipway.deployments.v1.DeploymentService" => deployments(name, target),
+        "slipway.approvals.v1.ApprovalService" => approvals(name, target).await,
         "slipway.snapshots.v1.SnapshotService" => snapshots(name, target),
         "slipway.audit.v1.AuditService" => Some(match name {
             "ListAuditEvents" | "ExportAuditEvents" => json!({"filter": {"project": project}}),
@@ -194,6 +198,35 @@ fn deployments(name: &str, target: &Target) -> Option<Value> {
         "ListDeployments" | "GetDeploymentSummary" => json!({"project": project}),
         "CancelDeployment" => {
             json!({"project": project, "deployment": target.canceled, "reason": "walked over"})
+        }
+        _ => return None,
+    })
+}
+
+async fn approvals(name: &str, target: &Target) -> Option<Value> {
+    let project = target.project.slug.as_str();
+    Some(match name {
+        "ListApprovalRequests" => json!({"project": project}),
+        "Approve" | "Reject" | "GetApprovalRequest" => {
+            // Something new that waits each time.
+            let key = format!("Guarded-{}", unique());
+            let file = target.outbox.join(format!("{}.json", unique()));
+            std::fs::write(file, workflow(&key).to_string()).unwrap();
+            let mut deployments = target.asker.deployments();
+            let started = deployments.start_promotion(StartPromotionRequest {
+                project: project.to_owned(),
+                pipeline: "guarded".to_owned(),
+                target: "vault".to_owned(),
+                workflows: vec![key],
+                ..Default::default()
+            });
+            let waits = started.await.granted().deployment.unwrap();
+            let mut message = json!({"project": project, "deployment": waits.deployment_id});
+            if name != "GetApprovalRequest" {
+                message["plan_digest"] = json!(waits.plan_digest);
+                message["comment"] = json!("walked over");
+            }
+            message
         }
         _ => return None,
     })

@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use slipway_api::catalog::v1::ArchiveEnvironmentRequest;
 use slipway_api::deployments::v1::{
-    CancelDeploymentRequest, CreatePipelineRequest, Deployment, DeploymentState, Gates,
-    GetDeploymentRequest, GetDeploymentSummaryRequest, ItemChange, ItemStatus,
-    ListDeploymentsRequest, Plan, PlanPromotionRequest, Stage, StartPromotionRequest,
+    CancelDeploymentRequest, Deployment, DeploymentState, GetDeploymentRequest,
+    GetDeploymentSummaryRequest, ItemChange, ItemStatus, ListDeploymentsRequest, Plan,
+    PlanPromotionRequest, StartPromotionRequest,
 };
 use slipway_api::errors::v1::ErrorReason;
 use slipway_api::snapshots::v1::{
@@ -16,7 +16,7 @@ use slipway_api::snapshots::v1::{
     Snapshot, SnapshotType,
 };
 use slipway_tests::refusal::violated_fields;
-use slipway_tests::world::{stage, workflow};
+use slipway_tests::world::workflow;
 use slipway_tests::{Backend, Granted, Project, Refused, World};
 use tonic::Code;
 
@@ -31,7 +31,6 @@ cases![
     deployments_are_listed_and_filtered,
     a_promotion_is_canceled_before_it_begins,
     promotions_to_one_environment_wait_for_each_other,
-    what_needs_approval_does_not_go_without,
     nothing_goes_to_an_archived_environment,
 ];
 
@@ -498,49 +497,6 @@ async fn promotions_to_one_environment_wait_for_each_other(backend: Backend) {
         assert_eq!(*third, (DeploymentState::Failed, changed));
     }
     assert_eq!(way.in_prod(), ["Mail.json", "Orders.json"]);
-}
-
-async fn what_needs_approval_does_not_go_without(backend: Backend) {
-    let way = Way::new(backend, &[("a", workflow("Orders"))]).await;
-    let empty = way.backup("").await;
-    let gates = Gates {
-        approval_required: true,
-        ..Default::default()
-    };
-    let guarded = CreatePipelineRequest {
-        project: way.project.slug.clone(),
-        slug: "guarded".to_owned(),
-        stages: vec![Stage {
-            gates: Some(gates),
-            ..stage("dev", "prod")
-        }],
-        ..Default::default()
-    };
-    let mut pipelines = way.project.admin.pipelines();
-    pipelines.create_pipeline(guarded).await.granted();
-    let mut deployments = way.project.admin.deployments();
-    let planned = deployments.plan_promotion(PlanPromotionRequest {
-        pipeline: "guarded".to_owned(),
-        ..way.planning()
-    });
-    let problems = planned.await.granted().plan.unwrap().problems;
-    assert_eq!(problems[0].reason, "GATE_UNSUPPORTED");
-    let refused = deployments.start_promotion(StartPromotionRequest {
-        pipeline: "guarded".to_owned(),
-        ..way.starting()
-    });
-    refused
-        .await
-        .refused(Code::FailedPrecondition, ErrorReason::PlanHasProblems);
-    let mut snapshots = way.project.admin.snapshots();
-    let refused = snapshots.restore_snapshot(RestoreSnapshotRequest {
-        project: way.project.slug.clone(),
-        snapshot_id: empty.snapshot_id,
-        ..Default::default()
-    });
-    refused
-        .await
-        .refused(Code::FailedPrecondition, ErrorReason::ApprovalRequired);
 }
 
 async fn nothing_goes_to_an_archived_environment(backend: Backend) {

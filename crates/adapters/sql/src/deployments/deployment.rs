@@ -439,6 +439,18 @@ impl DeploymentRepository for SqlUnitOfWork {
         step::add(self.connection().await?, deployment, steps).await
     }
 
+    async fn replace_plan(
+        &mut self,
+        deployment: &Deployment,
+        steps: &[Step],
+    ) -> Result<(), StoreError> {
+        let connection = self.connection().await?;
+        step::remove(connection, deployment.id).await?;
+        item::remove(connection, deployment.id).await?;
+        item::insert(connection, deployment).await?;
+        step::add(connection, deployment.id, steps).await
+    }
+
     async fn steps(&mut self, deployment: DeploymentId) -> Result<Vec<Step>, StoreError> {
         step::all(self.connection().await?, deployment).await
     }

@@ -112,6 +112,15 @@ pub(super) async fn insert(
     Ok(())
 }
 
+pub(super) async fn remove(
+    connection: &Connection,
+    deployment: DeploymentId,
+) -> Result<(), StoreError> {
+    let sql = "DELETE FROM deployment_item WHERE deployment_id = $1";
+    connection.execute(sql, [deployment.uuid().into()]).await?;
+    Ok(())
+}
+
 /// One statement for each 99 items.
 pub(super) async fn update(
     connection: &Connection,

@@ -160,6 +160,18 @@ impl PipelineRepository for SqlUnitOfWork {
         }
     }
 
+    async fn guarding(&mut self, target: EnvironmentId) -> Result<Vec<PipelineId>, StoreError> {
+        let sql = "SELECT p.id FROM pipeline_stage s JOIN pipeline p ON p.id = s.pipeline_id \
+                   WHERE s.target_id = $1 AND s.approval_required AND p.archived_at IS NULL ORDER BY p.id";
+        let found: Vec<Held> = self
+            .connection()
+            .await?
+            .all(sql, [target.uuid().into()])
+            .await?;
+        let id = |found: Held| PipelineId::from_uuid(found.id);
+        Ok(found.into_iter().map(id).collect())
+    }
+
     async fn update(&mut self, pipeline: &Pipeline) -> Result<(), StoreError> {
         let connection = self.connection().await?;
         let changed = connection

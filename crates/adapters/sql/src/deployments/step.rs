@@ -25,6 +25,10 @@ struct Row {
     phase: String,
 }
 
+/// Whether there is a row.
+#[derive(FromQueryResult)]
+struct Any {}
+
 /// What a step does as a word, and the item that it is about.
 const fn words(work: Work) -> (&'static str, Option<u32>) {
     match work {
@@ -109,8 +113,6 @@ pub(super) async fn add(
     deployment: DeploymentId,
     steps: &[Step],
 ) -> Result<(), StoreError> {
-    #[derive(FromQueryResult)]
-    struct Any {}
     let any: Option<Any> = connection
         .one(
             "SELECT number FROM deployment_step WHERE deployment_id = $1 LIMIT 1",
@@ -151,6 +153,26 @@ pub(super) async fn add(
         );
         connection.execute(sql, values).await?;
     }
+    Ok(())
+}
+
+/// Removes the steps of a deployment that was not begun, but for its preflight.
+pub(super) async fn remove(
+    connection: &Connection,
+    deployment: DeploymentId,
+) -> Result<(), StoreError> {
+    let begun = "FROM deployment_step WHERE deployment_id = $1 AND phase <> 'WAITING' AND work <> 'PREFLIGHT'";
+    let id = || [deployment.uuid().into()];
+    let any: Option<Any> = connection
+        .one(format!("SELECT number {begun} LIMIT 1"), id())
+        .await?;
+    if any.is_some() {
+        return Err(StoreError::Conflict(
+            format!("deployment {deployment} was begun: its plan stays").into(),
+        ));
+    }
+    let sql = "DELETE FROM deployment_step WHERE deployment_id = $1";
+    connection.execute(sql, id()).await?;
     Ok(())
 }
 

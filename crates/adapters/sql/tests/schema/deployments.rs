@@ -2,6 +2,7 @@
 //! where it was, the row is named.
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
+use slipway_approvals::ApprovalFilter;
 use slipway_deployments::{DeploymentFilter, DeploymentName};
 use slipway_kernel::{DeploymentId, EnvironmentId, PageSize, ProjectId, SnapshotId, StoreError};
 use slipway_snapshots::SnapshotFilter;
@@ -38,6 +39,9 @@ INSERT INTO deployment (id, project_id, number, kind, state, target_id, undoes_i
 INSERT INTO deployment (id, project_id, number, kind, state, target_id, restores_id, {gates}, plan_digest, requested_by,
     created_at, epoch, claims)
     VALUES ({3}, {1}, 3, 'RESTORE', 'QUEUED', {1}, {1}, {of_gates}, {hash}, {1}, 1, 0, 0);
+INSERT INTO approval_request VALUES ({1}, {1}, {1}, {1}, {hash}, {1}, 1, 9, 'APPROVED', 2),
+    ({2}, {1}, {3}, {1}, {hash}, {1}, 1, 9, 'PENDING', NULL);
+INSERT INTO approval_decision VALUES ({1}, {1}, 'APPROVE', '', 2, {hash});
 INSERT INTO environment_engine VALUES ({1}, 'N8N', NULL, 'https://n8n.example', 'env:KEY');
 INSERT INTO workflow_link VALUES ({1}, 'cart', 'wf');
 INSERT INTO credential_target VALUES ({1}, 'smtp', 'Mail', '1', 'Mail');
@@ -47,6 +51,14 @@ INSERT INTO credential_target VALUES ({1}, 'smtp', 'Mail', '1', 'Mail');
 const REFUSED: &str = "
 UPDATE snapshot SET notes = 'x'
 DELETE FROM snapshot
+UPDATE approval_decision SET verdict = 'REJECT'
+DELETE FROM approval_decision
+UPDATE approval_request SET plan_digest = {hash}
+UPDATE approval_request SET requested_by = {1}
+UPDATE approval_request SET expires_at = 99
+DELETE FROM deployment_step
+DELETE FROM deployment_step WHERE number = 0
+DELETE FROM deployment_item
 UPDATE pipeline SET slug = 'x'
 UPDATE pipeline SET project_id = {2}
 UPDATE deployment_counter SET project_id = {2}
@@ -100,6 +112,19 @@ UPDATE deployment SET cancel_at = 1, cancel_reason = ''
 UPDATE deployment SET cancel_by = {9}, cancel_at = 1, cancel_reason = ''
 UPDATE deployment SET approved_by = {9}
 UPDATE deployment SET plan_digest = {short}
+UPDATE approval_request SET state = 'PENDING'
+UPDATE approval_request SET state = 'GONE'
+UPDATE approval_request SET closed_at = NULL WHERE id = {1}
+UPDATE approval_request SET closed_at = 1 WHERE id = {2}
+INSERT INTO approval_request VALUES ({3}, {1}, {1}, {1}, {hash}, {1}, 1, 9, 'PENDING', NULL)
+INSERT INTO approval_request VALUES ({3}, {1}, {2}, {2}, {hash}, {1}, 1, 9, 'PENDING', NULL)
+INSERT INTO approval_request VALUES ({3}, {2}, {2}, {1}, {hash}, {1}, 1, 9, 'PENDING', NULL)
+INSERT INTO approval_request VALUES ({3}, {1}, {2}, {1}, {short}, {1}, 1, 9, 'PENDING', NULL)
+INSERT INTO approval_request VALUES ({3}, {1}, {2}, {1}, {hash}, {9}, 1, 9, 'PENDING', NULL)
+INSERT INTO approval_request VALUES ({3}, {1}, {2}, {1}, {hash}, {1}, 9, 9, 'PENDING', NULL)
+INSERT INTO approval_decision VALUES ({2}, {9}, 'APPROVE', '', 2, {hash})
+INSERT INTO approval_decision VALUES ({2}, {1}, 'PERHAPS', '', 2, {hash})
+INSERT INTO approval_decision VALUES ({2}, {1}, 'APPROVE', '', 2, {short})
 UPDATE deployment SET pre_snapshot_id = {2}
 UPDATE deployment SET post_snapshot_id = {9}
 UPDATE deployment SET lease_owner = NULL WHERE id = {2}
@@ -379,6 +404,30 @@ const BROKEN: &[(&str, &str)] = &[
         "pipeline, column slug",
     ),
     (
+        "UPDATE approval_request SET state = 'GONE'",
+        "approval_request, column state",
+    ),
+    (
+        "UPDATE approval_request SET state = 'PENDING'",
+        "approval_request, column closed_at",
+    ),
+    (
+        "UPDATE approval_request SET closed_at = NULL",
+        "approval_request, column closed_at",
+    ),
+    (
+        "UPDATE approval_request SET plan_digest = {short}",
+        "approval_request, column plan_digest",
+    ),
+    (
+        "UPDATE approval_decision SET verdict = 'PERHAPS'",
+        "approval_decision, column verdict",
+    ),
+    (
+        "UPDATE approval_decision SET plan_digest = {short}",
+        "approval_decision, column plan_digest",
+    ),
+    (
         "UPDATE environment_engine SET path = '/'",
         "environment_engine, column kind",
     ),
@@ -396,13 +445,15 @@ const BROKEN: &[(&str, &str)] = &[
     ),
 ];
 
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 11] = [
     "pipeline",
     "pipeline_stage",
     "deployment",
     "deployment_item",
     "deployment_step",
     "snapshot",
+    "approval_request",
+    "approval_decision",
     "environment_engine",
     "workflow_link",
     "credential_target",
@@ -457,6 +508,10 @@ async fn read_all(store: &SqlStore) -> Result<(), StoreError> {
     reader.snapshot(project, SnapshotId::from_uuid(one)).await?;
     let page = reader
         .snapshots(project, &SnapshotFilter::default(), None, size)
+        .await?;
+    assert_eq!(page.items.len(), 2);
+    let page = reader
+        .approval_requests(project, &ApprovalFilter::default(), None, size)
         .await?;
     assert_eq!(page.items.len(), 2);
     reader.engine(environment).await?;

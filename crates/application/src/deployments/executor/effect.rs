@@ -8,7 +8,7 @@ use slipway_snapshots::{Snapshot, SnapshotKind};
 use slipway_store::UnitOfWork;
 use slipway_workflows::Link;
 
-use super::{apply, preflight, record, run::problem, snapshot, verify};
+use super::{apply, preflight, record, replanned::Replanned, run::problem, snapshot, verify};
 use crate::{CommandError, Context};
 
 /// What came of a step.
@@ -23,6 +23,8 @@ pub(super) struct Effect {
     pub(super) untouched: bool,
     /// What is written down with it.
     pub(super) writes: Vec<Write>,
+    /// What it would be instead of what somebody agreed to.
+    pub(super) replanned: Option<Box<Replanned>>,
 }
 
 /// Something that is written in the same unit of work as a step's result.
@@ -49,6 +51,7 @@ impl Effect {
             problem: None,
             untouched: false,
             writes: Vec::new(),
+            replanned: None,
         }
     }
 

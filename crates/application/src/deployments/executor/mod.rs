@@ -10,6 +10,7 @@ mod lease;
 mod preflight;
 mod prepare;
 mod record;
+mod replanned;
 mod run;
 mod snapshot;
 mod verify;
@@ -19,10 +20,9 @@ pub(super) use run::problem;
 use std::{sync::Arc, time::Duration};
 
 use slipway_deployments::Claim;
-use slipway_kernel::StoreError;
 use tokio::time::Instant;
 
-use crate::{CommandError, Context};
+use crate::{CommandError, Context, approvals::gate};
 use lease::Lease;
 
 /// How deployments are carried out.
@@ -72,6 +72,16 @@ pub enum Ended {
     Lost,
 }
 
+/// What came of asking for a deployment to work on.
+enum Claimed {
+    /// There is none.
+    Nothing,
+    /// What was agreed to does not count any more: the deployment waits for people.
+    AskedAgain,
+    /// This one.
+    Taken(Claim),
+}
+
 impl Executor {
     /// An executor that goes by this name.
     pub fn new(context: Arc<Context>, owner: impl Into<String>, limits: Limits) -> Self {
@@ -89,34 +99,43 @@ impl Executor {
         draining: impl Fn() -> bool + Send + Sync,
     ) -> Result<Ended, CommandError> {
         let asked = Instant::now();
-        let Some(claim) = self.claim().await? else {
-            return Ok(Ended::Idle);
+        let claim = match self.claim().await? {
+            Claimed::Nothing => return Ok(Ended::Idle),
+            Claimed::AskedAgain => return Ok(Ended::Settled),
+            Claimed::Taken(claim) => claim,
         };
         let lease = Lease::asked_at(asked, self.limits.lease);
         run::carry_out(self, claim, lease, draining).await
     }
 
-    /// Claims a deployment; a queued one becomes running in the same unit of work.
-    async fn claim(&self) -> Result<Option<Claim>, StoreError> {
+    /// Claims a deployment; a queued one becomes running in the same unit of work, where the approval that it needs still
+    /// counts. Where it does not, the deployment waits for approval again, and nothing is touched.
+    async fn claim(&self) -> Result<Claimed, CommandError> {
         let mut unit = self.context.store.begin().await?;
         let claim = unit
             .deployments()
             .claim(&self.owner, self.limits.lease)
             .await?;
         let Some(claim) = claim else {
-            return Ok(None);
+            return Ok(Claimed::Nothing);
         };
         let deployment = unit.deployments().find_by_id(claim.deployment).await?;
+        let now = self.context.clock.now();
         if let Some(mut deployment) = deployment
             && let Ok(running) = deployment.state.to(slipway_deployments::State::Running)
             && deployment.state == slipway_deployments::State::Queued
         {
+            if let Some(why) = gate::objection(&mut *unit, &deployment, now).await? {
+                gate::ask_again(&self.context, &mut *unit, &mut deployment, &why, now).await?;
+                unit.commit().await?;
+                return Ok(Claimed::AskedAgain);
+            }
             let from = deployment.state;
             deployment.state = running;
-            deployment.started_at = Some(self.context.clock.now());
+            deployment.started_at = Some(now);
             unit.deployments().update(&deployment, from).await?;
         }
         unit.commit().await?;
-        Ok(Some(claim))
+        Ok(Claimed::Taken(claim))
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use slipway_deployments::{Change, Deployment, Origin};
 use slipway_kernel::Key;
 
-use super::{effect::Effect, run::problem};
+use super::{effect::Effect, replanned::Replanned, run::problem};
 use crate::{
     Context,
     deployments::{environment, planning::plan_stage, target_of},
@@ -46,7 +46,18 @@ pub(super) async fn check(context: &Context, deployment: &Deployment) -> Effect 
                  touched: plan again",
                 writes.count()
             );
-            Effect::failed(problem("PLAN_CHANGED", message))
+            let changed = Effect::failed(problem("PLAN_CHANGED", message));
+            // What nobody had to agree to, nobody is asked about again.
+            if deployment.approved_by.is_none() {
+                return changed;
+            }
+            match Replanned::new(context, source, made).await {
+                Ok(replanned) => Effect {
+                    replanned,
+                    ..changed
+                },
+                Err(message) => Effect::failed(problem("PREFLIGHT_FAILED", message)),
+            }
         }
         Err(message) => {
             let message = format!("{message}; nothing was touched: mend that and start again");

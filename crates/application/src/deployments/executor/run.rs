@@ -17,6 +17,7 @@ use super::{
     effect::{Effect, perform},
     lease::Lease,
     prepare::{Prepared, prepare},
+    replanned::Asked,
 };
 use crate::CommandError;
 
@@ -73,6 +74,10 @@ pub(super) async fn carry_out(
                 keys.retain(|other| *other != key);
                 if !run.end(key, effect).await? {
                     return Ok(Ended::Lost);
+                }
+                // What would happen has changed: people are asked again.
+                if run.deployment.state == State::PendingApproval {
+                    return Ok(Ended::Settled);
                 }
             }
             _ = renewal.tick() => {
@@ -192,8 +197,19 @@ impl<'e> Run<'e> {
     async fn end(
         &mut self,
         (number, direction): Key,
-        effect: Effect,
+        mut effect: Effect,
     ) -> Result<bool, CommandError> {
+        if let Some(replanned) = effect.replanned.take() {
+            let asked = replanned.ask(&self.executor.context, &self.claim, &self.deployment);
+            match asked.await? {
+                Asked::Again(deployment) => self.deployment = Arc::from(deployment),
+                Asked::Lost => return Ok(false),
+                Asked::Stopping => {}
+            }
+            if self.deployment.state == State::PendingApproval {
+                return Ok(true);
+            }
+        }
         let mut deployment = Deployment::clone(&self.deployment);
         let mut unit = self.begin_unit().await?;
         let result = StepResult {

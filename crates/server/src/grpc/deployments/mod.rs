@@ -5,7 +5,7 @@ mod promotions;
 mod refusals;
 mod words;
 
-pub(super) use promotions::shown;
+pub(super) use promotions::{named, shown};
 use slipway_api::deployments::v1 as proto;
 use slipway_api::deployments::v1::deployment_service_server::DeploymentService;
 use slipway_api::deployments::v1::pipeline_service_server::PipelineService;

@@ -160,7 +160,7 @@ pub(super) async fn get(
 }
 
 /// A deployment by its number or its id.
-fn named(fields: &mut Fields, text: &str) -> Option<DeploymentName> {
+pub(in crate::grpc) fn named(fields: &mut Fields, text: &str) -> Option<DeploymentName> {
     match text.parse::<i64>() {
         Ok(number) => Some(DeploymentName::Number(number)),
         Err(_) => fields.required("deployment", text).map(DeploymentName::Id),
@@ -352,6 +352,10 @@ impl Names {
             }),
             counts: Some(counts(&deployment.items)),
             items: deployment.items.into_iter().map(shown_item).collect(),
+            approved_by: deployment
+                .approved_by
+                .map(|id| id.to_string())
+                .unwrap_or_default(),
         }
     }
 }

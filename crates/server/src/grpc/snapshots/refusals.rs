@@ -25,11 +25,6 @@ impl From<SnapshotError> for Refusal {
                 message,
             )
             .about("environment", slug),
-            SnapshotError::ApprovalRequired => Self::new(
-                Code::FailedPrecondition,
-                ErrorReason::ApprovalRequired,
-                message,
-            ),
             SnapshotError::Take(error) => error.into(),
             SnapshotError::Command(error) => error.into(),
         }

@@ -1,0 +1,36 @@
+CREATE TABLE approval_request (
+    id {uuid} PRIMARY KEY,
+    project_id {uuid} NOT NULL,
+    deployment_id {uuid} NOT NULL,
+    environment_id {uuid} NOT NULL,
+    plan_digest {bytes} NOT NULL CHECK ({length}(plan_digest) = 32),
+    requested_by {uuid} NOT NULL REFERENCES principal (id),
+    created_at {bigint} NOT NULL,
+    expires_at {bigint} NOT NULL,
+    state {text} NOT NULL CHECK (state IN ('PENDING', 'APPROVED', 'REJECTED', 'EXPIRED', 'CANCELED', 'SUPERSEDED')),
+    closed_at {bigint},
+    FOREIGN KEY (deployment_id, project_id) REFERENCES deployment (id, project_id),
+    FOREIGN KEY (deployment_id, environment_id) REFERENCES deployment (id, target_id),
+    CONSTRAINT approval_request_expiry CHECK (expires_at > created_at),
+    CONSTRAINT approval_request_closed CHECK ((closed_at IS NULL) = (state = 'PENDING'))
+) {table};
+
+-- A deployment waits for one request, or was agreed to by one.
+CREATE UNIQUE INDEX approval_request_current ON approval_request (deployment_id)
+    WHERE state IN ('PENDING', 'APPROVED');
+CREATE INDEX approval_request_of ON approval_request (deployment_id, created_at, id);
+CREATE INDEX approval_request_due ON approval_request (expires_at, id) WHERE state = 'PENDING';
+-- The list by each thing it can be filtered by, in its order.
+CREATE INDEX approval_request_state ON approval_request (project_id, state, created_at, id);
+CREATE INDEX approval_request_environment ON approval_request (environment_id, created_at, id);
+CREATE INDEX approval_request_created ON approval_request (project_id, created_at, id);
+
+CREATE TABLE approval_decision (
+    request_id {uuid} NOT NULL REFERENCES approval_request (id),
+    principal_id {uuid} NOT NULL REFERENCES principal (id),
+    verdict {text} NOT NULL CHECK (verdict IN ('APPROVE', 'REJECT')),
+    comment {text} NOT NULL,
+    decided_at {bigint} NOT NULL,
+    plan_digest {bytes} NOT NULL CHECK ({length}(plan_digest) = 32),
+    PRIMARY KEY (request_id, principal_id)
+) {clustered};
