@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use slipway_catalog::Environment;
-use slipway_deployments::{Drift, Gates, Plan, Planned, Problem, plan};
+use slipway_deployments::{Gates, Plan, Planned, Problem, plan};
 use slipway_kernel::Key;
 use slipway_workflows::Link;
 
-use super::executor::problem;
+use super::{executor::problem, gates};
 use crate::{
     CommandError, Context,
     engines::{EngineProblem, survey},
@@ -57,6 +57,15 @@ pub(super) async fn plan_stage(
     })
     .map_err(CommandError::from)?;
     plan.problems.extend(unsupported(*gates));
+    let stage = gates::Stage {
+        gates,
+        source: (source, &there.inventory),
+        target: (target, &here.inventory),
+        chosen,
+    };
+    gates::check(context, &stage, &mut plan)
+        .await
+        .map_err(CommandError::from)?;
     Ok(Made {
         plan,
         source_links: there.new_links,
@@ -68,8 +77,6 @@ pub(super) async fn plan_stage(
 fn unsupported(gates: Gates) -> Vec<Problem> {
     [
         (gates.approval_required, "approval_required"),
-        (gates.source_unchanged, "source_unchanged"),
-        (gates.drift == Drift::Refuse, "drift"),
     ]
     .into_iter()
     .filter(|(closed, _)| *closed)

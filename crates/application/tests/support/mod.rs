@@ -298,6 +298,7 @@ pub(crate) fn new_environment(text: &str) -> CreateEnvironment {
         description: Description::default(),
         tier: Tier::Development,
         position: 0,
+        backup_interval: None,
         engine: None,
     }
 }
