@@ -55,6 +55,7 @@ const TABLE: &[(Who, &[&str])] = &[
         "WatchCurrentState", "ResolveVersion", "GetStatistics",
         "CheckEngine", "ListWorkflows", "GetCredentialMapping", "GetPipeline", "ListPipelines",
         "PlanPromotion", "GetDeployment", "ListDeployments", "GetDeploymentSummary", "GetSnapshot", "ListSnapshots",
+        "CompareSnapshots", "GetSnapshotWorkflow", "DetectDrift",
     ]),
     (Who::Writers, &[
         "CreateApplication", "UpdateApplication", "CreateVersion", "DeprecateVersion",

@@ -207,6 +207,13 @@ fn snapshots(name: &str, target: &Target) -> Option<Value> {
             json!({"project": project, "snapshot_id": target.snapshot_id})
         }
         "ListSnapshots" => json!({"project": project}),
+        "CompareSnapshots" => json!({
+            "project": project, "earlier_snapshot_id": target.snapshot_id, "later_snapshot_id": target.snapshot_id,
+        }),
+        "GetSnapshotWorkflow" => {
+            json!({"project": project, "snapshot_id": target.snapshot_id, "application": "One"})
+        }
+        "DetectDrift" => json!({"project": project, "environment": "flows"}),
         _ => return None,
     })
 }
