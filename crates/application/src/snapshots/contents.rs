@@ -44,6 +44,8 @@ pub(crate) struct Contents {
     commit: CommitSha,
     /// What it says it holds.
     pub(super) manifest: Manifest,
+    /// The keys of its workflows by what the engine called them.
+    keys: BTreeMap<WorkflowId, Key>,
 }
 
 impl Contents {
@@ -59,7 +61,11 @@ impl Contents {
         let bytes = file(&*git, &commit, MANIFEST).await?;
         let manifest = manifest(bytes.as_ref()).map_err(|error| damaged(&commit, &error))?;
         if manifest.content_hash == kept.content_hash {
+            let listed = manifest.workflows.iter();
             return Ok(Self {
+                keys: listed
+                    .map(|(key, listed)| (listed.id.clone(), key.clone()))
+                    .collect(),
                 git,
                 commit,
                 manifest,
@@ -115,10 +121,7 @@ impl Contents {
 
     /// A document with keys in place of ids.
     pub(super) fn portable(&self, document: &Workflow) -> Workflow {
-        let listed = self.manifest.workflows.iter();
-        let keys: BTreeMap<&WorkflowId, &Key> =
-            listed.map(|(key, listed)| (&listed.id, key)).collect();
-        by_key(document, &|id| keys.get(id).copied())
+        by_key(document, &|id| self.keys.get(id))
     }
 
     fn checked(&self, key: &Key, bytes: Option<&Bytes>) -> Result<Option<Workflow>, ContentsError> {

@@ -231,7 +231,7 @@ pub async fn the_last_success_is_found(store: &dyn Store) {
             created_at: at(micros),
             post_snapshot: (n == 1).then_some(snapshot.id),
             rolled_back_by: (end == State::RolledBack).then_some(undoing),
-            ..world.promotion(n, if n == 4 { 1 } else { 0 })
+            ..world.promotion(n, usize::from(n == 4))
         };
         world.add(became(&deployment, end)).await;
     }
