@@ -199,8 +199,8 @@ pub fn workflow(name: &str, path: &str) -> Value {
 
 /// A workflow that calls another one by its id.
 pub fn caller(name: &str, callee: &str) -> Value {
-    let mut caller = workflow(name, "calls");
-    caller["nodes"][0] = json!({"id": "1", "name": "Call", "type": "n8n-nodes-base.executeWorkflow",
+    let mut document = workflow(name, "calls");
+    document["nodes"][0] = json!({"id": "1", "name": "Call", "type": "n8n-nodes-base.executeWorkflow",
         "typeVersion": 1, "position": [0, 0], "parameters": {"workflowId": callee}});
-    caller
+    document
 }

@@ -202,7 +202,7 @@ fn deployments(name: &str, target: &Target) -> Option<Value> {
 fn snapshots(name: &str, target: &Target) -> Option<Value> {
     let project = target.project.slug.as_str();
     Some(match name {
-        "CreateSnapshot" => json!({"project": project, "environment": "flows"}),
+        "CreateSnapshot" | "DetectDrift" => json!({"project": project, "environment": "flows"}),
         "GetSnapshot" | "RestoreSnapshot" => {
             json!({"project": project, "snapshot_id": target.snapshot_id})
         }
@@ -213,7 +213,6 @@ fn snapshots(name: &str, target: &Target) -> Option<Value> {
         "GetSnapshotWorkflow" => {
             json!({"project": project, "snapshot_id": target.snapshot_id, "application": "One"})
         }
-        "DetectDrift" => json!({"project": project, "environment": "flows"}),
         _ => return None,
     })
 }
