@@ -86,7 +86,8 @@ async fn source_changed(context: &Context, stage: &Stage<'_>) -> Result<Vec<Prob
 }
 
 /// The workflows that the plan would write and that are not in the target as its last snapshot says. Where there is none,
-/// nothing can have drifted.
+/// nothing can have drifted. It is cheap enough for every plan: one file of the snapshot, a hash for each workflow written,
+/// and the documents that differ.
 async fn target_drifted(
     context: &Context,
     stage: &Stage<'_>,
@@ -131,7 +132,7 @@ async fn since(
 ) -> Result<Comparison, Problem> {
     let found = async {
         let contents = Contents::open(context, kept).await?;
-        compare(&Side::Kept(&contents), &Side::live(inventory), only).await
+        compare(&Side::Kept(&contents), &Side::live(inventory, only), only).await
     };
     found.await.map_err(|error| {
         let message = format!(

@@ -85,7 +85,7 @@ pub async fn detect_drift(
     let surveyed = survey(context, &found, None)
         .await
         .map_err(TakeError::from)?;
-    let live = Side::live(&surveyed.inventory);
+    let live = Side::live(&surveyed.inventory, None);
     let all = compare(&Side::Kept(&kept), &live, None).await?;
     Ok((last, Compared::page(all, after, size)))
 }

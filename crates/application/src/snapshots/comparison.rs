@@ -20,9 +20,9 @@ pub(crate) enum Side<'a> {
 }
 
 impl<'a> Side<'a> {
-    /// What an engine holds.
-    pub(crate) fn live(inventory: &'a Inventory) -> Self {
-        Self::Live(content::listed(inventory), inventory)
+    /// What an engine holds, to be compared as a whole or only as to the workflows named.
+    pub(crate) fn live(inventory: &'a Inventory, only: Option<&BTreeSet<Key>>) -> Self {
+        Self::Live(content::listed(inventory, only), inventory)
     }
 
     fn list(&self) -> &List {

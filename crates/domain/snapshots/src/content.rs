@@ -4,7 +4,7 @@
 //! `manifest.json` says what the engine calls each of them, whether it runs, and the hash of its document: two snapshots
 //! are compared by their manifests, and only the documents that differ are read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -72,8 +72,9 @@ pub fn content_hash(inventory: &Inventory) -> Result<Sha256, CanonicalError> {
     digest_of("slipway.environment.v1", &states)
 }
 
-/// The workflows of an environment without their documents.
-pub fn listed(inventory: &Inventory) -> BTreeMap<Key, Listed> {
+/// The workflows of an environment without their documents; hashes only of those named, because each takes a while.
+pub fn listed(inventory: &Inventory, hashed: Option<&BTreeSet<Key>>) -> BTreeMap<Key, Listed> {
+    let is_hashed = |key: &Key| hashed.is_none_or(|hashed| hashed.contains(key));
     let listed = |entry: &Entry| {
         let document = entry.workflow.as_ref().ok();
         Listed {
@@ -81,7 +82,9 @@ pub fn listed(inventory: &Inventory) -> BTreeMap<Key, Listed> {
             name: entry.name.clone(),
             active: document.is_some_and(|workflow| workflow.active),
             archived: entry.archived,
-            hash: document.map(Workflow::state_hash),
+            hash: document
+                .filter(|_| is_hashed(&entry.key))
+                .map(Workflow::state_hash),
         }
     };
     inventory
@@ -103,7 +106,7 @@ pub fn files(environment: &Slug, inventory: &Inventory) -> Result<Files, Canonic
         form: FORM.to_owned(),
         environment: environment.clone(),
         content_hash: content_hash(inventory)?,
-        workflows: listed(inventory),
+        workflows: listed(inventory, None),
     };
     let mut bytes = serde_json::to_vec_pretty(&manifest)?;
     bytes.push(b'\n');
