@@ -43,6 +43,7 @@ fn rename_of(environment: &str, etag: Option<&str>) -> UpdateEnvironment {
         description: None,
         tier: Some(Tier::Production),
         position: None,
+        backups: None,
         engine: None,
         etag: etag.map(str::to_owned),
     }

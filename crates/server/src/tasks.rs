@@ -1,11 +1,14 @@
-//! What the server does without being asked: it chains audit events, tells watchers what changed, and writes down and
-//! forgets what was put off.
+//! What the server does without being asked: it chains audit events, carries out deployments, takes backups, tells
+//! watchers what changed, and writes down and forgets what was put off.
 
 use std::error::Error;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use slipway_application::Context;
 use slipway_application::approvals::expire_approvals;
 use slipway_application::audit::{MAX_CHAINED, chain_events, flush_all_refusals, flush_refusals};
@@ -13,6 +16,7 @@ use slipway_application::authentication::save_token_uses;
 use slipway_application::deployments::executor::{Ended, Executor, Limits};
 use slipway_application::ledger::feed_watchers;
 use slipway_application::requests::forget_requests;
+use slipway_application::snapshots::{BackedUp, take_due_backup};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -41,6 +45,18 @@ const RETRY: Duration = Duration::from_secs(2);
 /// counted refusals and uses of tokens would be lost.
 const LAST_ROUND: Duration = Duration::from_secs(10);
 
+/// How many backups one server takes at the same time.
+const BACKUPS: u32 = 2;
+/// How often due backups are looked for where there were none.
+const BACKUPS_IDLE: Duration = Duration::from_secs(5);
+
+type Outcomes = Family<OutcomeLabels, Counter>;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabels {
+    outcome: &'static str,
+}
+
 type Failure = Box<dyn Error + Send + Sync>;
 
 /// The tasks of one server.
@@ -57,6 +73,12 @@ impl Tasks {
             running: JoinSet::new(),
         };
         let shutdown = &process.shutdown;
+        let outcomes = Outcomes::default();
+        process.metrics.register(
+            "backups",
+            "Backups by the clock, by what became of them: taken, disturbed by a deployment, failed",
+            outcomes.clone(),
+        );
         tasks.repeat("chaining audit events", shutdown, |context| async move {
             Ok(match chain_events(&context).await? {
                 0 => CHAIN_IDLE,
@@ -99,6 +121,16 @@ impl Tasks {
                     } else {
                         Duration::ZERO
                     })
+                }
+            });
+        }
+        for _ in 0..BACKUPS {
+            let outcomes = outcomes.clone();
+            tasks.repeat("taking backups", shutdown, move |context| {
+                let outcomes = outcomes.clone();
+                async move {
+                    let backed_up = take_due_backup(&context).await?;
+                    Ok(told(&backed_up, &outcomes))
                 }
             });
         }
@@ -153,6 +185,31 @@ impl Tasks {
             }
         });
     }
+}
+
+/// Counts what became of a backup, logs it, and says how long to wait for the next one.
+fn told(backed_up: &BackedUp, outcomes: &Outcomes) -> Duration {
+    let outcome = match backed_up {
+        BackedUp::Idle => return BACKUPS_IDLE,
+        BackedUp::Taken { environment } => {
+            tracing::info!(%environment, "a backup was taken by the clock");
+            "taken"
+        }
+        BackedUp::Disturbed { environment } => {
+            tracing::info!(%environment, "a backup waits for a deployment to the environment");
+            "disturbed"
+        }
+        BackedUp::Failed {
+            environment,
+            failures,
+            problem,
+        } => {
+            tracing::warn!(%environment, failures, problem, "a backup by the clock failed; it is tried again");
+            "failed"
+        }
+    };
+    outcomes.get_or_create(&OutcomeLabels { outcome }).inc();
+    Duration::ZERO
 }
 
 async fn chain_all(context: &Context) -> Result<(), Failure> {

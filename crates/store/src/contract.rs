@@ -7,6 +7,7 @@
 pub mod applications;
 pub mod approvals;
 pub mod audit;
+pub mod backups;
 pub mod deployments;
 pub mod engines;
 pub mod environments;
@@ -137,6 +138,7 @@ macro_rules! store_contract {
                 pages_equal_a_list_in_memory,
                 projects_are_apart,
                 the_summary_counts_what_succeeded,
+                the_last_success_is_found,
             }
             queue {
                 the_oldest_that_can_run_is_claimed,
@@ -171,6 +173,13 @@ macro_rules! store_contract {
                 what_is_inserted_is_found,
                 things_of_others_are_refused,
                 pages_equal_a_list_in_memory,
+            }
+            backups {
+                what_is_due_is_claimed,
+                each_is_claimed_once_by_many_at_once,
+                failures_are_counted_and_told,
+                a_deployment_comes_first,
+                archived_ones_are_never_due,
             }
             engines {
                 settings_take_each_others_place,

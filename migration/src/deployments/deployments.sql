@@ -90,6 +90,7 @@ CREATE INDEX deployment_queued ON deployment (target_id, number) WHERE state = '
 CREATE INDEX deployment_state ON deployment (project_id, state, number);
 CREATE INDEX deployment_pipeline ON deployment (pipeline_id, number) WHERE pipeline_id IS NOT NULL;
 CREATE INDEX deployment_target ON deployment (target_id, number);
+CREATE INDEX deployment_last_success ON deployment (target_id, finished_at, number) WHERE state = 'SUCCEEDED';
 CREATE INDEX deployment_created ON deployment (project_id, created_at, number);
 CREATE INDEX deployment_succeeded_at ON deployment (project_id, succeeded_at) WHERE succeeded_at IS NOT NULL;
 

@@ -23,6 +23,16 @@ CREATE INDEX snapshot_environment ON snapshot (environment_id, created_at, id);
 CREATE INDEX snapshot_kind ON snapshot (project_id, kind, created_at, id);
 CREATE INDEX snapshot_environment_kind ON snapshot (environment_id, kind, created_at, id);
 
+-- Who takes an environment's backup by the clock: the last claim alone writes what came of it.
+CREATE TABLE environment_backup (
+    environment_id {uuid} PRIMARY KEY REFERENCES environment (id),
+    epoch {bigint} NOT NULL CHECK (epoch >= 1),
+    not_before {bigint} NOT NULL,
+    failures {int} NOT NULL CHECK (failures >= 0),
+    problem {text},
+    CONSTRAINT environment_backup_problem CHECK ((problem IS NULL) = (failures = 0))
+) {clustered, often updated};
+
 {postgres} ALTER TABLE deployment ADD FOREIGN KEY (restores_id, target_id) REFERENCES snapshot (id, environment_id);
 {postgres} ALTER TABLE deployment ADD FOREIGN KEY (pre_snapshot_id, target_id) REFERENCES snapshot (id, environment_id);
 {postgres} ALTER TABLE deployment ADD FOREIGN KEY (post_snapshot_id, target_id) REFERENCES snapshot (id, environment_id);

@@ -6,6 +6,8 @@ CREATE TABLE environment (
     description {text} NOT NULL,
     tier {text} NOT NULL CHECK (tier IN ('DEVELOPMENT', 'TESTING', 'STAGING', 'PRODUCTION')),
     position {int} NOT NULL,
+    -- A backup by the clock is taken this often.
+    backup_seconds {bigint} CHECK (backup_seconds BETWEEN 60 AND 2592000),
     created_at {bigint} NOT NULL,
     archived_at {bigint},
     revision {bigint} NOT NULL CHECK (revision >= 1),
@@ -13,6 +15,7 @@ CREATE TABLE environment (
     UNIQUE (id, project_id)
 ) {table};
 CREATE INDEX environment_position ON environment (project_id, position, slug);
+CREATE INDEX environment_backed_up ON environment (id) WHERE backup_seconds IS NOT NULL;
 
 CREATE TABLE application (
     id {uuid} PRIMARY KEY,

@@ -56,6 +56,7 @@ const TABLE: &[(Who, &[&str])] = &[
         "CheckEngine", "ListWorkflows", "GetCredentialMapping", "GetPipeline", "ListPipelines",
         "PlanPromotion", "GetDeployment", "ListDeployments", "GetDeploymentSummary", "GetSnapshot", "ListSnapshots",
         "GetApprovalRequest", "ListApprovalRequests",
+        "CompareSnapshots", "GetSnapshotWorkflow", "DetectDrift",
     ]),
     (Who::Writers, &[
         "CreateApplication", "UpdateApplication", "CreateVersion", "DeprecateVersion",

@@ -113,6 +113,7 @@ async fn bombard(backend: Backend, service: &str) {
         "way".to_owned(),
         folder.display().to_string(),
         workflow.workflow_id,
+        workflow.key,
     ]);
     let methods: Vec<_> = methods()
         .into_iter()
@@ -223,6 +224,7 @@ fn allowed(code: Code) -> Result<(), String> {
 fn changes(method: &Method) -> bool {
     let reads = [
         "Get", "List", "WhoAmI", "Watch", "Resolve", "Compare", "Export", "Verify", "Check",
+        "Detect",
     ];
     !reads.iter().any(|verb| method.name().starts_with(verb))
 }

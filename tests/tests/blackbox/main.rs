@@ -52,6 +52,7 @@ const TOPICS: &[&[Case]] = &[
     deployments::bad_workflows::CASES,
     deployments::approvals::CASES,
     deployments::four_eyes::CASES,
+    deployments::comparisons::CASES,
     deployments::pipelines::CASES,
     deployments::promotions::CASES,
     deployments::real::CASES,

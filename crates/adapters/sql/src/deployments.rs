@@ -11,9 +11,12 @@ mod step;
 
 use async_trait::async_trait;
 use slipway_deployments::{
-    Deployment, DeploymentFilter, DeploymentName, DeploymentQueries, DeploymentSummary, Pipeline,
+    Deployment, DeploymentFilter, DeploymentName, DeploymentQueries, DeploymentSummary,
+    LastSuccess, Pipeline,
 };
-use slipway_kernel::{Page, PageSize, PipelineId, ProjectId, Slug, StoreError, Timestamp};
+use slipway_kernel::{
+    EnvironmentId, Page, PageSize, PipelineId, ProjectId, Slug, StoreError, Timestamp,
+};
 
 use crate::SqlReader;
 
@@ -57,6 +60,10 @@ impl DeploymentQueries for SqlReader {
         size: PageSize,
     ) -> Result<Page<Deployment, i64>, StoreError> {
         list::page(&self.connection, project, filter, after, size).await
+    }
+
+    async fn last_success(&self, target: EnvironmentId) -> Result<Option<LastSuccess>, StoreError> {
+        list::last_success(&self.connection, target).await
     }
 
     async fn deployment_summary(

@@ -1,12 +1,18 @@
 //! Snapshots.
 
+mod backup;
+
+use std::{collections::HashMap, time::Duration};
+
 use async_trait::async_trait;
 use sea_orm::{FromQueryResult, Value};
 use slipway_kernel::{
     DeploymentId, EnvironmentId, Page, PageSize, PrincipalId, ProjectId, SnapshotId, StoreError,
+    Timestamp,
 };
 use slipway_snapshots::{
-    Snapshot, SnapshotFilter, SnapshotKind, SnapshotPlace, SnapshotQueries, SnapshotRepository,
+    BackupClaim, BackupEnd, FailingBackup, Snapshot, SnapshotFilter, SnapshotKind, SnapshotPlace,
+    SnapshotQueries, SnapshotRepository,
 };
 use uuid::Uuid;
 
@@ -90,6 +96,27 @@ impl SnapshotRepository for SqlUnitOfWork {
         self.connection().await?.execute(sql, values).await?;
         Ok(())
     }
+
+    async fn claim_backup(
+        &mut self,
+        now: Timestamp,
+        lease: Duration,
+    ) -> Result<Option<BackupClaim>, StoreError> {
+        backup::claim(self.connection().await?, now, lease).await
+    }
+
+    async fn undisturbed(&mut self, claim: &BackupClaim) -> Result<bool, StoreError> {
+        backup::undisturbed(self.connection().await?, claim).await
+    }
+
+    async fn end_backup(
+        &mut self,
+        claim: &BackupClaim,
+        end: &BackupEnd,
+        not_before: Timestamp,
+    ) -> Result<bool, StoreError> {
+        backup::end(self.connection().await?, claim, end, not_before).await
+    }
 }
 
 fn place(snapshot: &Snapshot) -> SnapshotPlace {
@@ -144,6 +171,13 @@ impl SnapshotQueries for SqlReader {
         let rows: Vec<Row> = self.connection.all(sql, values).await?;
         let snapshots: Result<Vec<_>, _> = rows.into_iter().map(Snapshot::try_from).collect();
         Ok(Page::from_rows(snapshots?, size, place))
+    }
+
+    async fn failing_backups(
+        &self,
+        environments: &[EnvironmentId],
+    ) -> Result<HashMap<EnvironmentId, FailingBackup>, StoreError> {
+        backup::failing(&self.connection, environments).await
     }
 }
 

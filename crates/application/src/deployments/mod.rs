@@ -3,6 +3,7 @@
 mod cancel;
 mod documents;
 pub mod executor;
+mod gates;
 mod items;
 mod planning;
 mod promotion;

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use slipway_catalog::Environment;
-use slipway_deployments::{Drift, Gates, Plan, Planned, Problem, plan};
+use slipway_deployments::{Gates, Plan, Planned, Problem, plan};
 use slipway_kernel::{ApplicationKind, Key};
 use slipway_workflows::Link;
 
-use super::executor::problem;
+use super::{executor::problem, gates};
 use crate::{
     CommandError, Context,
     engines::{EngineProblem, survey},
@@ -57,7 +57,15 @@ pub(super) async fn plan_stage(
     })
     .map_err(CommandError::from)?;
     plan.problems.extend(taken(context, target, &plan).await?);
-    plan.problems.extend(unsupported(*gates));
+    let stage = gates::Stage {
+        gates,
+        source: (source, &there.inventory),
+        target: (target, &here.inventory),
+        chosen,
+    };
+    gates::check(context, &stage, &mut plan)
+        .await
+        .map_err(CommandError::from)?;
     Ok(Made {
         plan,
         source_links: there.new_links,
@@ -91,22 +99,4 @@ async fn taken(
         })
     });
     Ok(told.collect())
-}
-
-/// Gates that can be written down already and can't be kept yet. Nothing passes them.
-fn unsupported(gates: Gates) -> Vec<Problem> {
-    [
-        (gates.source_unchanged, "source_unchanged"),
-        (gates.drift == Drift::Refuse, "drift"),
-    ]
-    .into_iter()
-    .filter(|(closed, _)| *closed)
-    .map(|(_, gate)| {
-        let message = format!(
-            "the stage's gate `{gate}` can't be checked by this version, so nothing passes it: change the pipeline to \
-             promote without it"
-        );
-        problem("GATE_UNSUPPORTED", message)
-    })
-    .collect()
 }

@@ -1,6 +1,6 @@
 use serde::Serialize;
 use slipway_audit::Resource;
-use slipway_catalog::Environment;
+use slipway_catalog::{BackupInterval, Environment};
 use slipway_identity::Command;
 use slipway_kernel::{
     EnvironmentId, Revision, Slug, Tier,
@@ -29,6 +29,8 @@ pub struct CreateEnvironment {
     pub tier: Tier,
     /// Where it stands in lists.
     pub position: i32,
+    /// How often a backup is taken.
+    pub backup_interval: Option<BackupInterval>,
     /// Where its workflows run.
     pub engine: Option<EngineSettings>,
 }
@@ -64,6 +66,7 @@ pub async fn create_environment(
         description: command.description,
         tier: command.tier,
         position: command.position,
+        backup_interval: command.backup_interval,
         created_at: change.now,
         archived_at: None,
         revision: Revision::FIRST,

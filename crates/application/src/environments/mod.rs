@@ -8,7 +8,7 @@ mod update;
 pub use archive::{ArchiveEnvironment, archive_environment};
 pub use create::{CreateEnvironment, create_environment};
 pub use read::{get_environment, list_environments};
-pub use update::{EngineChange, UpdateEnvironment, update_environment};
+pub use update::{BackupsChange, EngineChange, UpdateEnvironment, update_environment};
 
 use serde_json::{Value, json};
 use slipway_catalog::Environment;
@@ -68,6 +68,7 @@ fn described(environment: &Environment, engine: Option<&EngineSettings>) -> Valu
         "description": environment.description,
         "tier": environment.tier,
         "position": environment.position,
+        "backup_interval": environment.backup_interval,
         "workflow_engine": engine,
         "archived_at": environment.archived_at.map(|at| at.to_string()),
     })

@@ -1,6 +1,6 @@
 use serde::Serialize;
 use slipway_audit::Resource;
-use slipway_catalog::Environment;
+use slipway_catalog::{BackupInterval, Environment};
 use slipway_identity::Command;
 use slipway_kernel::{
     Slug, Tier,
@@ -29,6 +29,8 @@ pub struct UpdateEnvironment {
     pub tier: Option<Tier>,
     /// Where it stands in lists.
     pub position: Option<i32>,
+    /// How often a backup is taken.
+    pub backups: Option<BackupsChange>,
     /// Where its workflows run.
     pub engine: Option<EngineChange>,
     /// The etag that the caller read; `None` to change whatever is there.
@@ -42,6 +44,15 @@ pub enum EngineChange {
     Set(EngineSettings),
     /// Nowhere.
     Clear,
+}
+
+/// How often a backup of an environment is to be taken from now on.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub enum BackupsChange {
+    /// So often.
+    Every(BackupInterval),
+    /// Never by the clock.
+    Never,
 }
 
 /// Changes an environment.
@@ -72,6 +83,11 @@ pub async fn update_environment(
             .unwrap_or_else(|| before.description.clone()),
         tier: command.tier.unwrap_or(before.tier),
         position: command.position.unwrap_or(before.position),
+        backup_interval: match command.backups {
+            Some(BackupsChange::Every(interval)) => Some(interval),
+            Some(BackupsChange::Never) => None,
+            None => before.backup_interval,
+        },
         revision: before.revision.next(),
         ..before.clone()
     };

@@ -108,6 +108,7 @@ impl Reporting<'_> {
                     .environments
                     .unwrap_or(Tier::Development),
                 position: 0,
+                backup_interval: None,
                 created_at: change.now,
                 archived_at: None,
                 revision: Revision::FIRST,

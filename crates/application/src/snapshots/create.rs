@@ -2,7 +2,7 @@ use serde::Serialize;
 use serde_json::json;
 use slipway_audit::Resource;
 use slipway_identity::Command;
-use slipway_kernel::{Slug, text::Notes};
+use slipway_kernel::{ProjectId, Slug, SnapshotId, StoreError, id::IdError, text::Notes};
 use slipway_snapshots::{Snapshot, SnapshotKind};
 
 use super::{SnapshotError, Taking, take};
@@ -31,6 +31,16 @@ pub async fn create_snapshot(
     let project = context
         .authorise_in(call, Command::CreateSnapshot, &command.project)
         .await?;
+    // A request that was carried out answers when it is repeated, whatever the engine holds now.
+    if call.request_id.is_some() {
+        let mut change =
+            Change::begin(context, call, Command::CreateSnapshot, Some(project)).await?;
+        let earlier = change.made_before(&command, "").await?;
+        drop(change);
+        if let Some(earlier) = earlier {
+            return taken_before(context, project, &earlier).await;
+        }
+    }
     let slug = &command.environment;
     let environment = context.reader().environment(project, slug).await?;
     let environment =
@@ -49,6 +59,11 @@ pub async fn create_snapshot(
     )
     .await?;
     let mut change = Change::begin(context, call, Command::CreateSnapshot, Some(project)).await?;
+    let id = snapshot.id.to_string();
+    if let Some(earlier) = change.made_before(&command, &id).await? {
+        drop(change);
+        return taken_before(context, project, &earlier).await;
+    }
     change.require_open(&command.project).await?;
     change.unit.snapshots().insert(&snapshot).await?;
     if !links.is_empty() {
@@ -73,4 +88,22 @@ pub async fn create_snapshot(
         .await?;
     change.commit().await?;
     Ok(snapshot)
+}
+
+async fn taken_before(
+    context: &Context,
+    project: ProjectId,
+    earlier: &str,
+) -> Result<Snapshot, SnapshotError> {
+    let inconsistent = |problem: String| StoreError::Inconsistent {
+        table: "request",
+        column: "resource",
+        row: earlier.to_owned(),
+        problem,
+    };
+    let id: SnapshotId = earlier
+        .parse()
+        .map_err(|error: IdError| inconsistent(error.to_string()))?;
+    let found = context.reader().snapshot(project, id).await?;
+    Ok(found.ok_or_else(|| inconsistent("there is no such snapshot".to_owned()))?)
 }

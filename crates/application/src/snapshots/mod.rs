@@ -1,16 +1,29 @@
 //! Snapshots: what an environment looked like, in Git.
 
+mod backups;
+mod compare;
+mod comparison;
+mod contents;
 mod create;
 mod read;
 mod restore;
 mod take;
+mod workflow;
 
+pub use backups::{BackedUp, failing_backups, take_due_backup};
+pub use compare::{Compared, compare_snapshots, detect_drift};
+pub use comparison::{Comparison, WorkflowChange};
+pub(crate) use comparison::{Side, compare};
+pub(crate) use contents::Contents;
+pub use contents::ContentsError;
 pub use create::{CreateSnapshot, create_snapshot};
+use read::get_authorised;
 pub use read::{ListSnapshots, get_snapshot, list_snapshots};
 pub use restore::{RestoreSnapshot, restore_snapshot};
 pub(crate) use take::{Taking, open_repository, take};
+pub use workflow::{KeptDocument, KeptWorkflow, get_snapshot_workflow};
 
-use slipway_kernel::{Slug, SnapshotId, StoreError, digest::CanonicalError};
+use slipway_kernel::{Key, Slug, SnapshotId, StoreError, digest::CanonicalError};
 use slipway_snapshots::GitError;
 
 use crate::{CommandError, engines::EngineProblem, error::meets_command_errors};
@@ -36,6 +49,23 @@ pub enum SnapshotError {
         /// The environment.
         slug: Slug,
     },
+    /// The environment has no snapshot yet.
+    #[error("the environment `{environment}` has no snapshot yet: take one with CreateSnapshot")]
+    NoSnapshot {
+        /// The environment.
+        environment: Slug,
+    },
+    /// The snapshot has no such workflow.
+    #[error("the snapshot {id} holds no workflow `{key}`")]
+    WorkflowNotInSnapshot {
+        /// The snapshot.
+        id: SnapshotId,
+        /// The key given.
+        key: Key,
+    },
+    /// It could not be read.
+    #[error(transparent)]
+    Contents(#[from] ContentsError),
     /// It could not be taken.
     #[error(transparent)]
     Take(#[from] TakeError),

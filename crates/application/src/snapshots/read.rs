@@ -12,9 +12,18 @@ pub async fn get_snapshot(
     project: &Slug,
     id: SnapshotId,
 ) -> Result<Snapshot, SnapshotError> {
-    let project = context
-        .authorise_in(call, Command::GetSnapshot, project)
-        .await?;
+    get_authorised(context, call, Command::GetSnapshot, project, id).await
+}
+
+/// The snapshot that a command is about, where the caller may give it.
+pub(super) async fn get_authorised(
+    context: &Context,
+    call: &Call<'_>,
+    command: Command,
+    project: &Slug,
+    id: SnapshotId,
+) -> Result<Snapshot, SnapshotError> {
+    let project = context.authorise_in(call, command, project).await?;
     let found = context.reader().snapshot(project, id).await?;
     found.ok_or(SnapshotError::NotFound { id })
 }

@@ -10,6 +10,7 @@
 
 pub mod deployments;
 pub mod outside;
+pub mod stages;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -303,6 +304,7 @@ pub(crate) fn new_environment(text: &str) -> CreateEnvironment {
         description: Description::default(),
         tier: Tier::Development,
         position: 0,
+        backup_interval: None,
         engine: None,
     }
 }

@@ -1,6 +1,9 @@
 //! Environments: where versions are deployed to.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use slipway_kernel::{
     EnvironmentId, ProjectId, Revision, Slug, StoreError, Tier, Timestamp,
     text::{Description, DisplayName},
@@ -25,10 +28,59 @@ pub struct Environment {
     pub position: i32,
     /// When it was made.
     pub created_at: Timestamp,
+    /// How often a backup is taken; `None` where nobody wants any by the clock.
+    pub backup_interval: Option<BackupInterval>,
     /// Since when nothing can be deployed to it.
     pub archived_at: Option<Timestamp>,
     /// How often it has been changed.
     pub revision: Revision,
+}
+
+/// How often a backup of an environment is taken: whole seconds, 60 (a minute) to 2,592,000 (30 days).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "i64", into = "i64")]
+pub struct BackupInterval(u32);
+
+/// A length of time that is no interval for backups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("is {given} s; use 60 (a minute) to 2592000 (30 days)")]
+pub struct BackupIntervalError {
+    /// The seconds given.
+    pub given: i64,
+}
+
+impl BackupInterval {
+    /// The shortest, in seconds.
+    pub const MIN: u32 = 60;
+    /// The longest, in seconds.
+    pub const MAX: u32 = 30 * 24 * 60 * 60;
+
+    /// In seconds.
+    pub const fn seconds(self) -> u32 {
+        self.0
+    }
+
+    /// As a length of time.
+    pub fn duration(self) -> Duration {
+        Duration::from_secs(self.0.into())
+    }
+}
+
+impl TryFrom<i64> for BackupInterval {
+    type Error = BackupIntervalError;
+
+    fn try_from(given: i64) -> Result<Self, BackupIntervalError> {
+        match u32::try_from(given) {
+            Ok(seconds) if (Self::MIN..=Self::MAX).contains(&seconds) => Ok(Self(seconds)),
+            _ => Err(BackupIntervalError { given }),
+        }
+    }
+}
+
+impl From<BackupInterval> for i64 {
+    fn from(interval: BackupInterval) -> Self {
+        interval.0.into()
+    }
 }
 
 /// Changes environments, inside a unit of work.

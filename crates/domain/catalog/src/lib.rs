@@ -5,7 +5,7 @@ pub mod environment;
 pub mod version;
 
 pub use application::{Application, ApplicationRepository};
-pub use environment::{Environment, EnvironmentRepository};
+pub use environment::{BackupInterval, Environment, EnvironmentRepository};
 pub use version::{Content, Dependency, Deprecation, Version, VersionRepository};
 
 use std::collections::BTreeSet;

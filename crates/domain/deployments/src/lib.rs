@@ -17,6 +17,6 @@ pub use pipeline::{
     Drift, Gates, MAX_STAGES, OnFailure, Pipeline, PipelineRepository, Publish, Secrets, Stage,
 };
 pub use plan::{Plan, Planned, PlannedItem, plan};
-pub use queries::{DeploymentFilter, DeploymentQueries, DeploymentSummary};
+pub use queries::{DeploymentFilter, DeploymentQueries, DeploymentSummary, LastSuccess};
 pub use state::{IllegalTransition, State};
 pub use steps::{Direction, Next, Ordered, Phase, Progress, Step, Work, next, steps_for};

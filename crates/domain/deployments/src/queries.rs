@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde::Serialize;
 use slipway_kernel::{
-    EnvironmentId, Page, PageSize, PipelineId, ProjectId, Slug, StoreError, Timestamp,
+    EnvironmentId, Page, PageSize, PipelineId, ProjectId, Slug, SnapshotId, StoreError, Timestamp,
 };
 
 use crate::{Deployment, DeploymentName, Pipeline, State};
@@ -21,6 +21,15 @@ pub struct DeploymentFilter {
     pub from: Option<Timestamp>,
     /// Asked for before this time.
     pub to: Option<Timestamp>,
+}
+
+/// The deployment to an environment that succeeded last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LastSuccess {
+    /// What people call it.
+    pub number: i64,
+    /// The environment afterwards; `None` where that snapshot could not be taken.
+    pub post_snapshot: Option<SnapshotId>,
 }
 
 /// A project's figures about deployments.
@@ -69,6 +78,9 @@ pub trait DeploymentQueries: Send + Sync {
         after: Option<i64>,
         size: PageSize,
     ) -> Result<Page<Deployment, i64>, StoreError>;
+
+    /// The deployment to an environment that succeeded last and was not rolled back since.
+    async fn last_success(&self, target: EnvironmentId) -> Result<Option<LastSuccess>, StoreError>;
 
     /// A project's figures.
     async fn deployment_summary(

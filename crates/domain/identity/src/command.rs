@@ -186,6 +186,12 @@ commands! {
     reads GetSnapshot: READERS;
     /// Lists snapshots.
     reads ListSnapshots: READERS;
+    /// Compares two snapshots.
+    reads CompareSnapshots: READERS;
+    /// Reads a workflow of a snapshot.
+    reads GetSnapshotWorkflow: READERS;
+    /// Compares an environment with its last snapshot.
+    reads DetectDrift: READERS;
     /// Puts an environment back to what a snapshot says.
     changes RestoreSnapshot: ADMINS;
 

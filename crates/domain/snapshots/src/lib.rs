@@ -1,5 +1,6 @@
 //! Snapshots: what an environment looked like, kept in Git; and the port to the store that keeps it.
 
+pub mod backup;
 pub mod content;
 #[cfg(feature = "contract")]
 #[expect(
@@ -10,9 +11,12 @@ pub mod content;
 )]
 pub mod contract;
 pub mod git;
+pub mod outline;
 pub mod snapshot;
 
+pub use backup::{BackupClaim, BackupEnd, FailingBackup};
 pub use git::{CommitSha, Committed, FileChange, Files, GitError, GitStore, NewCommit};
+pub use outline::{Became, Outline, outline};
 pub use snapshot::{
     Snapshot, SnapshotFilter, SnapshotKind, SnapshotPlace, SnapshotQueries, SnapshotRepository,
 };

@@ -1,5 +1,7 @@
 //! Snapshots: what an environment looked like.
 
+use std::{collections::HashMap, time::Duration};
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use slipway_kernel::{
@@ -7,7 +9,7 @@ use slipway_kernel::{
     StoreError, Timestamp, text::Notes, words,
 };
 
-use crate::CommitSha;
+use crate::{BackupClaim, BackupEnd, CommitSha, FailingBackup};
 
 /// Why a snapshot was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -70,6 +72,30 @@ pub struct Snapshot {
 pub trait SnapshotRepository: Send {
     /// Adds a snapshot.
     async fn insert(&mut self, snapshot: &Snapshot) -> Result<(), StoreError>;
+
+    /// Claims the backup of an environment that is due: one with an interval, not archived and of a project that is not,
+    /// whose last backup by the clock is at least that old, and that no deployment holds. Nobody else can claim it for
+    /// the length of `lease`, nor before the time that [`Self::end_backup`] was given. `None` where none is due.
+    ///
+    /// An adapter MUST give each due backup to one claim only, however many ask at once.
+    async fn claim_backup(
+        &mut self,
+        now: Timestamp,
+        lease: Duration,
+    ) -> Result<Option<BackupClaim>, StoreError>;
+
+    /// Whether a backup may still be kept: the claim is the last one, and no deployment has begun to change the
+    /// environment since. An adapter MUST hold the claim until the unit of work ends.
+    async fn undisturbed(&mut self, claim: &BackupClaim) -> Result<bool, StoreError>;
+
+    /// Writes down what became of a claimed backup, and that nobody claims the next one before a time. `false`, and
+    /// nothing written, where there is a later claim.
+    async fn end_backup(
+        &mut self,
+        claim: &BackupClaim,
+        end: &BackupEnd,
+        not_before: Timestamp,
+    ) -> Result<bool, StoreError>;
 }
 
 /// Which snapshots a reader wants; what is `None` selects all.
@@ -118,4 +144,10 @@ pub trait SnapshotQueries: Send + Sync {
         after: Option<SnapshotPlace>,
         size: PageSize,
     ) -> Result<Page<Snapshot, SnapshotPlace>, StoreError>;
+
+    /// Of these environments, those whose last backup by the clock failed.
+    async fn failing_backups(
+        &self,
+        environments: &[EnvironmentId],
+    ) -> Result<HashMap<EnvironmentId, FailingBackup>, StoreError>;
 }

@@ -60,13 +60,21 @@ impl Inventory {
     /// A document of this environment with the keys of workflows in place of their ids, so that it can be compared with
     /// one of another environment. References to workflows that have no key stay.
     pub fn portable(&self, workflow: &Workflow) -> Workflow {
-        let keep = |credential: &CredentialReference| Some(kept(credential));
-        let named = |id: &WorkflowId| Some(self.key_of(id).map_or_else(|| id.clone(), stand_in));
-        // Everything has a counterpart, so nothing is missing.
-        workflow
-            .remap(&keep, &named)
-            .unwrap_or_else(|_| workflow.clone())
+        by_key(workflow, &|id| self.key_of(id))
     }
+}
+
+/// A document with the keys of workflows in place of their ids. Ids that have no key stay.
+pub fn by_key<'k>(
+    workflow: &Workflow,
+    key_of: &dyn Fn(&WorkflowId) -> Option<&'k Key>,
+) -> Workflow {
+    let keep = |credential: &CredentialReference| Some(kept(credential));
+    let named = |id: &WorkflowId| Some(key_of(id).map_or_else(|| id.clone(), stand_in));
+    // Everything has a counterpart, so nothing is missing.
+    workflow
+        .remap(&keep, &named)
+        .unwrap_or_else(|_| workflow.clone())
 }
 
 fn kept(credential: &CredentialReference) -> Credential {

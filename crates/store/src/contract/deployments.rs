@@ -4,7 +4,8 @@ pub(crate) mod given;
 mod lists;
 
 pub use lists::{
-    pages_equal_a_list_in_memory, projects_are_apart, the_summary_counts_what_succeeded,
+    pages_equal_a_list_in_memory, projects_are_apart, the_last_success_is_found,
+    the_summary_counts_what_succeeded,
 };
 
 use futures_util::future::join_all;

@@ -1,11 +1,15 @@
 //! Environments.
 
 use futures_util::future::join_all;
-use slipway_catalog::Environment;
+use slipway_catalog::{BackupInterval, Environment};
 use slipway_kernel::{Revision, StoreError, Tier};
 
 use super::given::{at, begin, commit, environment, name, project, shop, size, walk};
 use crate::Store;
+
+fn backups(seconds: i64) -> BackupInterval {
+    seconds.try_into().expect("an interval")
+}
 
 /// All fields come back, of every tier.
 pub async fn what_is_inserted_is_found(store: &dyn Store) {
@@ -13,6 +17,7 @@ pub async fn what_is_inserted_is_found(store: &dyn Store) {
     for (n, tier) in (1..).zip(Tier::ALL) {
         let environment = Environment {
             tier,
+            backup_interval: (n < 3).then(|| backups(if n == 1 { 60 } else { 2_592_000 })),
             archived_at: (n == 1).then(|| at(9)),
             ..environment(n, shop, &format!("e-{n}"), -3)
         };
@@ -82,6 +87,7 @@ pub async fn a_stale_update_is_a_conflict(store: &dyn Store) {
         description: name("The real one"),
         tier: Tier::Production,
         position: 7,
+        backup_interval: Some(backups(3_600)),
         archived_at: Some(at(8)),
         revision: Revision(2),
         ..first.clone()

@@ -90,6 +90,7 @@ pub fn environment(n: u128, project: ProjectId, slug: &str, position: i32) -> En
         description: name(""),
         tier: Tier::Staging,
         position,
+        backup_interval: None,
         created_at: at(4),
         archived_at: None,
         revision: Revision::FIRST,

@@ -235,11 +235,17 @@ async fn approvals(name: &str, target: &Target) -> Option<Value> {
 fn snapshots(name: &str, target: &Target) -> Option<Value> {
     let project = target.project.slug.as_str();
     Some(match name {
-        "CreateSnapshot" => json!({"project": project, "environment": "flows"}),
+        "CreateSnapshot" | "DetectDrift" => json!({"project": project, "environment": "flows"}),
         "GetSnapshot" | "RestoreSnapshot" => {
             json!({"project": project, "snapshot_id": target.snapshot_id})
         }
         "ListSnapshots" => json!({"project": project}),
+        "CompareSnapshots" => json!({
+            "project": project, "earlier_snapshot_id": target.snapshot_id, "later_snapshot_id": target.snapshot_id,
+        }),
+        "GetSnapshotWorkflow" => {
+            json!({"project": project, "snapshot_id": target.snapshot_id, "application": "One"})
+        }
         _ => return None,
     })
 }

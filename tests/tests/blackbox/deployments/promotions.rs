@@ -129,6 +129,7 @@ impl Way {
             project: self.project.slug.clone(),
             environment: "prod".to_owned(),
             notes: notes.to_owned(),
+            ..Default::default()
         };
         let mut snapshots = self.project.admin.snapshots();
         let taken = snapshots.create_snapshot(request).await.granted();

@@ -13,8 +13,8 @@ use crate::{
 };
 
 const TABLE: &str = "environment";
-const COLUMNS: &str = "id, project_id, slug, display_name, description, tier, position, created_at, archived_at, \
-     revision";
+const COLUMNS: &str = "id, project_id, slug, display_name, description, tier, position, backup_seconds, \
+     created_at, archived_at, revision";
 
 #[derive(FromQueryResult)]
 struct Row {
@@ -25,6 +25,7 @@ struct Row {
     description: String,
     tier: String,
     position: i32,
+    backup_seconds: Option<i64>,
     created_at: i64,
     archived_at: Option<i64>,
     revision: i64,
@@ -46,6 +47,7 @@ impl TryFrom<Row> for Environment {
             description: place.parse("description", row.description)?,
             tier: place.word("tier", &row.tier)?,
             position: row.position,
+            backup_interval: place.parse_option("backup_seconds", row.backup_seconds)?,
             created_at: place.parse("created_at", row.created_at)?,
             archived_at: place.parse_option("archived_at", row.archived_at)?,
             revision: place.revision(row.revision)?,
@@ -57,7 +59,7 @@ impl TryFrom<Row> for Environment {
 impl EnvironmentRepository for SqlUnitOfWork {
     async fn insert(&mut self, environment: &Environment) -> Result<bool, StoreError> {
         let sql = format!(
-            "INSERT INTO environment ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
+            "INSERT INTO environment ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
              ON CONFLICT (project_id, slug) DO NOTHING"
         );
         let added = self
@@ -73,6 +75,7 @@ impl EnvironmentRepository for SqlUnitOfWork {
                     environment.description.as_str().into(),
                     environment.tier.as_str().into(),
                     environment.position.into(),
+                    environment.backup_interval.map(i64::from).into(),
                     environment.created_at.micros().into(),
                     micros(environment.archived_at).into(),
                     environment.revision.0.into(),
@@ -99,7 +102,7 @@ impl EnvironmentRepository for SqlUnitOfWork {
         let changed = self.connection().await?
             .execute(
                 "UPDATE environment SET display_name = $1, description = $2, tier = $3, position = $4, \
-                 archived_at = $5, revision = $6 WHERE id = $7 AND revision = $6 - 1",
+                 archived_at = $5, revision = $6, backup_seconds = $8 WHERE id = $7 AND revision = $6 - 1",
                 [
                     environment.display_name.as_str().into(),
                     environment.description.as_str().into(),
@@ -108,6 +111,7 @@ impl EnvironmentRepository for SqlUnitOfWork {
                     micros(environment.archived_at).into(),
                     environment.revision.0.into(),
                     environment.id.uuid().into(),
+                    environment.backup_interval.map(i64::from).into(),
                 ],
             )
             .await?;

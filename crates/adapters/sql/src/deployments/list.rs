@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use sea_orm::FromQueryResult;
-use slipway_deployments::{Deployment, DeploymentFilter, DeploymentSummary};
-use slipway_kernel::{Page, PageSize, ProjectId, StoreError, Timestamp};
+use slipway_deployments::{Deployment, DeploymentFilter, DeploymentSummary, LastSuccess};
+use slipway_kernel::{EnvironmentId, Page, PageSize, ProjectId, SnapshotId, StoreError, Timestamp};
+use uuid::Uuid;
 
 use super::{
     deployment::{COLUMNS, Row},
@@ -76,6 +77,30 @@ fn conditions(
         conditions.push(format!("d.number < {}", values.bind(after)));
     }
     conditions.join(" AND ")
+}
+
+#[derive(FromQueryResult)]
+struct SuccessRow {
+    number: i64,
+    post_snapshot_id: Option<Uuid>,
+}
+
+pub(super) async fn last_success(
+    connection: &Connection,
+    target: EnvironmentId,
+) -> Result<Option<LastSuccess>, StoreError> {
+    // One runs at a time, so that they are over in the order in which they changed the environment.
+    let row: Option<SuccessRow> = connection
+        .one(
+            "SELECT number, post_snapshot_id FROM deployment WHERE target_id = $1 AND state = 'SUCCEEDED' \
+             ORDER BY finished_at DESC, number DESC LIMIT 1",
+            [target.uuid().into()],
+        )
+        .await?;
+    Ok(row.map(|row| LastSuccess {
+        number: row.number,
+        post_snapshot: row.post_snapshot_id.map(SnapshotId::from_uuid),
+    }))
 }
 
 #[derive(FromQueryResult)]

@@ -18,8 +18,8 @@ const FACTS: &str = "
 INSERT INTO person (id) VALUES ({1});
 INSERT INTO principal (id, kind, tenant_admin, created_at) VALUES ({1}, 'USER', TRUE, 1);
 INSERT INTO project VALUES ({1}, 'shop', '', '', 1, NULL, 1), ({2}, 'other', '', '', 1, NULL, 1);
-INSERT INTO environment VALUES ({1}, {1}, 'prod', '', '', 'PRODUCTION', 0, 1, NULL, 1),
-    ({2}, {1}, 'dev', '', '', 'PRODUCTION', 0, 1, NULL, 1), ({3}, {2}, 'prod', '', '', 'PRODUCTION', 0, 1, NULL, 1);
+INSERT INTO environment VALUES ({1}, {1}, 'prod', '', '', 'PRODUCTION', 0, NULL, 1, NULL, 1),
+    ({2}, {1}, 'dev', '', '', 'PRODUCTION', 0, NULL, 1, NULL, 1), ({3}, {2}, 'prod', '', '', 'PRODUCTION', 0, NULL, 1, NULL, 1);
 INSERT INTO application VALUES ({3}, {2}, 'cart', 'WORKFLOW', '', '', 1, NULL, 1);
 INSERT INTO pipeline VALUES ({1}, {1}, 'main', '', '', 1, NULL, 1), ({2}, {2}, 'main', '', '', 1, NULL, 1);
 INSERT INTO pipeline_stage VALUES ({1}, 0, {1}, {2}, {1}, FALSE, FALSE, 'ALLOW', 'KEEP', 'KEEP', 'WARN');
@@ -44,6 +44,7 @@ INSERT INTO approval_request VALUES ({1}, {1}, {1}, {1}, {hash}, {1}, 1, 9, 'APP
 INSERT INTO approval_decision VALUES ({1}, {1}, 'APPROVE', '', 2, {hash});
 INSERT INTO environment_engine VALUES ({1}, 'N8N', NULL, 'https://n8n.example', 'env:KEY');
 INSERT INTO workflow_link VALUES ({1}, 'cart', 'wf');
+INSERT INTO environment_backup VALUES ({1}, 1, 1, 0, NULL);
 INSERT INTO credential_target VALUES ({1}, 'smtp', 'Mail', '1', 'Mail');
 ";
 
@@ -177,6 +178,11 @@ UPDATE environment_engine SET path = '/'
 UPDATE environment_engine SET api_key = NULL
 UPDATE environment_engine SET api_key = 'secret'
 INSERT INTO environment_engine VALUES ({2}, 'OTHER', NULL, NULL, NULL)
+UPDATE environment_backup SET failures = 1
+UPDATE environment_backup SET problem = 'x'
+UPDATE environment_backup SET failures = -1, problem = 'x'
+UPDATE environment_backup SET epoch = 0
+INSERT INTO environment_backup VALUES ({9}, 1, 1, 0, NULL)
 INSERT INTO environment_engine VALUES ({9}, 'DIRECTORY', '/', NULL, NULL)
 INSERT INTO workflow_link VALUES ({1}, 'list', 'wf')
 INSERT INTO workflow_link VALUES ({1}, 'cart', 'wf-2')

@@ -100,7 +100,7 @@ const FACTS: &str = "
 INSERT INTO person (id) VALUES ({1});
 INSERT INTO principal (id, kind, tenant_admin, created_at) VALUES ({1}, 'USER', TRUE, 1);
 INSERT INTO project VALUES ({1}, 'shop', '', '', 1, NULL, 1);
-INSERT INTO environment VALUES ({1}, {1}, 'prod', '', '', 'PRODUCTION', 0, 1, NULL, 1);
+INSERT INTO environment VALUES ({1}, {1}, 'prod', '', '', 'PRODUCTION', 0, NULL, 1, NULL, 1);
 INSERT INTO application VALUES ({1}, {1}, 'cart', 'SERVICE', '', '', 1, NULL, 1);
 INSERT INTO application VALUES ({2}, {1}, 'list', 'SERVICE', '', '', 1, NULL, 1);
 INSERT INTO version (id, project_id, application_id, identifier, dependencies, attributes, notes, author_id, created_by,
@@ -167,6 +167,8 @@ UPDATE principal SET owner_id = {1}
 UPDATE principal SET disabled_at = 1
 UPDATE version SET deprecated_at = 1
 UPDATE environment SET tier = 'HIGH'
+UPDATE environment SET backup_seconds = 59
+UPDATE environment SET backup_seconds = 2592001
 INSERT INTO version (id, project_id, application_id, identifier, content_size, content_type, dependencies, attributes, notes, author_id, created_by, created_at) VALUES ({2}, {1}, {1}, '2', 1, '', '[]', '{}', '', {1}, {1}, 1)
 INSERT INTO deployment_record (id, project_id, application_id, version_id, environment_id, kind, deployed_at, reported_at, recorded_at, reporter_id, notes, attributes) VALUES ({2}, {1}, {1}, {1}, {1}, 'DEPLOYED', 2, 2, 1, {1}, '', '{}')
 INSERT INTO deployment_record (id, project_id, application_id, version_id, environment_id, kind, deployed_at, reported_at, recorded_at, reporter_id, notes, attributes) VALUES ({2}, {1}, {2}, {1}, {1}, 'DEPLOYED', 2, 2, 2, {1}, '', '{}')

@@ -242,6 +242,7 @@ async fn fill(context: &Context, admin: &Caller) -> PrincipalId {
         description: None,
         tier: Some(Tier::Production),
         position: None,
+        backups: None,
         engine: None,
         etag: None,
     };

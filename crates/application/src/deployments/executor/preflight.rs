@@ -34,7 +34,13 @@ pub(super) async fn check(context: &Context, deployment: &Deployment) -> Effect 
             .map_err(|error| chain(&error))
     };
     match planned.await {
-        Ok(made) if made.plan.digest == deployment.plan_digest => Effect::done(),
+        Ok(made) if made.plan.digest == deployment.plan_digest => {
+            // The gates look at snapshots too, which the digest does not bind.
+            match made.plan.problems.into_iter().next() {
+                None => Effect::done(),
+                Some(found) => Effect::failed(found),
+            }
+        }
         Ok(made) => {
             let writes = made
                 .plan

@@ -3,11 +3,14 @@
 use slipway_api::catalog::v1 as proto;
 use slipway_application::engines::engine_settings;
 use slipway_application::environments::{
-    ArchiveEnvironment, CreateEnvironment, EngineChange, UpdateEnvironment, archive_environment,
-    create_environment, get_environment, list_environments, update_environment,
+    ArchiveEnvironment, BackupsChange, CreateEnvironment, EngineChange, UpdateEnvironment,
+    archive_environment, create_environment, get_environment, list_environments,
+    update_environment,
 };
-use slipway_catalog::Environment;
+use slipway_application::snapshots::failing_backups;
+use slipway_catalog::{BackupInterval, Environment};
 use slipway_kernel::{Slug, StoreError, Tier};
+use slipway_snapshots::FailingBackup;
 use slipway_workflows::EngineSettings;
 
 use super::engines;
@@ -33,6 +36,7 @@ pub(super) async fn create(
     let description = fields.text("description", message.description);
     let tier = fields.choice("tier", message.tier, tier);
     let engine = engines::engine(&mut fields, message.workflow_engine);
+    let backup_interval = backup_interval(&mut fields, message.backup_interval);
     let command = fields.finish(|| {
         Some(CreateEnvironment {
             project: project?,
@@ -41,6 +45,7 @@ pub(super) async fn create(
             description,
             tier: tier.unwrap_or(Tier::Development),
             position: message.position,
+            backup_interval,
             engine,
         })
     })?;
@@ -94,9 +99,11 @@ pub(super) async fn list(
         .map(|environment| environment.id)
         .collect();
     let mut engines = engine_settings(&api.context, &ids).await?;
+    let mut failing = failing_backups(&api.context, &ids).await?;
     let page = page.map(|environment| {
         let engine = engines.remove(&environment.id);
-        shown(environment, engine, project.to_string())
+        let failing = failing.remove(&environment.id);
+        shown(environment, engine, failing, project.to_string())
     });
     Ok(proto::ListEnvironmentsResponse {
         environments: page.items,
@@ -122,6 +129,7 @@ pub(super) async fn update(
             "tier",
             "position",
             "workflow_engine",
+            "backup_interval",
         ],
     );
     let changes = |field: &str| mask.iter().any(|path| path == field);
@@ -137,6 +145,10 @@ pub(super) async fn update(
         engines::engine(&mut fields, message.workflow_engine)
             .map_or(EngineChange::Clear, EngineChange::Set)
     });
+    let backups = changes("backup_interval").then(|| {
+        backup_interval(&mut fields, message.backup_interval)
+            .map_or(BackupsChange::Never, BackupsChange::Every)
+    });
     let etag = Some(message.etag).filter(|etag| !etag.is_empty());
     let command = fields.finish(|| {
         Some(UpdateEnvironment {
@@ -146,6 +158,7 @@ pub(super) async fn update(
             description,
             tier,
             position,
+            backups,
             engine,
             etag,
         })
@@ -187,12 +200,30 @@ async fn shown_alone(
 ) -> Result<proto::Environment, StoreError> {
     let mut engines = engine_settings(&api.context, &[environment.id]).await?;
     let engine = engines.remove(&environment.id);
-    Ok(shown(environment, engine, project))
+    let mut failing = failing_backups(&api.context, &[environment.id]).await?;
+    let failing = failing.remove(&environment.id);
+    Ok(shown(environment, engine, failing, project))
+}
+
+/// How often backups are taken; `None` where it was left out.
+fn backup_interval(
+    fields: &mut Fields,
+    interval: Option<prost_types::Duration>,
+) -> Option<BackupInterval> {
+    let interval = interval?;
+    if interval.nanos != 0 {
+        fields.refuse("backup_interval", "must be whole seconds");
+        return None;
+    }
+    BackupInterval::try_from(interval.seconds)
+        .map_err(|error| fields.refuse("backup_interval", error))
+        .ok()
 }
 
 fn shown(
     environment: Environment,
     engine: Option<EngineSettings>,
+    failing: Option<FailingBackup>,
     project: String,
 ) -> proto::Environment {
     proto::Environment {
@@ -207,5 +238,16 @@ fn shown(
         archived_time: environment.archived_at.map(show::time),
         etag: environment.revision.to_string(),
         workflow_engine: engine.map(engines::shown),
+        backup_interval: environment
+            .backup_interval
+            .map(|interval| prost_types::Duration {
+                seconds: interval.into(),
+                nanos: 0,
+            }),
+        failing_backup: failing.map(|failing| proto::FailingBackup {
+            failure_count: i32::try_from(failing.failures).unwrap_or(i32::MAX),
+            problem: failing.problem,
+            retry_time: Some(show::time(failing.not_before)),
+        }),
     }
 }

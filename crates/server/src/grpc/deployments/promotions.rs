@@ -39,7 +39,12 @@ pub(super) async fn plan(
     );
     let asked = fields.finish(|| asked)?;
     let planned = plan_promotion(&api.context, &session.call(""), &asked).await?;
-    let mut budget = api.max_page_bytes;
+    let told = |problems: Vec<Problem>| problems.into_iter().map(shown_problem).collect();
+    let problems: Vec<proto::Problem> = told(planned.plan.problems);
+    let warnings: Vec<proto::Problem> = told(planned.plan.warnings);
+    let told = problems.iter().chain(&warnings);
+    let told: usize = told.map(|problem| problem.encoded_len() + 8).sum();
+    let mut budget = api.max_page_bytes.saturating_sub(told);
     let items = planned.plan.items.into_iter().map(|item| {
         let difference = item.difference.as_ref();
         let json = difference.and_then(|difference| serde_json::to_string(difference).ok());
@@ -61,18 +66,8 @@ pub(super) async fn plan(
     Ok(proto::PlanPromotionResponse {
         plan: Some(proto::Plan {
             items: items.collect(),
-            problems: planned
-                .plan
-                .problems
-                .into_iter()
-                .map(shown_problem)
-                .collect(),
-            warnings: planned
-                .plan
-                .warnings
-                .into_iter()
-                .map(shown_problem)
-                .collect(),
+            problems,
+            warnings,
             digest: planned.plan.digest.to_string(),
             source: planned.source.into(),
         }),

@@ -26,6 +26,7 @@ pub(super) async fn create(
 ) -> Result<proto::CreateSnapshotResponse, Refusal> {
     session.admit(&message.project).await?;
     let mut fields = Fields::default();
+    fields.request_id(&message.request_id);
     let project = fields.required("project", &message.project);
     let environment = fields.required("environment", &message.environment);
     let notes = fields.text("notes", message.notes);
@@ -36,7 +37,8 @@ pub(super) async fn create(
             notes,
         })
     })?;
-    let snapshot = create_snapshot(&api.context, &session.call(""), command).await?;
+    let call = session.call(&message.request_id);
+    let snapshot = create_snapshot(&api.context, &call, command).await?;
     Ok(proto::CreateSnapshotResponse {
         snapshot: Some(shown(snapshot, message.project, message.environment)),
     })
@@ -140,7 +142,7 @@ fn with_name(
     shown(snapshot, project, environment.unwrap_or_default())
 }
 
-fn shown(snapshot: Snapshot, project: String, environment: String) -> proto::Snapshot {
+pub(super) fn shown(snapshot: Snapshot, project: String, environment: String) -> proto::Snapshot {
     proto::Snapshot {
         snapshot_id: snapshot.id.to_string(),
         project,

@@ -1,7 +1,8 @@
 //! Lists of deployments.
 
 use slipway_deployments::{
-    Deployment, DeploymentFilter, DeploymentKind, DeploymentName, DeploymentSummary, Origin, State,
+    Deployment, DeploymentFilter, DeploymentKind, DeploymentName, DeploymentSummary, LastSuccess,
+    Origin, State,
 };
 use slipway_kernel::PipelineId;
 
@@ -205,4 +206,39 @@ pub async fn the_summary_counts_what_succeeded(store: &dyn Store) {
         still.expect("read").expect("found").state,
         State::RolledBack
     );
+}
+
+/// The one that was over last, whatever their numbers are; one that failed or was undone is none.
+pub async fn the_last_success_is_found(store: &dyn Store) {
+    let world = World::new(store, 1, 2).await;
+    let [target, beside] = [world.environments[0], world.environments[1]];
+    let last = async |of| store.reader().last_success(of).await.expect("read");
+    assert_eq!(last(target).await, None);
+    let mut work = begin(store).await;
+    let snapshot = world.snapshot(5, 0);
+    work.snapshots().insert(&snapshot).await.expect("inserted");
+    commit(work).await;
+    let undoing = deployment_id(99);
+    world.add(world.promotion(99, 1)).await;
+    // Which one, when it was asked for, how it ended.
+    for (n, micros, end) in [
+        (1, 30, State::Succeeded),
+        (2, 20, State::Succeeded),
+        (3, 90, State::Failed),
+        (4, 80, State::RolledBack),
+    ] {
+        let deployment = Deployment {
+            created_at: at(micros),
+            post_snapshot: (n == 1).then_some(snapshot.id),
+            rolled_back_by: (end == State::RolledBack).then_some(undoing),
+            ..world.promotion(n, usize::from(n == 4))
+        };
+        world.add(became(&deployment, end)).await;
+    }
+    let first = LastSuccess {
+        number: 2,
+        post_snapshot: Some(snapshot.id),
+    };
+    assert_eq!(last(target).await, Some(first));
+    assert_eq!(last(beside).await, None);
 }

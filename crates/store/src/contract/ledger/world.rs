@@ -139,6 +139,7 @@ impl<'a> World<'a> {
                 description: "".parse().expect("short"),
                 tier: Tier::ALL[number % 4],
                 position: 0,
+                backup_interval: None,
                 created_at,
                 archived_at: None,
                 revision: Revision::FIRST,
