@@ -7,13 +7,19 @@ mod lease;
 mod list;
 mod pipeline;
 mod problem;
+mod pulse;
+mod resolution;
 mod step;
+mod undoing;
 
 use async_trait::async_trait;
 use slipway_deployments::{
-    Deployment, DeploymentFilter, DeploymentName, DeploymentQueries, DeploymentSummary, Pipeline,
+    Deployment, DeploymentFilter, DeploymentName, DeploymentPulse, DeploymentQueries,
+    DeploymentSummary, Pipeline,
 };
-use slipway_kernel::{Page, PageSize, PipelineId, ProjectId, Slug, StoreError, Timestamp};
+use slipway_kernel::{
+    DeploymentId, Page, PageSize, PipelineId, ProjectId, Slug, StoreError, Timestamp,
+};
 
 use crate::SqlReader;
 
@@ -57,6 +63,17 @@ impl DeploymentQueries for SqlReader {
         size: PageSize,
     ) -> Result<Page<Deployment, i64>, StoreError> {
         list::page(&self.connection, project, filter, after, size).await
+    }
+
+    async fn deployment_pulses(
+        &self,
+        ids: &[DeploymentId],
+    ) -> Result<Vec<DeploymentPulse>, StoreError> {
+        pulse::all(&self.connection, ids).await
+    }
+
+    async fn later_writers(&self, id: DeploymentId, limit: u32) -> Result<Vec<i64>, StoreError> {
+        undoing::later_writers(&self.connection, id, limit).await
     }
 
     async fn deployment_summary(

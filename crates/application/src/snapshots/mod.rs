@@ -7,13 +7,17 @@ mod take;
 
 pub use create::{CreateSnapshot, create_snapshot};
 pub use read::{ListSnapshots, get_snapshot, list_snapshots};
-pub use restore::{RestoreSnapshot, restore_snapshot};
+pub(crate) use restore::approval_required;
+pub use restore::{RestoreSnapshot, plan_restore, restore_snapshot};
 pub(crate) use take::{Taking, open_repository, take};
 
 use slipway_kernel::{Slug, SnapshotId, StoreError, digest::CanonicalError};
 use slipway_snapshots::GitError;
 
-use crate::{CommandError, engines::EngineProblem, error::meets_command_errors};
+use crate::{
+    CommandError, deployments::PuttingBackError, engines::EngineProblem,
+    error::meets_command_errors,
+};
 
 /// Why a command about a snapshot was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +49,9 @@ pub enum SnapshotError {
     /// It could not be taken.
     #[error(transparent)]
     Take(#[from] TakeError),
+    /// It can't be said what it would take to put it back.
+    #[error(transparent)]
+    PuttingBack(#[from] PuttingBackError),
     /// What any command may meet.
     #[error(transparent)]
     Command(#[from] CommandError),

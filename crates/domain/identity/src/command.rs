@@ -172,6 +172,12 @@ commands! {
     reads GetDeploymentSummary: READERS;
     /// Stops a deployment.
     changes CancelDeployment: WRITERS;
+    /// Follows a deployment.
+    reads WatchDeployment: READERS;
+    /// Undoes a deployment.
+    changes RollbackDeployment: WRITERS;
+    /// Says what became of a deployment that nobody can tell about.
+    changes ResolveInDoubt: ADMINS;
     /// Takes a backup of an environment.
     changes CreateSnapshot: WRITERS;
     /// Reads a snapshot.

@@ -31,6 +31,7 @@ impl From<SnapshotError> for Refusal {
                 message,
             ),
             SnapshotError::Take(error) => error.into(),
+            SnapshotError::PuttingBack(error) => error.into(),
             SnapshotError::Command(error) => error.into(),
         }
     }

@@ -97,6 +97,7 @@ impl<'a> World<'a> {
             plan_digest: Sha256::of_bytes(b"plan"),
             requested_by: principal_id(1),
             created_at: at(100),
+            reason: None,
             approved_by: None,
             started_at: None,
             finished_at: None,
@@ -104,6 +105,7 @@ impl<'a> World<'a> {
             post_snapshot: None,
             problem: None,
             cancel: None,
+            resolution: None,
             rolled_back_by: None,
             items: Vec::new(),
         }
