@@ -20,6 +20,7 @@ pub mod requests;
 pub mod snapshots;
 pub mod steps;
 pub mod tokens;
+pub mod undoing;
 pub mod units_of_work;
 pub mod versions;
 
@@ -153,6 +154,12 @@ macro_rules! store_contract {
                 a_step_ends_once,
                 what_applies_an_item_is_undone,
                 steps_at_once_end_once_each,
+            }
+            undoing {
+                one_deployment_undoes_another,
+                later_writers_are_those_that_count,
+                steps_in_doubt_are_rewritten,
+                a_pulse_tells_every_change,
             }
             snapshots {
                 what_is_inserted_is_found,
