@@ -38,15 +38,15 @@ cases![
 /// How long a deployment may take on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-struct Way {
-    project: Project,
+pub(super) struct Way {
+    pub(super) project: Project,
     dev: PathBuf,
     prod: PathBuf,
 }
 
 impl Way {
     /// A project with a pipeline from `dev` to `prod`, whose engines hold these workflows.
-    async fn new(backend: Backend, workflows: &[(&str, Value)]) -> Self {
+    pub(super) async fn new(backend: Backend, workflows: &[(&str, Value)]) -> Self {
         let world = World::shared(backend).await;
         let project = world.project().await;
         let dev = world.server.workflows(workflows);
@@ -57,11 +57,22 @@ impl Way {
         Self { project, dev, prod }
     }
 
-    fn write(&self, file: &str, document: &Value) {
+    /// The same to an instance of n8n at this address.
+    pub(super) async fn to_n8n(world: &World, workflows: &[(&str, Value)], url: &str) -> Self {
+        let project = world.project().await;
+        let dev = world.server.workflows(workflows);
+        project.environment_on("dev", &dev).await;
+        project.environment_on_n8n("prod", url).await;
+        project.pipeline("way", "dev", "prod").await;
+        let prod = PathBuf::new();
+        Self { project, dev, prod }
+    }
+
+    pub(super) fn write(&self, file: &str, document: &Value) {
         std::fs::write(self.dev.join(file), document.to_string()).unwrap();
     }
 
-    fn in_prod(&self) -> Vec<String> {
+    pub(super) fn in_prod(&self) -> Vec<String> {
         let files = std::fs::read_dir(&self.prod).unwrap();
         let mut names: Vec<_> = files
             .map(|file| file.unwrap().file_name().into_string().unwrap())
@@ -71,7 +82,7 @@ impl Way {
         names
     }
 
-    fn planning(&self) -> PlanPromotionRequest {
+    pub(super) fn planning(&self) -> PlanPromotionRequest {
         PlanPromotionRequest {
             project: self.project.slug.clone(),
             pipeline: "way".to_owned(),
@@ -80,7 +91,7 @@ impl Way {
         }
     }
 
-    fn starting(&self) -> StartPromotionRequest {
+    pub(super) fn starting(&self) -> StartPromotionRequest {
         StartPromotionRequest {
             project: self.project.slug.clone(),
             pipeline: "way".to_owned(),
@@ -89,19 +100,19 @@ impl Way {
         }
     }
 
-    async fn plan(&self) -> Plan {
+    pub(super) async fn plan(&self) -> Plan {
         let mut deployments = self.project.admin.deployments();
         let planned = deployments.plan_promotion(self.planning()).await.granted();
         planned.plan.unwrap()
     }
 
-    async fn start(&self) -> Deployment {
+    pub(super) async fn start(&self) -> Deployment {
         let mut deployments = self.project.admin.deployments();
         let started = deployments.start_promotion(self.starting()).await.granted();
         started.deployment.unwrap()
     }
 
-    async fn get(&self, name: &str) -> Deployment {
+    pub(super) async fn get(&self, name: &str) -> Deployment {
         let request = GetDeploymentRequest {
             project: self.project.slug.clone(),
             deployment: name.to_owned(),
@@ -112,7 +123,7 @@ impl Way {
     }
 
     /// The deployment when it is over.
-    async fn over(&self, deployment: &Deployment) -> Deployment {
+    pub(super) async fn over(&self, deployment: &Deployment) -> Deployment {
         let begin = std::time::Instant::now();
         loop {
             let found = self.get(&deployment.deployment_id).await;
@@ -124,7 +135,7 @@ impl Way {
         }
     }
 
-    async fn backup(&self, notes: &str) -> Snapshot {
+    pub(super) async fn backup(&self, notes: &str) -> Snapshot {
         let request = CreateSnapshotRequest {
             project: self.project.slug.clone(),
             environment: "prod".to_owned(),
@@ -135,7 +146,7 @@ impl Way {
         taken.snapshot.unwrap()
     }
 
-    async fn snapshot(&self, id: &str) -> Snapshot {
+    pub(super) async fn snapshot(&self, id: &str) -> Snapshot {
         let request = GetSnapshotRequest {
             project: self.project.slug.clone(),
             snapshot_id: id.to_owned(),
@@ -216,6 +227,7 @@ async fn workflows_go_to_prod_and_come_back(backend: Backend) {
         project: way.project.slug.clone(),
         snapshot_id: empty.snapshot_id.clone(),
         request_id: "back".to_owned(),
+        validate_only: false,
     };
     let asked = snapshots.restore_snapshot(request).await.granted();
     let restored = way.over(&asked.deployment.unwrap()).await;
@@ -437,6 +449,7 @@ async fn a_promotion_is_canceled_before_it_begins(backend: Backend) {
         project: way.project.slug.clone(),
         deployment: deployment.deployment_id.clone(),
         reason: "the wrong one".to_owned(),
+        request_id: String::new(),
     };
     let started = way.start().await;
     // It may be faster than we are: then it is over, and says so.
