@@ -142,7 +142,8 @@ impl Deployment {
         }
     }
 
-    /// Whether a person said that everything is there: then the target is looked at, and not written any more.
+    /// Whether a person said that everything is there: then the target is looked at, and not written any more. A wish to stop
+    /// does not matter then.
     pub fn only_looks(&self) -> bool {
         self.verdict() == Some(Verdict::Succeeded)
     }

@@ -152,14 +152,20 @@ fn check(steps: &[Step], verdict: Verdict) -> Result<(), Unresolvable> {
 
 fn look_again(step: &mut Step) {
     if step.phase == Phase::Unknown && step.work.is_target() {
-        step.phase = Phase::Begun;
+        // A look at the target is no effect that somebody may have begun: it comes when its turn comes.
+        let is_look = step.work == Work::Verify;
+        step.phase = if is_look {
+            Phase::Waiting
+        } else {
+            Phase::Begun
+        };
     }
 }
 
 fn look_at_all(step: &mut Step) {
     match step.work {
         Work::Apply(_) | Work::Connect(_) if step.phase != Phase::Done => {
-            (step.phase, step.undo) = (Phase::Begun, Phase::Waiting);
+            (step.phase, step.undo) = (Phase::Waiting, Phase::Waiting);
         }
         Work::Verify => step.phase = Phase::Waiting,
         _ => {}

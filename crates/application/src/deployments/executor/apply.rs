@@ -162,7 +162,7 @@ impl<'a> Applied<'a> {
     }
 
     async fn carry_out(&self, again: bool) -> Outcome {
-        let found = match self.find(again).await {
+        let found = match self.find(again || self.only_looks).await {
             Ok(found) => found,
             Err(error) => return Outcome::Untouched(engine_problem(&error)),
         };

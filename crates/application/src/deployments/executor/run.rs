@@ -144,7 +144,7 @@ impl<'e> Run<'e> {
         next(Progress {
             state: self.deployment.state,
             on_failure: self.deployment.on_failure(),
-            cancel: self.deployment.cancel.is_some(),
+            cancel: self.deployment.cancel.is_some() && !self.deployment.only_looks(),
             steps: &self.steps,
             under_way,
         })

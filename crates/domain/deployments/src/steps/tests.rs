@@ -304,7 +304,10 @@ proptest! {
             at.state = at.state.to(verdict.state())?;
             at.on_failure = if verdict == Verdict::Failed { OnFailure::Keep } else { on_failure };
             let only_looks = verdict == Verdict::Succeeded;
+            let asked = at.cancel;
+            at.cancel &= !only_looks;
             let begun = carried_on(&mut at, room, only_looks, &mut fates)?;
+            at.cancel = asked;
             let item = |number: u32| is_item(at.steps[number as usize].work);
             let done = |step: &&Step| step.phase == Phase::Done;
             match (verdict, at.state) {
