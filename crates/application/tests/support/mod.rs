@@ -10,6 +10,7 @@
 
 pub mod deployments;
 pub mod outside;
+pub mod promotions;
 
 use std::path::Path;
 use std::sync::Arc;
