@@ -215,3 +215,33 @@ async fn a_restore_tells_what_it_did_not_put_back() {
     assert_eq!(failed.items[0].status, ItemStatus::Succeeded);
     assert!(fs::exists(world.folder("prod").join("extra.json")).unwrap());
 }
+
+#[tokio::test]
+async fn a_rollback_that_was_overtaken_touches_nothing() {
+    let world = World::new(as_source()).await;
+    let empty = world.backup("prod").await;
+    world.write("dev", "mail.json", &callee());
+    let done = world.promote().await;
+    let command = RestoreSnapshot {
+        project: slug("default"),
+        snapshot: empty.id,
+    };
+    // What it will write is not known yet when the rollback is asked for.
+    let restore = restore_snapshot(&world.context, &by(&world.admin), command).await;
+    let rollback = RollbackDeployment {
+        project: slug("default"),
+        deployment: DeploymentName::Id(done.id),
+        reason: "both of us".parse().expect("a reason"),
+    };
+    let rollback = rollback_deployment(&world.context, &by(&world.admin), rollback).await;
+    let rollback = rollback.expect("asked for");
+    let restored = world.carry_out(&restore.expect("asked for")).await;
+    assert_eq!(restored.state, State::Succeeded, "{restored:#?}");
+    let failed = world.carry_out(&rollback).await;
+    assert_eq!(failed.state, State::Failed, "{failed:#?}");
+    let problem = failed.problem.expect("told");
+    assert_eq!(problem.reason, "LATER_DEPLOYMENTS");
+    let named = format!("#{} wrote", restored.number);
+    assert!(problem.message.contains(&named), "{problem:?}");
+    assert_eq!(world.deployment(&done).await.state, State::Succeeded);
+}

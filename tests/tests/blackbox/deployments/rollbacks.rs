@@ -4,7 +4,7 @@ use slipway_api::deployments::v1::{
     Deployment, DeploymentKind, DeploymentState, ItemChange, RollbackDeploymentRequest,
 };
 use slipway_api::errors::v1::ErrorReason;
-use slipway_api::ledger::v1::{ListDeploymentRecordsRequest, RecordKind};
+use slipway_api::ledger::v1::{DeploymentRecord, ListDeploymentRecordsRequest, RecordKind};
 use slipway_api::snapshots::v1::RestoreSnapshotRequest;
 use slipway_tests::world::workflow;
 use slipway_tests::{Backend, Granted, Refused};
@@ -76,7 +76,7 @@ async fn a_promotion_is_rolled_back_once(backend: Backend) {
         application: "Mail".to_owned(),
         ..Default::default()
     });
-    let kinds: Vec<_> = records.await.iter().map(|record| record.kind()).collect();
+    let kinds: Vec<_> = records.await.iter().map(DeploymentRecord::kind).collect();
     assert_eq!(kinds, [RecordKind::Removed, RecordKind::Deployed]);
 
     for (deployment, reason) in [

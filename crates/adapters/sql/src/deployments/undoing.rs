@@ -25,7 +25,7 @@ pub(super) async fn undone_by(
     Ok(found.map(|found| found.number))
 }
 
-/// Later is what began later, or has not begun. What was undone since left the workflows as they were before it, and so
+/// Later is what began later, or has not begun; of two that began at the same time the one with the higher number. What was undone since left the workflows as they were before it, and so
 /// did whatever undid it.
 pub(super) async fn later_writers(
     connection: &Connection,
@@ -34,9 +34,11 @@ pub(super) async fn later_writers(
 ) -> Result<Vec<i64>, StoreError> {
     let found: Vec<Numbered> = connection
         .all(
-            "SELECT l.number FROM deployment u JOIN deployment l ON l.target_id = u.target_id AND l.id <> u.id \
-             AND (l.started_at IS NULL OR l.started_at > u.started_at) WHERE u.id = $1 AND l.state <> 'ROLLED_BACK' \
-             AND NOT EXISTS (SELECT 1 FROM deployment x WHERE x.id = l.undoes_id AND x.started_at >= u.started_at) \
+            "SELECT l.number FROM deployment u \
+             JOIN deployment l ON l.target_id = u.target_id AND l.id <> u.id \
+             AND (l.started_at IS NULL OR (l.started_at, l.number) > (u.started_at, u.number)) WHERE u.id = $1 AND l.state <> 'ROLLED_BACK' \
+             AND NOT EXISTS (SELECT 1 FROM deployment x WHERE x.id = l.undoes_id \
+             AND (x.started_at, x.number) >= (u.started_at, u.number)) \
              AND EXISTS (SELECT 1 FROM deployment_item i \
              JOIN deployment_item m ON m.deployment_id = u.id AND m.key = i.key \
              WHERE i.deployment_id = l.id AND i.change IN ('CREATED', 'UPDATED', 'DELETED') \

@@ -240,7 +240,7 @@ fn carried_on(
     only_looks: bool,
     fates: &mut impl Iterator<Item = u8>,
 ) -> Result<Vec<(u32, Direction)>, TestCaseError> {
-    let mut begun = Vec::new();
+    let mut times = Vec::new();
     for _ in 0..400 {
         match at.next() {
             Next::Become(to) => at.state = at.state.to(to)?,
@@ -249,15 +249,15 @@ fn carried_on(
                 for step in begin.into_iter().take(free) {
                     *at.phase(step) = Phase::Begun;
                     at.under_way.push(step);
-                    prop_assert!(!begun.contains(&step), "{step:?} twice");
-                    begun.push(step);
+                    prop_assert!(!times.contains(&step), "{step:?} twice");
+                    times.push(step);
                 }
             }
             Next::Wait => prop_assert!(!at.under_way.is_empty()),
         }
         if !at.state.is_carried_out() {
             prop_assert_eq!(at.begun(), vec![]);
-            return Ok(begun);
+            return Ok(times);
         }
         if let Some(step) = at.under_way.pop() {
             *at.phase(step) = match fates.next() {
