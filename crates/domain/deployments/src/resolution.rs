@@ -84,7 +84,7 @@ pub struct Resolved {
 /// | verdict | in doubt | not begun, failed | what closes it |
 /// | --- | --- | --- | --- |
 /// | `RUNNING` | looked at again, and done where it is open | as before | as before |
-/// | `SUCCEEDED` | looked at again | looked at too | all of it, from the look at the target on |
+/// | `SUCCEEDED` | looked at again | looked at, in turn | all of it, from the look at the target on |
 /// | `COMPENSATING` | undone, as what was done | – | as after every compensation |
 /// | `FAILED` | counts as failed | left out | the record of what is certain, and the snapshot |
 ///
