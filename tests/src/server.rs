@@ -96,6 +96,19 @@ impl Server {
                 "SLIPWAY__DATABASE__MAX_CONNECTIONS".to_owned(),
                 "8".to_owned(),
             ),
+            (
+                "SLIPWAY__ENGINES__HOSTS".to_owned(),
+                "[\"127.0.0.1\"]".to_owned(),
+            ),
+            (
+                "SLIPWAY__ENGINES__SECRETS".to_owned(),
+                "[\"env:STAND_IN_KEY\"]".to_owned(),
+            ),
+            (
+                // What every stand-in for n8n takes.
+                "STAND_IN_KEY".to_owned(),
+                slipway_n8n_stand_in::Options::default().api_key,
+            ),
         ]);
         if backend == Backend::Postgres {
             // Each may get a replica.

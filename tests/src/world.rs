@@ -244,6 +244,29 @@ impl Project {
             .unwrap()
     }
 
+    /// A new environment whose workflows are in a stand-in for n8n, at this address.
+    pub async fn environment_on_n8n(&self, slug: &str, url: &str) -> catalog::Environment {
+        let instance = catalog::N8nInstance {
+            base_url: url.to_owned(),
+            api_key_reference: "env:STAND_IN_KEY".to_owned(),
+        };
+        let engine = catalog::WorkflowEngine {
+            engine: Some(catalog::workflow_engine::Engine::N8n(instance)),
+        };
+        self.admin
+            .environments()
+            .create_environment(catalog::CreateEnvironmentRequest {
+                project: self.slug.clone(),
+                slug: slug.to_owned(),
+                workflow_engine: Some(engine),
+                ..Default::default()
+            })
+            .await
+            .granted()
+            .environment
+            .unwrap()
+    }
+
     /// What an environment's engine holds, page by page.
     pub async fn workflows(&self, environment: &str) -> Vec<catalog::Workflow> {
         let mut request = catalog::ListWorkflowsRequest {

@@ -16,6 +16,7 @@ use slipway_store::{Reader, Store};
 
 use crate::{
     audit::Refusals,
+    deployments::Pulses,
     ledger::Feed,
     outside::{Engines, Nowhere, Repositories},
 };
@@ -51,6 +52,7 @@ pub struct Context {
     pub(crate) bearers: Cache<TokenId, Arc<(Bearer, Caller)>>,
     pub(crate) token_uses: Mutex<HashMap<TokenId, Timestamp>>,
     pub(crate) feed: Feed,
+    pub(crate) pulses: Pulses,
     pub(crate) refusals: Refusals,
 }
 
@@ -83,6 +85,7 @@ impl Context {
                 .build(),
             token_uses: Mutex::default(),
             feed: Feed::default(),
+            pulses: Pulses::default(),
             refusals: Refusals::default(),
         }
     }

@@ -14,6 +14,7 @@ use slipway_application::approvals::expire_approvals;
 use slipway_application::audit::{MAX_CHAINED, chain_events, flush_all_refusals, flush_refusals};
 use slipway_application::authentication::save_token_uses;
 use slipway_application::deployments::executor::{Ended, Executor, Limits};
+use slipway_application::deployments::watch_pulses;
 use slipway_application::ledger::feed_watchers;
 use slipway_application::requests::forget_requests;
 use slipway_application::snapshots::{BackedUp, take_due_backup};
@@ -139,6 +140,7 @@ impl Tasks {
             tokio::select! {
                 () = shutdown.draining() => {}
                 never = feed_watchers(&context) => match never {},
+                never = watch_pulses(&context) => match never {},
             }
         });
         tasks

@@ -19,7 +19,6 @@ pub struct CancelDeployment {
     /// The project.
     pub project: Slug,
     /// The deployment.
-    #[serde(skip)]
     pub deployment: DeploymentName,
     /// Why.
     pub reason: Reason,
@@ -37,7 +36,9 @@ pub async fn cancel_deployment(
     let name = command.deployment;
     let found = change.unit.deployments().find(project, name).await?;
     let before = found.ok_or(DeploymentError::NotFound { name })?;
-    if before.cancel.is_some() {
+    let resource = before.id.to_string();
+    let made_before = change.made_before(&command, &resource).await?.is_some();
+    if made_before || before.cancel.is_some() {
         return Ok(before);
     }
     let mut after = before.clone();

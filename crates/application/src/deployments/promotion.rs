@@ -7,16 +7,17 @@ use serde_json::json;
 use slipway_audit::Resource;
 use slipway_catalog::Environment;
 use slipway_deployments::{
-    Deployment, DeploymentKind, DeploymentName, MAX_ITEMS, Origin, Pipeline, Plan, PlannedItem,
-    Stage, State, steps_for,
+    Deployment, DeploymentKind, MAX_ITEMS, Origin, Pipeline, Plan, PlannedItem, Stage, State,
+    steps_for,
 };
 use slipway_identity::Command;
-use slipway_kernel::{DeploymentId, Key, ProjectId, Sha256, Slug, StoreError, id::IdError};
+use slipway_kernel::{DeploymentId, Key, ProjectId, Sha256, Slug};
 use slipway_workflows::Link;
 
 use super::{
     DeploymentError, environment, items,
     planning::{Made, PlanningError, plan_stage},
+    started_before,
 };
 use crate::{
     Call, Context,
@@ -87,7 +88,7 @@ pub async fn start_promotion(
         let mut change =
             Change::begin(context, call, Command::StartPromotion, Some(project)).await?;
         if let Some(earlier) = change.made_before(&command, "").await? {
-            return started_before(&mut change, project, &earlier).await;
+            return Ok(started_before(&mut change, project, &earlier).await?);
         }
     }
     let (way, made) = plan_now(context, project, asked).await?;
@@ -121,7 +122,7 @@ pub async fn start_promotion(
     let mut change = Change::begin(context, call, Command::StartPromotion, Some(project)).await?;
     let id = DeploymentId::new(&*context.ids);
     if let Some(earlier) = change.made_before(&command, &id.to_string()).await? {
-        return started_before(&mut change, project, &earlier).await;
+        return Ok(started_before(&mut change, project, &earlier).await?);
     }
     change.require_open(&asked.project).await?;
     let mut deployment = Deployment {
@@ -140,6 +141,7 @@ pub async fn start_promotion(
         plan_digest: plan.digest,
         requested_by: call.caller.principal,
         created_at: change.now,
+        reason: None,
         approved_by: None,
         started_at: None,
         finished_at: None,
@@ -147,6 +149,7 @@ pub async fn start_promotion(
         post_snapshot: None,
         problem: None,
         cancel: None,
+        resolution: None,
         rolled_back_by: None,
         items,
     };
@@ -172,25 +175,6 @@ pub async fn start_promotion(
         .await?;
     change.commit().await?;
     Ok(deployment)
-}
-
-async fn started_before(
-    change: &mut Change<'_>,
-    project: ProjectId,
-    id: &str,
-) -> Result<Deployment, DeploymentError> {
-    let inconsistent = |problem: String| StoreError::Inconsistent {
-        table: "request",
-        column: "resource",
-        row: id.to_owned(),
-        problem,
-    };
-    let name: DeploymentId = id
-        .parse()
-        .map_err(|error: IdError| inconsistent(error.to_string()))?;
-    let name = DeploymentName::Id(name);
-    let found = change.unit.deployments().find(project, name).await?;
-    Ok(found.ok_or_else(|| inconsistent("there is no such deployment".to_owned()))?)
 }
 
 /// A stage of a pipeline, with what it connects.

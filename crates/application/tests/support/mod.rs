@@ -10,6 +10,7 @@
 
 pub mod deployments;
 pub mod outside;
+pub mod promotions;
 pub mod stages;
 
 use std::path::Path;

@@ -10,7 +10,7 @@ use slipway_kernel::{
 };
 use slipway_workflows::WorkflowId;
 
-use crate::{Direction, Gates, Phase, State, Step};
+use crate::{Direction, Gates, OnFailure, Phase, Resolution, State, Step, Verdict};
 
 /// The most items of a deployment.
 pub const MAX_ITEMS: usize = 5_000;
@@ -109,6 +109,8 @@ pub struct Deployment {
     pub requested_by: PrincipalId,
     /// When.
     pub created_at: Timestamp,
+    /// Why, where it had to be said.
+    pub reason: Option<Reason>,
     /// Who agreed, where somebody had to.
     pub approved_by: Option<PrincipalId>,
     /// When its first step began.
@@ -123,10 +125,34 @@ pub struct Deployment {
     pub problem: Option<Problem>,
     /// Who asked to stop it.
     pub cancel: Option<Cancel>,
+    /// How a person resolved its last doubt.
+    pub resolution: Option<Resolution>,
     /// The deployment that undid it.
     pub rolled_back_by: Option<DeploymentId>,
     /// Its items, by position.
     pub items: Vec<Item>,
+}
+
+impl Deployment {
+    /// What becomes of what was done where a part fails: as its stage says, unless a person said that it ends as it stands.
+    pub fn on_failure(&self) -> OnFailure {
+        match self.verdict() {
+            Some(Verdict::Failed) => OnFailure::Keep,
+            _ => self.gates.on_failure,
+        }
+    }
+
+    /// Whether a person said that everything is there: then the target is looked at, and not written any more. A wish to stop
+    /// does not matter then.
+    pub fn only_looks(&self) -> bool {
+        self.verdict() == Some(Verdict::Succeeded)
+    }
+
+    fn verdict(&self) -> Option<Verdict> {
+        self.resolution
+            .as_ref()
+            .map(|resolution| resolution.verdict)
+    }
 }
 
 /// Where a deployment comes from.
@@ -256,6 +282,9 @@ pub trait DeploymentRepository: Send {
     /// that this one would hold (see [`State::holds_environment`]). A wish to stop that is written already MUST stay.
     async fn update(&mut self, deployment: &Deployment, from: State) -> Result<(), StoreError>;
 
+    /// The number of the deployment that undoes this one, or has: of those that came to nothing none counts.
+    async fn undone_by(&mut self, id: DeploymentId) -> Result<Option<i64>, StoreError>;
+
     /// Whether somebody asked to stop a deployment.
     async fn cancel(&mut self, id: DeploymentId) -> Result<Option<Cancel>, StoreError>;
 
@@ -296,6 +325,14 @@ pub trait DeploymentRepository: Send {
     async fn replace_plan(
         &mut self,
         deployment: &Deployment,
+        steps: &[Step],
+    ) -> Result<(), StoreError>;
+
+    /// Writes the phases of a deployment's steps anew, and raises its epoch, so that nothing that was sent before counts
+    /// any more. An adapter MUST answer [`StoreError::Conflict`] where the deployment is not in doubt.
+    async fn rewrite_steps(
+        &mut self,
+        deployment: DeploymentId,
         steps: &[Step],
     ) -> Result<(), StoreError>;
 

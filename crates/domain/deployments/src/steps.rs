@@ -33,6 +33,11 @@ impl Work {
     pub const fn has_undo(self) -> bool {
         matches!(self, Self::Apply(_) | Self::Verify)
     }
+
+    /// Whether it changes the target, or shows whether that was done.
+    pub(crate) const fn is_target(self) -> bool {
+        matches!(self, Self::Apply(_) | Self::Connect(_) | Self::Verify)
+    }
 }
 
 /// How far a step is.
@@ -166,8 +171,8 @@ pub enum Next {
 /// What an executor does next.
 ///
 /// An answer holds for what was read; the writes that follow from it are conditional on the epoch and on the phase that
-/// was read, so that an answer that has been overtaken does nothing. Whoever resolves a doubt, and lets the deployment go
-/// on, writes every phase that is in doubt anew: [`Phase::Begun`] for "look again", or what they saw.
+/// was read, so that an answer that has been overtaken does nothing. Whoever resolves a doubt writes every phase that is
+/// in doubt anew, as [`resolve`](crate::resolve) says.
 pub fn next(progress: Progress<'_>) -> Next {
     match progress.state {
         State::Running => running(progress),
@@ -285,8 +290,7 @@ impl<'a> Progress<'a> {
 
     /// What changes the target, and what shows whether it did.
     fn target(self) -> impl Iterator<Item = &'a Step> {
-        let looks = |step: &&Step| step.work == Work::Verify;
-        self.items().chain(self.steps.iter().filter(looks))
+        self.steps.iter().filter(|step| step.work.is_target())
     }
 
     fn items_are_over(self) -> bool {

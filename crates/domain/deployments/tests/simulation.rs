@@ -68,7 +68,7 @@ fn whatever_goes_wrong_the_invariants_hold() {
         println!("{}", story(seed));
     }
     let (began, seeds) = (Instant::now(), seeds());
-    let (mut fenced, mut repeated, mut takeovers, mut unseen) = (0, 0, 0, 0);
+    let (mut fenced, mut repeated, mut takeovers, mut unseen, mut resolved) = (0, 0, 0, 0, 0);
     let mut ends: BTreeMap<_, u64> = BTreeMap::new();
     for seed in 0..seeds {
         let run = finished(seed, None, false);
@@ -76,6 +76,7 @@ fn whatever_goes_wrong_the_invariants_hold() {
         fenced += run.database.fenced;
         repeated += run.database.repeated;
         takeovers += run.database.epoch - 1;
+        resolved += run.resolved;
         unseen += u64::from(!run.very_late.is_empty());
         *ends.entry(run.database.state).or_default() += 1;
     }
@@ -84,8 +85,9 @@ fn whatever_goes_wrong_the_invariants_hold() {
         "{seeds} seeds, {rate:.0} seeds/s; {takeovers} takeovers, {unseen} runs with a very late create"
     );
     println!("writes that changed no row: {fenced} by the epoch, {repeated} by the step's phase");
-    println!("ends: {ends:?}");
+    println!("ends: {ends:?}; {resolved} doubts resolved");
     assert!(fenced > 0 && repeated > 0, "no stale write was ever tried");
+    assert!(resolved > 0, "nobody ever resolved a doubt");
     assert!(ends.len() == 5, "some end was never reached: {ends:?}");
 }
 

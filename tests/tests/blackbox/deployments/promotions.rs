@@ -57,6 +57,17 @@ impl Way {
         Self { project, dev, prod }
     }
 
+    /// The same to an instance of n8n at this address.
+    pub(super) async fn to_n8n(world: &World, workflows: &[(&str, Value)], url: &str) -> Self {
+        let project = world.project().await;
+        let dev = world.server.workflows(workflows);
+        project.environment_on("dev", &dev).await;
+        project.environment_on_n8n("prod", url).await;
+        project.pipeline("way", "dev", "prod").await;
+        let prod = PathBuf::new();
+        Self { project, dev, prod }
+    }
+
     pub(super) fn write(&self, file: &str, document: &Value) {
         std::fs::write(self.dev.join(file), document.to_string()).unwrap();
     }
@@ -101,7 +112,7 @@ impl Way {
         started.deployment.unwrap()
     }
 
-    async fn get(&self, name: &str) -> Deployment {
+    pub(super) async fn get(&self, name: &str) -> Deployment {
         let request = GetDeploymentRequest {
             project: self.project.slug.clone(),
             deployment: name.to_owned(),
@@ -124,7 +135,7 @@ impl Way {
         }
     }
 
-    async fn backup(&self, notes: &str) -> Snapshot {
+    pub(super) async fn backup(&self, notes: &str) -> Snapshot {
         let request = CreateSnapshotRequest {
             project: self.project.slug.clone(),
             environment: "prod".to_owned(),
@@ -217,6 +228,7 @@ async fn workflows_go_to_prod_and_come_back(backend: Backend) {
         project: way.project.slug.clone(),
         snapshot_id: empty.snapshot_id.clone(),
         request_id: "back".to_owned(),
+        validate_only: false,
     };
     let asked = snapshots.restore_snapshot(request).await.granted();
     let restored = way.over(&asked.deployment.unwrap()).await;
@@ -438,6 +450,7 @@ async fn a_promotion_is_canceled_before_it_begins(backend: Backend) {
         project: way.project.slug.clone(),
         deployment: deployment.deployment_id.clone(),
         reason: "the wrong one".to_owned(),
+        request_id: String::new(),
     };
     let started = way.start().await;
     // It may be faster than we are: then it is over, and says so.

@@ -37,6 +37,13 @@ pub(super) async fn apply(
         Ok(applied) => applied.carry_out(again).await,
         Err(problem) => Outcome::Untouched(problem),
     };
+    let outcome = match outcome {
+        // Whoever said that it is there is told what was found instead.
+        Outcome::Failed(problem) | Outcome::Untouched(problem) if deployment.only_looks() => {
+            Outcome::Unknown(problem)
+        }
+        outcome => outcome,
+    };
     // An attempt before this one may have touched it.
     let untouched = matches!(outcome, Outcome::Untouched(_)) && !again;
     Effect {
@@ -64,6 +71,9 @@ fn told(item: &Item, direction: Direction, outcome: Outcome) -> Effect {
                 Direction::Undo if item.status == ItemStatus::Failed => ItemStatus::Failed,
                 Direction::Undo => ItemStatus::Compensated,
             };
+            if item.status != ItemStatus::Failed {
+                item.problem = None;
+            }
             item.workflow.clone_from(&id);
             let link = match id {
                 Some(workflow) => Write::Links(vec![Link {
@@ -101,6 +111,9 @@ fn told(item: &Item, direction: Direction, outcome: Outcome) -> Effect {
 
 struct Applied<'a> {
     item: &'a Item,
+    direction: Direction,
+    /// A person said that it is there: it is looked at, and not written.
+    only_looks: bool,
     engine: std::sync::Arc<dyn WorkflowEngine>,
     ids: BTreeMap<Key, WorkflowId>,
     /// The workflow with keys in place of ids: as it should be, and as it may still be.
@@ -136,6 +149,8 @@ impl<'a> Applied<'a> {
         };
         Ok(Self {
             item,
+            direction,
+            only_looks: deployment.only_looks(),
             engine,
             ids: links
                 .into_iter()
@@ -147,7 +162,7 @@ impl<'a> Applied<'a> {
     }
 
     async fn carry_out(&self, again: bool) -> Outcome {
-        let found = match self.find(again).await {
+        let found = match self.find(again || self.only_looks).await {
             Ok(found) => found,
             Err(error) => return Outcome::Untouched(engine_problem(&error)),
         };
@@ -167,6 +182,10 @@ impl<'a> Applied<'a> {
             Probe::Conflict => Outcome::Untouched(problem(
                 "CONFLICT",
                 "somebody else changed it in the target meanwhile; nothing was overwritten: plan again",
+            )),
+            Probe::Open if self.only_looks => Outcome::Untouched(problem(
+                "NOT_AS_RESOLVED",
+                "it is not as it should be, though the doubt was resolved as SUCCEEDED",
             )),
             Probe::Open => {
                 let id = found.map(|found| found.id);
@@ -188,16 +207,21 @@ impl<'a> Applied<'a> {
         if let Some(id) = id {
             return self.engine.get(id).await;
         }
-        let Some(goal) = self.goal.as_ref().filter(|_| again) else {
+        // What is undone was made by an attempt that was lost, or not at all.
+        let made = match self.direction {
+            Direction::Do => self.goal.as_ref().filter(|_| again),
+            Direction::Undo => self.origin.as_ref(),
+        };
+        let Some(made) = made else {
             return Ok(None);
         };
         let mut exported = self.engine.export().await?;
         exported.retain(|found| {
-            found.name == goal.name && !self.ids.values().any(|known| *known == found.id)
+            found.name == made.name && !self.ids.values().any(|known| *known == found.id)
         });
         exported.retain(|found| {
             let portable = self.portable(found);
-            portable.is_some_and(|standing| in_between(&standing, None, Some(goal)))
+            portable.is_some_and(|standing| in_between(&standing, None, Some(made)))
         });
         Ok(exported.pop())
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use slipway_audit::{ChainId, Event, Outcome, Resource};
 use slipway_deployments::{
-    Claim, Deployment, Direction, ItemStatus, Next, Phase, Problem, Progress, State, Step,
+    Claim, Deployment, Direction, ItemStatus, Next, Origin, Phase, Problem, Progress, State, Step,
     StepResult, Work, next,
 };
 use slipway_kernel::EventId;
@@ -33,7 +33,7 @@ pub(super) async fn carry_out(
     let Some(mut run) = Run::load(executor, claim, lease).await? else {
         return Ok(Ended::Lost);
     };
-    if run.steps.is_empty() && !run.prepare().await? {
+    if run.steps.is_empty() && !run.claimed_too_often() && !run.prepare().await? {
         return Ok(Ended::Settled);
     }
     let mut renewal = interval_at(Instant::now() + lease.renewal(), lease.renewal());
@@ -148,8 +148,8 @@ impl<'e> Run<'e> {
         }
         next(Progress {
             state: self.deployment.state,
-            on_failure: self.deployment.gates.on_failure,
-            cancel: self.deployment.cancel.is_some(),
+            on_failure: self.deployment.on_failure(),
+            cancel: self.deployment.cancel.is_some() && !self.deployment.only_looks(),
             steps: &self.steps,
             under_way,
         })
@@ -279,6 +279,12 @@ impl<'e> Run<'e> {
             let told = problem("CLAIMED_TOO_OFTEN", message);
             deployment.problem.get_or_insert(told);
         }
+        if let Some(resolution) = deployment.resolution.as_ref()
+            && state == State::Failed
+            && deployment.problem.is_none()
+        {
+            deployment.problem.clone_from(&resolution.doubt);
+        }
         let now = context.clock.now();
         if state.is_over() {
             deployment.finished_at = Some(now);
@@ -297,6 +303,9 @@ impl<'e> Run<'e> {
             unit.deployments()
                 .update_items(deployment.id, &deployment.items)
                 .await?;
+        }
+        if state == State::Succeeded {
+            tell_undone(&deployment, &mut *unit).await?;
         }
         let event = Event {
             id: EventId::new(&*context.ids),
@@ -347,6 +356,21 @@ impl<'e> Run<'e> {
     async fn begin_unit(&self) -> Result<Box<dyn UnitOfWork>, CommandError> {
         Ok(self.executor.context.store.begin().await?)
     }
+}
+
+/// The deployment that a rollback undid is rolled back with it.
+async fn tell_undone(rollback: &Deployment, unit: &mut dyn UnitOfWork) -> Result<(), CommandError> {
+    let Origin::Undoes { deployment } = rollback.origin else {
+        return Ok(());
+    };
+    let found = unit.deployments().find_by_id(deployment).await?;
+    if let Some(mut undone) = found {
+        let from = undone.state;
+        undone.state = from.to(State::RolledBack)?;
+        undone.rolled_back_by = Some(rollback.id);
+        unit.deployments().update(&undone, from).await?;
+    }
+    Ok(())
 }
 
 fn set(step: &mut Step, direction: Direction, phase: Phase) {

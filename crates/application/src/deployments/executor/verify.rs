@@ -1,14 +1,17 @@
 //! Reading the target again when all items are done, or undone.
 
-use slipway_deployments::{Deployment, Direction, Item, ItemStatus};
+use slipway_deployments::{Deployment, DeploymentKind, Direction, Item, ItemStatus};
 
 use super::{effect::Effect, run::problem};
 use crate::{
     Context,
-    deployments::{documents, target_of},
+    deployments::{documents, putting_back::remaining, target_of},
     engines::survey,
     error::chain,
 };
+
+/// How many workflows that were not put back are named.
+const REMAINING_TOLD: usize = 50;
 
 /// Compares every item that succeeded with what is in the target, and looks for a second workflow that a lost call may
 /// have made. What does not fit is left to people.
@@ -18,25 +21,54 @@ pub(super) async fn verify(
     direction: Direction,
 ) -> Effect {
     match differences(context, deployment, direction).await {
-        Ok(found) if found.is_empty() => Effect::done(),
-        Ok(found) => Effect::unknown(found.join("; ")),
+        Ok(Seen { doubtful, .. }) if !doubtful.is_empty() => Effect::unknown(doubtful.join("; ")),
+        Ok(Seen { remaining, .. }) if !remaining.is_empty() => incomplete(&remaining),
+        Ok(_) => Effect::done(),
+        // A person said that it is there: that it can't be seen is no failure.
+        Err(message) if deployment.only_looks() => Effect::unknown(message),
         Err(message) => Effect::failed(problem("VERIFY_FAILED", message)),
     }
+}
+
+/// What was seen in the target that should not be.
+#[derive(Default)]
+struct Seen {
+    /// What only people can tell about.
+    doubtful: Vec<String>,
+    /// What was not put back, and why.
+    remaining: Vec<String>,
+}
+
+fn incomplete(remaining: &[String]) -> Effect {
+    let told = remaining.iter().take(REMAINING_TOLD).cloned();
+    let told = told.collect::<Vec<_>>().join("; ");
+    let more = remaining.len().saturating_sub(REMAINING_TOLD);
+    let more = if more == 0 {
+        String::new()
+    } else {
+        format!("; and {more} more")
+    };
+    let message = format!(
+        "the environment is not what it was: of its workflows {} differ: {told}{more}",
+        remaining.len()
+    );
+    Effect::failed(problem("RESTORE_INCOMPLETE", message))
 }
 
 async fn differences(
     context: &Context,
     deployment: &Deployment,
     direction: Direction,
-) -> Result<Vec<String>, String> {
+) -> Result<Seen, String> {
     let looked_at = match direction {
         Direction::Do => ItemStatus::Succeeded,
         Direction::Undo => ItemStatus::Compensated,
     };
     let of_interest = |item: &&Item| item.status == looked_at;
-    // Without one there is nothing to read the target for, which may be out of reach.
-    if !deployment.items.iter().any(|item| of_interest(&item)) {
-        return Ok(Vec::new());
+    let puts_back = direction == Direction::Do && deployment.kind != DeploymentKind::Promotion;
+    // Otherwise there is nothing to read the target for, which may be out of reach.
+    if !puts_back && !deployment.items.iter().any(|item| of_interest(&item)) {
+        return Ok(Seen::default());
     }
     let target = target_of(context, deployment)
         .await
@@ -78,5 +110,14 @@ async fn differences(
             )
         }));
     }
-    Ok(differences)
+    let remaining = if puts_back {
+        let remaining = remaining(context, deployment, &found.inventory).await;
+        remaining.map_err(|error| chain(&error))?
+    } else {
+        Vec::new()
+    };
+    Ok(Seen {
+        doubtful: differences,
+        remaining,
+    })
 }

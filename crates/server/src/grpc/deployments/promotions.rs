@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use prost::Message;
 use slipway_api::deployments::v1 as proto;
 use slipway_application::Context;
 use slipway_application::deployments::{
@@ -10,11 +9,13 @@ use slipway_application::deployments::{
     get_deployment, get_deployment_summary, list_deployments, plan_promotion, start_promotion,
 };
 use slipway_deployments::{
-    Change, Deployment, DeploymentName, Item, ItemStatus, MAX_ITEMS, Origin, Problem, State,
+    Change, Deployment, DeploymentName, Item, ItemStatus, MAX_ITEMS, Origin, Problem, Resolution,
+    State,
 };
 use slipway_kernel::{EnvironmentId, Key, PipelineId, Sha256, Slug, StoreError};
 
-use super::words::{shown_change, shown_kind, shown_state, shown_status, state};
+use super::plans::shown_plan;
+use super::words::{shown_change, shown_kind, shown_state, shown_status, shown_verdict, state};
 use crate::grpc::Api;
 use crate::grpc::door::Session;
 use crate::grpc::fields::Fields;
@@ -39,38 +40,8 @@ pub(super) async fn plan(
     );
     let asked = fields.finish(|| asked)?;
     let planned = plan_promotion(&api.context, &session.call(""), &asked).await?;
-    let told = |problems: Vec<Problem>| problems.into_iter().map(shown_problem).collect();
-    let problems: Vec<proto::Problem> = told(planned.plan.problems);
-    let warnings: Vec<proto::Problem> = told(planned.plan.warnings);
-    let told = problems.iter().chain(&warnings);
-    let told: usize = told.map(|problem| problem.encoded_len() + 8).sum();
-    let mut budget = api.max_page_bytes.saturating_sub(told);
-    let items = planned.plan.items.into_iter().map(|item| {
-        let difference = item.difference.as_ref();
-        let json = difference.and_then(|difference| serde_json::to_string(difference).ok());
-        let mut shown = proto::PlannedItem {
-            application: item.key.to_string(),
-            display_name: item.name,
-            change: shown_change(item.change).into(),
-            problem: item.reason.map(shown_problem),
-            workflow_id: item.workflow.map(|id| id.0).unwrap_or_default(),
-            difference_json: String::new(),
-        };
-        budget = budget.saturating_sub(shown.encoded_len() + 8);
-        if let Some(json) = json.filter(|json| json.len() + 8 < budget) {
-            budget -= json.len() + 8;
-            shown.difference_json = json;
-        }
-        shown
-    });
     Ok(proto::PlanPromotionResponse {
-        plan: Some(proto::Plan {
-            items: items.collect(),
-            problems,
-            warnings,
-            digest: planned.plan.digest.to_string(),
-            source: planned.source.into(),
-        }),
+        plan: Some(shown_plan(api, planned.plan, planned.source.into())),
     })
 }
 
@@ -216,6 +187,7 @@ pub(super) async fn cancel(
 ) -> Result<proto::CancelDeploymentResponse, Refusal> {
     session.admit(&message.project).await?;
     let mut fields = Fields::default();
+    fields.request_id(&message.request_id);
     let project = fields.required("project", &message.project);
     let deployment = named(&mut fields, &message.deployment);
     let reason = fields.required_text("reason", message.reason);
@@ -226,7 +198,8 @@ pub(super) async fn cancel(
             reason,
         })
     })?;
-    let deployment = cancel_deployment(&api.context, &session.call(""), command).await?;
+    let call = session.call(&message.request_id);
+    let deployment = cancel_deployment(&api.context, &call, command).await?;
     Ok(proto::CancelDeploymentResponse {
         deployment: Some(shown(&api.context, deployment, &message.project).await?),
     })
@@ -346,6 +319,12 @@ impl Names {
                 reason: cancel.reason.into(),
             }),
             counts: Some(counts(&deployment.items)),
+            reason: deployment.reason.map(String::from).unwrap_or_default(),
+            resolution: deployment.resolution.map(shown_resolution),
+            rolled_back_by_id: deployment
+                .rolled_back_by
+                .map(|id| id.to_string())
+                .unwrap_or_default(),
             items: deployment.items.into_iter().map(shown_item).collect(),
             approved_by: deployment
                 .approved_by
@@ -372,6 +351,16 @@ fn counts(items: &[Item]) -> proto::ItemCounts {
     }
 }
 
+fn shown_resolution(resolution: Resolution) -> proto::Resolution {
+    proto::Resolution {
+        resolved_by: resolution.by.to_string(),
+        resolved_time: Some(show::time(resolution.at)),
+        verdict: shown_verdict(resolution.verdict).into(),
+        reason: resolution.reason.into(),
+        doubt: resolution.doubt.map(shown_problem),
+    }
+}
+
 fn shown_item(item: Item) -> proto::DeploymentItem {
     proto::DeploymentItem {
         position: i32::try_from(item.position).unwrap_or(i32::MAX),
@@ -384,7 +373,7 @@ fn shown_item(item: Item) -> proto::DeploymentItem {
     }
 }
 
-fn shown_problem(problem: Problem) -> proto::Problem {
+pub(super) fn shown_problem(problem: Problem) -> proto::Problem {
     proto::Problem {
         reason: problem.reason,
         message: problem.message,

@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use slipway_api::snapshots::v1 as proto;
 use slipway_application::snapshots::{
     CreateSnapshot, ListSnapshots, RestoreSnapshot, create_snapshot, get_snapshot, list_snapshots,
-    restore_snapshot,
+    plan_restore, restore_snapshot,
 };
 use slipway_kernel::{EnvironmentId, Slug, SnapshotId, StoreError};
 use slipway_snapshots::{Snapshot, SnapshotKind, SnapshotPlace};
 
 use crate::grpc::Api;
-use crate::grpc::deployments::shown as shown_deployment;
+use crate::grpc::deployments::{shown as shown_deployment, shown_plan};
 use crate::grpc::door::Session;
 use crate::grpc::fields::Fields;
 use crate::grpc::page::fitting;
@@ -112,9 +112,17 @@ pub(super) async fn restore(
         })
     })?;
     let call = session.call(&message.request_id);
+    if message.validate_only {
+        let (target, plan) = plan_restore(&api.context, &call, &command).await?;
+        return Ok(proto::RestoreSnapshotResponse {
+            deployment: None,
+            plan: Some(shown_plan(api, plan, target.into())),
+        });
+    }
     let deployment = restore_snapshot(&api.context, &call, command).await?;
     Ok(proto::RestoreSnapshotResponse {
         deployment: Some(shown_deployment(&api.context, deployment, &message.project).await?),
+        plan: None,
     })
 }
 

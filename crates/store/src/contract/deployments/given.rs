@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use slipway_deployments::{
-    Change, Claim, Deployment, DeploymentKind, Gates, Item, ItemStatus, Origin, Pipeline, Stage,
-    State,
+    Change, Claim, Deployment, DeploymentKind, Gates, Item, ItemStatus, Origin, Pipeline, Problem,
+    Resolution, Stage, State, Verdict,
 };
 use slipway_kernel::{
     DeploymentId, EnvironmentId, PipelineId, ProjectId, Revision, Sha256, SnapshotId, Timestamp,
@@ -97,6 +97,7 @@ impl<'a> World<'a> {
             plan_digest: Sha256::of_bytes(b"plan"),
             requested_by: principal_id(1),
             created_at: at(100),
+            reason: None,
             approved_by: None,
             started_at: None,
             finished_at: None,
@@ -104,6 +105,7 @@ impl<'a> World<'a> {
             post_snapshot: None,
             problem: None,
             cancel: None,
+            resolution: None,
             rolled_back_by: None,
             items: Vec::new(),
         }
@@ -203,5 +205,19 @@ pub(crate) fn item(position: u32) -> Item {
         rank: 0,
         in_cycle: false,
         problem: None,
+    }
+}
+
+/// How the user 1 resolved a doubt.
+pub(crate) fn resolution(verdict: Verdict) -> Resolution {
+    Resolution {
+        by: principal_id(1),
+        at: at(103),
+        verdict,
+        reason: name("I looked"),
+        doubt: Some(Problem {
+            reason: "OUTCOME_UNKNOWN".to_owned(),
+            message: "no answer\u{fffd}".to_owned(),
+        }),
     }
 }
