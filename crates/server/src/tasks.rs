@@ -1,5 +1,5 @@
-//! What the server does without being asked: it chains audit events, tells watchers what changed, and writes down and
-//! forgets what was put off.
+//! What the server does without being asked: it chains audit events, tells watchers what changed, carries out deployments,
+//! and does what was put off.
 
 use std::error::Error;
 use std::future::Future;
@@ -12,6 +12,7 @@ use slipway_application::authentication::save_token_uses;
 use slipway_application::deployments::executor::{Ended, Executor, Limits};
 use slipway_application::ledger::feed_watchers;
 use slipway_application::requests::forget_requests;
+use slipway_application::snapshots::publish_snapshots;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -28,6 +29,8 @@ const REFUSALS: Duration = Duration::from_secs(5);
 const TOKEN_USES: Duration = Duration::from_secs(15);
 /// How often old requests are forgotten.
 const REQUESTS: Duration = Duration::from_hours(1);
+/// How often snapshots that wait here are brought to the Git store.
+const PUBLISH: Duration = Duration::from_secs(5);
 /// How many deployments one server carries out at the same time.
 const EXECUTORS: u32 = 4;
 /// How long an executor waits where nothing is to be carried out.
@@ -77,6 +80,10 @@ impl Tasks {
             let forgotten = forget_requests(&context).await?;
             tracing::debug!(forgotten, "forgot old requests");
             Ok(REQUESTS)
+        });
+        tasks.repeat("publishing snapshots", shutdown, |context| async move {
+            publish_snapshots(&context).await?;
+            Ok(PUBLISH)
         });
         for number in 1..=EXECUTORS {
             let owner = format!("{}-{number}", std::process::id());

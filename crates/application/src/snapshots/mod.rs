@@ -1,11 +1,13 @@
 //! Snapshots: what an environment looked like, in Git.
 
 mod create;
+mod publish;
 mod read;
 mod restore;
 mod take;
 
 pub use create::{CreateSnapshot, create_snapshot};
+pub use publish::publish_snapshots;
 pub use read::{ListSnapshots, get_snapshot, list_snapshots};
 pub use restore::{RestoreSnapshot, restore_snapshot};
 pub(crate) use take::{Taking, open_repository, take};

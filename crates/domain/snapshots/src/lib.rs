@@ -12,7 +12,7 @@ pub mod contract;
 pub mod git;
 pub mod snapshot;
 
-pub use git::{CommitSha, Committed, FileChange, Files, GitError, GitStore, NewCommit};
+pub use git::{CommitSha, Committed, FileChange, Files, GitError, GitStore, NewCommit, Upstream};
 pub use snapshot::{
     Snapshot, SnapshotFilter, SnapshotKind, SnapshotPlace, SnapshotQueries, SnapshotRepository,
 };
