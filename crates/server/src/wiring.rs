@@ -141,7 +141,8 @@ pub async fn mark_presence(config: &Config) -> Result<Presence, Failure> {
     let presence = Presence::mark(&options, config.cluster).await?;
     presence.ok_or_else(|| {
         "another server runs on this database, and one of the two does not know that it is one of several; set \
-         cluster = true on all of them, with an objects.directory that all of them see and objects.shared = true"
+         cluster = true on all of them, with an objects.directory and a git.directory that all of them see, and \
+         objects.shared = true and git.shared = true"
             .into()
     })
 }

@@ -49,6 +49,7 @@ const TOPICS: &[&[Case]] = &[
     catalog::engines::CASES,
     catalog::applications::CASES,
     catalog::versions::CASES,
+    deployments::github::CASES,
     deployments::pipelines::CASES,
     deployments::promotions::CASES,
     ledger::records::CASES,

@@ -171,7 +171,9 @@ pub enum GitError {
         problem: String,
     },
     /// The store does not take our credentials, or they allow too little.
-    #[error("the Git store refused the credentials: {message}")]
+    #[error(
+        "the Git store refused the credentials: {message}; renew them, or correct the server's setting"
+    )]
     Unauthenticated {
         /// The store's own words, cut after 1,000 characters.
         message: String,
@@ -190,7 +192,9 @@ pub enum GitError {
     },
     /// The store can't be reached, is full, or asks for a pause longer than the adapter waits. Nothing was committed,
     /// or nobody knows: [`GitStore::head`] tells.
-    #[error("the Git store is unavailable: {problem}")]
+    #[error(
+        "the Git store is unavailable: {problem}; see that it can be reached, make room if it is full, and try again"
+    )]
     Unavailable {
         /// What happened.
         problem: String,

@@ -142,9 +142,9 @@ impl Repositories for GitHubRepositories {
         for project in projects {
             let published = async { self.mirrored(&project).await?.publish().await };
             match published.await {
-                // The log has told of it where a commit met it.
-                Err(GitError::Unavailable { problem }) => {
-                    tracing::debug!(%project, problem, "snapshots wait for GitHub");
+                // The log has told of it where a commit met it; or another server is at it.
+                Err(error @ (GitError::Unavailable { .. } | GitError::Moved { .. })) => {
+                    tracing::debug!(%project, %error, "snapshots wait for GitHub");
                 }
                 Err(error) => {
                     tracing::warn!(%project, %error, "snapshots that wait can't be brought to GitHub");

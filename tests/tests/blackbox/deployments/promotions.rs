@@ -17,7 +17,7 @@ use slipway_api::snapshots::v1::{
 };
 use slipway_tests::refusal::violated_fields;
 use slipway_tests::world::{stage, workflow};
-use slipway_tests::{Backend, Granted, Project, Refused, World};
+use slipway_tests::{Backend, Granted, Project, Refused, Server, World};
 use tonic::Code;
 
 use crate::case::cases;
@@ -38,8 +38,9 @@ cases![
 /// How long a deployment may take on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-struct Way {
-    project: Project,
+/// A project with a pipeline from `dev` to `prod`.
+pub(crate) struct Way {
+    pub(crate) project: Project,
     dev: PathBuf,
     prod: PathBuf,
 }
@@ -48,20 +49,24 @@ impl Way {
     /// A project with a pipeline from `dev` to `prod`, whose engines hold these workflows.
     async fn new(backend: Backend, workflows: &[(&str, Value)]) -> Self {
         let world = World::shared(backend).await;
-        let project = world.project().await;
-        let dev = world.server.workflows(workflows);
-        let prod = world.server.workflows(&[]);
+        Self::of(world.project().await, &world.server, workflows).await
+    }
+
+    /// The same, in a project of some server.
+    pub(crate) async fn of(project: Project, server: &Server, workflows: &[(&str, Value)]) -> Self {
+        let dev = server.workflows(workflows);
+        let prod = server.workflows(&[]);
         project.environment_on("dev", &dev).await;
         project.environment_on("prod", &prod).await;
         project.pipeline("way", "dev", "prod").await;
         Self { project, dev, prod }
     }
 
-    fn write(&self, file: &str, document: &Value) {
+    pub(crate) fn write(&self, file: &str, document: &Value) {
         std::fs::write(self.dev.join(file), document.to_string()).unwrap();
     }
 
-    fn in_prod(&self) -> Vec<String> {
+    pub(crate) fn in_prod(&self) -> Vec<String> {
         let files = std::fs::read_dir(&self.prod).unwrap();
         let mut names: Vec<_> = files
             .map(|file| file.unwrap().file_name().into_string().unwrap())
@@ -95,7 +100,7 @@ impl Way {
         planned.plan.unwrap()
     }
 
-    async fn start(&self) -> Deployment {
+    pub(crate) async fn start(&self) -> Deployment {
         let mut deployments = self.project.admin.deployments();
         let started = deployments.start_promotion(self.starting()).await.granted();
         started.deployment.unwrap()
@@ -112,7 +117,7 @@ impl Way {
     }
 
     /// The deployment when it is over.
-    async fn over(&self, deployment: &Deployment) -> Deployment {
+    pub(crate) async fn over(&self, deployment: &Deployment) -> Deployment {
         let begin = std::time::Instant::now();
         loop {
             let found = self.get(&deployment.deployment_id).await;
@@ -124,7 +129,7 @@ impl Way {
         }
     }
 
-    async fn backup(&self, notes: &str) -> Snapshot {
+    pub(crate) async fn backup(&self, notes: &str) -> Snapshot {
         let request = CreateSnapshotRequest {
             project: self.project.slug.clone(),
             environment: "prod".to_owned(),
@@ -135,7 +140,7 @@ impl Way {
         taken.snapshot.unwrap()
     }
 
-    async fn snapshot(&self, id: &str) -> Snapshot {
+    pub(crate) async fn snapshot(&self, id: &str) -> Snapshot {
         let request = GetSnapshotRequest {
             project: self.project.slug.clone(),
             snapshot_id: id.to_owned(),

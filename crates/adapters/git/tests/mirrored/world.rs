@@ -144,9 +144,10 @@ impl World {
         commit_by(&self.store, files, second).await
     }
 
-    /// Git finds both repositories sound.
+    /// Git finds both repositories sound; a mirror is made when something is kept in it.
     pub(crate) fn fsck(&self) {
-        for name in ["upstream.git", "mirror.git"] {
+        let mirror = self.mirror().exists().then_some("mirror.git");
+        for name in ["upstream.git"].into_iter().chain(mirror) {
             let arguments = ["fsck", "--strict", "--full", "--no-dangling"];
             if let Some(told) = self.git(name, &arguments) {
                 assert_eq!(told, "", "{name}");
