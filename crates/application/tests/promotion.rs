@@ -1,11 +1,5 @@
 //! Promotions and restores of workflows between folders, with snapshots in a local repository.
 
-#![expect(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    reason = "what fails here fails the test"
-)]
-
 mod support;
 
 use std::fs;

@@ -18,7 +18,6 @@ mod create;
 mod durable;
 mod error;
 mod fold;
-mod mirror;
 mod mirrored;
 mod objects;
 mod refs;

@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A server whose project `shop` has a repository on a GitHub.
 struct OnGitHub {
-    github: StandIn,
+    github: Option<StandIn>,
     world: World,
     way: Way,
     secrets: TempDir,
@@ -64,18 +64,22 @@ impl OnGitHub {
         let workflows = [("a", workflow("Orders"))];
         let way = Way::of(project, &world.server, &workflows).await;
         Some(Self {
-            github,
+            github: Some(github),
             world,
             way,
             secrets,
         })
     }
 
+    fn github(&self) -> &StandIn {
+        self.github.as_ref().expect("not gone yet")
+    }
+
     /// What the branch of `prod` points to on GitHub, by Git's own word.
     async fn on_github(&self) -> String {
         let format = "--format=%(objectname)";
         let arguments = ["for-each-ref", format, "refs/heads/env/prod"];
-        self.github.git(&arguments).await
+        self.github().git(&arguments).await
     }
 
     async fn restore(&self, snapshot: &Snapshot) -> Deployment {
@@ -89,17 +93,17 @@ impl OnGitHub {
         self.way.over(&asked.deployment.unwrap()).await
     }
 
-    fn backing_up(&self, project: &str) -> CreateSnapshotRequest {
-        CreateSnapshotRequest {
-            project: project.to_owned(),
-            environment: "prod".to_owned(),
-            ..Default::default()
-        }
-    }
-
     /// Ends a case: no secret was told.
     fn finish(&self) {
         assert!(!self.world.server.log().contains("ghp_"));
+    }
+}
+
+fn backing_up(project: &str) -> CreateSnapshotRequest {
+    CreateSnapshotRequest {
+        project: project.to_owned(),
+        environment: "prod".to_owned(),
+        ..Default::default()
     }
 }
 
@@ -128,7 +132,7 @@ async fn snapshots_are_taken_and_restored_while_github_is_away(backend: Backend)
     assert_eq!(on.on_github().await, after.git_commit_sha);
 
     // GitHub goes away: a promotion and the way back go on, and say what they lack.
-    on.github
+    on.github()
         .plan(When::next().times(100_000), Fault::DropBefore);
     on.way.write("b.json", &workflow("Mail"));
     let second = on.way.over(&on.way.start().await).await;
@@ -140,7 +144,7 @@ async fn snapshots_are_taken_and_restored_while_github_is_away(backend: Backend)
     assert_eq!(on.on_github().await, after.git_commit_sha);
 
     // It comes back: what waited is brought, under the same hashes.
-    on.github.clear_faults();
+    on.github().clear_faults();
     let last = on.way.snapshot(&restored.post_snapshot_id).await;
     let begin = Instant::now();
     while on.on_github().await != last.git_commit_sha {
@@ -149,15 +153,15 @@ async fn snapshots_are_taken_and_restored_while_github_is_away(backend: Backend)
     }
     let between = on.way.snapshot(&second.post_snapshot_id).await;
     let kind = ["cat-file", "-t", &between.git_commit_sha];
-    assert_eq!(on.github.git(&kind).await, "commit");
-    on.github.git(&["fsck", "--strict", "--full"]).await;
+    assert_eq!(on.github().git(&kind).await, "commit");
+    on.github().git(&["fsck", "--strict", "--full"]).await;
 
     // It goes for good, and the server starts anew.
     on.finish();
-    on.github
-        .plan(When::next().times(1_000_000), Fault::DropBefore);
-    on.world.server.kill().await;
-    on.world.server.restart().await;
+    let OnGitHub { github, world, .. } = &mut on;
+    drop(github.take());
+    world.server.kill().await;
+    world.server.restart().await;
     on.way.project.admin = on.world.server.admin().await;
     let again = on.restore(&between).await;
     assert_eq!(flag(&again), "SNAPSHOTS_NOT_PUBLISHED");
@@ -170,8 +174,8 @@ async fn what_github_refuses_is_told(backend: Backend) {
         return;
     };
     let mut snapshots = on.way.project.admin.snapshots();
-    on.github.revoke_all();
-    let refused = snapshots.create_snapshot(on.backing_up("shop")).await;
+    on.github().revoke_all();
+    let refused = snapshots.create_snapshot(backing_up("shop")).await;
     let refused = refused.refused(Code::FailedPrecondition, ErrorReason::GitRefused);
     assert!(refused.message().contains("renew them"), "{refused:?}");
     let failed = on.way.over(&on.way.start().await).await;
@@ -180,7 +184,7 @@ async fn what_github_refuses_is_told(backend: Backend) {
     assert!(on.way.in_prod().is_empty());
 
     // A new token is taken up without a restart.
-    on.github.grant("ghp_renewed", Access::Write);
+    on.github().grant("ghp_renewed", Access::Write);
     fs::write(token_file(&on.secrets), "ghp_renewed").unwrap();
     let done = on.way.over(&on.way.start().await).await;
     assert_eq!(flag(&done), "");
@@ -189,7 +193,7 @@ async fn what_github_refuses_is_told(backend: Backend) {
     let other = Project::named(&on.world.admin, "other".to_owned()).await;
     let folder = on.world.server.workflows(&[]);
     other.environment_on("prod", &folder).await;
-    let refused = snapshots.create_snapshot(on.backing_up("other")).await;
+    let refused = snapshots.create_snapshot(backing_up("other")).await;
     let refused = refused.refused(Code::FailedPrecondition, ErrorReason::GitRefused);
     for part in ["octo-org/slipway-other", "create it"] {
         assert!(refused.message().contains(part), "{refused:?}");

@@ -16,8 +16,8 @@ async fn assert_readable(store: &dyn GitStore, commits: &[CommitSha; 2]) {
     let none = store.read_file(&commits[1], "nothing").await;
     assert_eq!(none.expect("read"), None);
     let changes = store.compare(&commits[0], &commits[1]).await;
-    let changed = vec![FileChange::Changed("b/c".to_owned())];
-    assert_eq!(changes.expect("compared"), Some(changed));
+    let expected = vec![FileChange::Changed("b/c".to_owned())];
+    assert_eq!(changes.expect("compared"), Some(expected));
 }
 
 async fn two_commits(world: &World) -> [CommitSha; 2] {

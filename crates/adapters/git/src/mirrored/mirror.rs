@@ -6,31 +6,25 @@
 //! A mirror need not have the history before a commit: Git's own file `shallow` names those whose parents it has not.
 //! Whatever no branch leads to any more is kept by a reference of its own, `refs/slipway/kept/<commit>`.
 
-use std::collections::BTreeSet;
-use std::fs;
-use std::io;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use bytes::Bytes;
 use gix::ObjectId;
 use gix::objs::{CommitRef, Kind};
-use slipway_kernel::{Slug, Timestamp};
+use slipway_kernel::Slug;
 use slipway_snapshots::{CommitSha, Files, GitError, GitStore as _, NewCommit};
 
-use crate::branch::{self, Branch, wait_for_lock};
+use super::adding::{add, parents, parents_in, parents_of, proven};
+use super::made::{Made, parsed};
+use crate::branch::{self, Branch};
 use crate::commit::Request;
-use crate::durable::{make_folder, write};
-use crate::error::{corrupt, of_file, of_object};
-use crate::objects::{Objects, hash};
-use crate::tree::NewObject;
-use crate::{LocalRepository, commit, fold, id, refs, sha, staging};
+use crate::error::{corrupt, of_object};
+use crate::objects::Objects;
+use crate::{LocalRepository, commit, fold, id, refs, sha};
 
 const HASH: gix::hash::Kind = gix::hash::Kind::Sha1;
 /// The most commits that wait to be brought to the other repository.
 const MAX_WAITING: usize = 10_000;
-/// How long one who adds to the mirror waits for another.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The mirror's own repository. It is made when something is first kept, and again where it was lost.
 #[derive(Debug, Clone)]
@@ -51,30 +45,6 @@ impl Tips {
     /// Whether commits wait here to be brought there.
     pub(crate) fn is_ahead(&self) -> bool {
         self.here.is_some() && self.here != self.there
-    }
-}
-
-/// What a commit was made of, so that it can be made again.
-pub(crate) struct Made {
-    environment: Slug,
-    parent: Option<CommitSha>,
-    files: Files,
-    message: String,
-    author: (String, String),
-    at: Timestamp,
-}
-
-impl Made {
-    /// What makes it again.
-    pub(crate) fn as_new(&self) -> NewCommit<'_> {
-        NewCommit {
-            environment: &self.environment,
-            parent: self.parent.as_ref(),
-            files: &self.files,
-            message: &self.message,
-            author: (&self.author.0, &self.author.1),
-            at: self.at,
-        }
     }
 }
 
@@ -163,11 +133,14 @@ impl Mirror {
                     return Err(corrupt(format!("{} was made instead of {commit}", made.id)));
                 }
                 let before = branch::head(repository, &slug)?;
-                if let Some(before) = before
-                    && before != commit
-                    && !parents(&made)?.contains(&before)
-                {
-                    refs::set(repository, &kept(before), before)?;
+                if let Some(before) = before.filter(|before| *before != commit) {
+                    // Whoever came later was faster here.
+                    if parents_of(repository, before).contains(&commit) {
+                        return Ok(());
+                    }
+                    if !parents(&made)?.contains(&before) {
+                        refs::set(repository, &kept(before), before)?;
+                    }
                 }
                 refs::set(repository, &here(&slug), commit)?;
                 refs::set(repository, &there(&slug), commit)?;
@@ -307,96 +280,4 @@ fn there(environment: &Slug) -> String {
 
 fn kept(commit: ObjectId) -> String {
     format!("refs/slipway/kept/{commit}")
-}
-
-/// A commit that has its hash.
-fn proven(commit: ObjectId, bytes: Bytes) -> Result<NewObject, GitError> {
-    let id = hash(Kind::Commit, &bytes)?;
-    if id == commit {
-        let kind = Kind::Commit;
-        Ok(NewObject { id, kind, bytes })
-    } else {
-        Err(corrupt(format!("commit {commit} has the content of {id}")))
-    }
-}
-
-/// Adds these files, and the commit of them. Nothing refers to it yet.
-fn add(
-    repository: &gix::Repository,
-    files: &Files,
-    commit: impl FnOnce(ObjectId) -> Result<NewObject, GitError>,
-) -> Result<NewObject, GitError> {
-    let folder = repository.git_dir().join("slipway");
-    make_folder(&folder)?;
-    let _lock = wait_for_lock(&folder.join("mirror"), PATIENCE)?;
-    let (root, mut new) = commit::tree_of(files)?;
-    let commit = commit(root)?;
-    let read = CommitRef::from_bytes(&commit.bytes, HASH);
-    if read.map_err(|error| of_object(&commit.id, &error))?.tree() != root {
-        let message = format!("commit {} holds what Slipway does not write", commit.id);
-        return Err(GitError::Refused { message });
-    }
-    new.push(commit.clone());
-    staging::keep(repository, "mirror", new)?;
-    let objects = Objects::of(repository);
-    let known = |parent: &ObjectId| matches!(objects.find(parent), Ok(Some(_)));
-    if !parents(&commit)?.iter().all(known) {
-        cut_off(repository, commit.id)?;
-    }
-    Ok(commit)
-}
-
-fn parents(commit: &NewObject) -> Result<Vec<ObjectId>, GitError> {
-    parents_in(&commit.bytes)
-}
-
-fn parents_in(bytes: &[u8]) -> Result<Vec<ObjectId>, GitError> {
-    let commit = CommitRef::from_bytes(bytes, HASH);
-    let commit = commit.map_err(|error| corrupt(format!("a commit can't be read: {error}")))?;
-    Ok(commit.parents().collect())
-}
-
-/// Tells Git that this repository begins with this commit.
-fn cut_off(repository: &gix::Repository, commit: ObjectId) -> Result<(), GitError> {
-    let path = repository.git_dir().join("shallow");
-    let known = match fs::read_to_string(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        known => known.map_err(|error| of_file("read", &path, &error))?,
-    };
-    let mut lines: BTreeSet<String> = known.lines().map(str::to_owned).collect();
-    if lines.insert(commit.to_string()) {
-        let lines: Vec<String> = lines.into_iter().map(|line| line + "\n").collect();
-        write(&path, &lines.concat())?;
-    }
-    Ok(())
-}
-
-fn parsed(
-    commit: &CommitRef<'_>,
-    environment: Slug,
-    files: Files,
-) -> Result<Option<Made>, GitError> {
-    let damaged = |what: &str| corrupt(format!("a commit's {what} can't be read"));
-    let author = commit.author().map_err(|_| damaged("author"))?;
-    let time = author.time().map_err(|_| damaged("time"))?;
-    let text = |bytes: &gix::bstr::BStr| std::str::from_utf8(bytes).map(str::to_owned).ok();
-    let parent = commit.parents().next().map(sha).transpose()?;
-    let at = Timestamp::from_seconds_and_nanos(time.seconds, 0).ok();
-    let parts = (
-        text(commit.message),
-        text(author.name),
-        text(author.email),
-        at,
-    );
-    let (Some(message), Some(name), Some(email), Some(at)) = parts else {
-        return Ok(None);
-    };
-    Ok(Some(Made {
-        environment,
-        parent,
-        files,
-        message,
-        author: (name, email),
-        at,
-    }))
 }
