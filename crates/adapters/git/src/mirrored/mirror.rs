@@ -281,3 +281,37 @@ fn there(environment: &Slug) -> String {
 fn kept(commit: ObjectId) -> String {
     format!("refs/slipway/kept/{commit}")
 }
+
+#[cfg(test)]
+#[expect(clippy::expect_used, reason = "what fails here fails the test")]
+mod tests {
+    use slipway_snapshots::contract::{by_ada, environment, files};
+    use slipway_snapshots::{Committed, GitStore as _};
+
+    use super::*;
+
+    /// Two servers share a mirror, and the one that committed first comes to it last.
+    #[tokio::test]
+    async fn who_comes_late_does_not_move_the_branch_back() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let upstream = directory.path().join("upstream.git");
+        let upstream = LocalRepository::open_or_create(upstream).expect("made");
+        let mirror = Mirror::at(directory.path().join("mirror.git"));
+        let dev = environment("dev");
+        let (one, two) = (files(&[("a", "1")]), files(&[("a", "2")]));
+        let earlier = by_ada(&dev, None, &one, 0);
+        let Committed::New(first) = upstream.commit(&earlier).await.expect("committed") else {
+            unreachable!("it is new");
+        };
+        let later = by_ada(&dev, Some(&first), &two, 1);
+        let Committed::New(second) = upstream.commit(&later).await.expect("committed") else {
+            unreachable!("it is new");
+        };
+        mirror.follow(&later, &second, None).await.expect("kept");
+        mirror.follow(&earlier, &first, None).await.expect("kept");
+        let tips = mirror.tips(&dev).await.expect("read");
+        let end = Some(second);
+        assert_eq!((&tips.here, &tips.there), (&end, &end));
+        assert!(mirror.has(&first).await);
+    }
+}

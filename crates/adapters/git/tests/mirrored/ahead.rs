@@ -148,3 +148,27 @@ async fn what_was_local_before_is_brought() {
     assert_eq!(world.upstream_head().await, Some(next));
     world.fsck();
 }
+
+/// A person committed to the mirror: that can't be made again under its hash, so it is not made under another.
+#[tokio::test]
+async fn what_a_person_committed_here_is_not_made_again_there() {
+    let world = World::new();
+    let dev = environment("dev");
+    world.go_away();
+    let first = world.commit(&files(&[("a", "1")]), 0).await;
+    let ours = world.commit(&files(&[("a", "2")]), 1).await;
+    let tree = format!("{first}^{{tree}}");
+    let identities = ["-c", "user.name=Eve", "-c", "user.email=eve@example.com"];
+    let commit = ["commit-tree", "-p", ours.as_str(), "-m", "By hand", &tree];
+    let Some(theirs) = world.git("mirror.git", &[&identities[..], &commit[..]].concat()) else {
+        return;
+    };
+    world.git("mirror.git", &["update-ref", "refs/heads/env/dev", &theirs]);
+    world.come_back();
+    assert_eq!(world.store.publish().await.expect("parted"), 0);
+    assert_eq!(world.upstream_head().await, Some(ours));
+    assert!(!world.store.is_ahead(&dev).await);
+    let theirs = theirs.parse().expect("a hash");
+    let read = world.store.read(&theirs).await.expect("read");
+    assert_eq!(read, Some(files(&[("a", "1")])));
+}

@@ -139,3 +139,20 @@ async fn a_mirror_that_can_not_be_written_fails_no_commit() {
     let read = world.store.read(&third).await.expect("read");
     assert_eq!(read, Some(files(&[("a", "4")])));
 }
+
+/// What the mirror's branch was taken off, because others committed between, is kept, also when Git has cleaned up.
+#[tokio::test]
+async fn what_the_branch_no_longer_leads_to_stays_readable() {
+    let world = World::new();
+    let commits = two_commits(&world).await;
+    let other = world.other_server();
+    for second in 2..4 {
+        let content = second.to_string();
+        commit_by(&other, &files(&[("a", content.as_str())]), second).await;
+    }
+    world.commit(&files(&[("a", "again ours")]), 4).await;
+    world.git("mirror.git", &["gc", "--quiet", "--prune=now"]);
+    world.go_away();
+    assert_readable(&world.store, &commits).await;
+    world.fsck();
+}

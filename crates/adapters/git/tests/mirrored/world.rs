@@ -167,6 +167,7 @@ impl World {
             .args(arguments)
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
             .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("GIT_AUTHOR_DATE", "1750000000 +0530")
             .output()
             .expect("git runs");
         assert!(output.status.success(), "{name} {arguments:?}: {output:?}");
