@@ -283,7 +283,6 @@ fn kept(commit: ObjectId) -> String {
 }
 
 #[cfg(test)]
-#[expect(clippy::expect_used, reason = "what fails here fails the test")]
 mod tests {
     use slipway_snapshots::contract::{by_ada, environment, files};
     use slipway_snapshots::{Committed, GitStore as _};
