@@ -58,12 +58,16 @@ impl Server {
         Self::launch(backend, state, database, settings).await
     }
 
-    /// A second server on the database and the contents of this one.
+    /// A second server on the database, the contents and the repositories of this one.
     pub async fn replica(&self) -> Self {
         let state = tempfile::tempdir().expect("a temporary directory");
         let database = Arc::clone(&self.database);
         let objects = self.state.path().join("objects").display().to_string();
-        let settings = [("SLIPWAY__OBJECTS__DIRECTORY", objects.as_str())];
+        let git = self.state.path().join("git").display().to_string();
+        let settings = [
+            ("SLIPWAY__OBJECTS__DIRECTORY", objects.as_str()),
+            ("SLIPWAY__GIT__DIRECTORY", git.as_str()),
+        ];
         Self::launch(self.backend, state, database, &settings).await
     }
 
@@ -112,7 +116,11 @@ impl Server {
         ]);
         if backend == Backend::Postgres {
             // Each may get a replica.
-            for setting in ["SLIPWAY__CLUSTER", "SLIPWAY__OBJECTS__SHARED"] {
+            for setting in [
+                "SLIPWAY__CLUSTER",
+                "SLIPWAY__OBJECTS__SHARED",
+                "SLIPWAY__GIT__SHARED",
+            ] {
                 all.insert(setting.to_owned(), "true".to_owned());
             }
         }

@@ -104,11 +104,12 @@ impl World {
 
     /// A server for one case alone.
     pub async fn own(backend: Backend) -> Self {
-        Self::on(Server::start(backend).await).await
+        Self::own_with(backend, &[]).await
     }
 
-    /// A server that was set up otherwise, for one case alone.
-    pub async fn on(server: Server) -> Self {
+    /// A server for one case alone, with further settings.
+    pub async fn own_with(backend: Backend, settings: &[(&str, &str)]) -> Self {
+        let server = Server::start_with(backend, settings).await;
         let admin = server.admin().await;
         let me = admin
             .identity()
@@ -177,7 +178,11 @@ pub struct Project {
 impl Project {
     /// A new project.
     pub async fn create(admin: &Client) -> Self {
-        let slug = format!("project-{}", unique());
+        Self::named(admin, format!("project-{}", unique())).await
+    }
+
+    /// A new project of this name.
+    pub async fn named(admin: &Client, slug: String) -> Self {
         admin
             .identity()
             .create_project(identity::CreateProjectRequest {

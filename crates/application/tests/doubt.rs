@@ -21,7 +21,7 @@ use slipway_application::deployments::{
 use slipway_application::snapshots::{RestoreSnapshot, restore_snapshot};
 use slipway_deployments::{Deployment, DeploymentName, ItemStatus, State, Unresolvable, Verdict};
 use support::outside::Folders;
-use support::promotions::{World, as_source, callee, caller};
+use support::promotion::{World, as_source, callee, caller};
 use support::{by, slug};
 
 async fn resolve(

@@ -7,10 +7,10 @@ use std::fs;
 use serde_json::json;
 use slipway_application::deployments::{StartPromotion, plan_promotion, start_promotion};
 use slipway_application::ledger::{Moment, get_current_state};
-use slipway_application::snapshots::{RestoreSnapshot, get_snapshot, restore_snapshot};
+use slipway_application::snapshots::get_snapshot;
 use slipway_deployments::{Change, Gates, ItemStatus, OnFailure, State};
 use support::outside::Folders;
-use support::promotions::{World, as_source, callee, caller};
+use support::promotion::{World, as_source, callee, caller};
 use support::{by, key, slug};
 
 #[tokio::test]
@@ -98,14 +98,7 @@ async fn workflows_are_promoted_and_put_back() {
 
     // Back to how it was between the two.
     let between = second.pre_snapshot.expect("taken");
-    let command = RestoreSnapshot {
-        project: slug("default"),
-        snapshot: between,
-    };
-    let restore = restore_snapshot(&world.context, &by(&world.admin), command)
-        .await
-        .expect("asked for");
-    let restored = world.carry_out(&restore).await;
+    let restored = world.restore(between).await;
     assert_eq!(restored.state, State::Succeeded, "{restored:#?}");
     assert_eq!(world.read("prod", "Orders.json"), orders);
     let snapshots = [between, restored.post_snapshot.expect("taken")];

@@ -1,5 +1,5 @@
 //! What the server does without being asked: it chains audit events, carries out deployments, takes backups, tells
-//! watchers what changed, and writes down and forgets what was put off.
+//! watchers what changed, and does what was put off.
 
 use std::error::Error;
 use std::future::Future;
@@ -17,7 +17,7 @@ use slipway_application::deployments::executor::{Ended, Executor, Limits};
 use slipway_application::deployments::watch_pulses;
 use slipway_application::ledger::feed_watchers;
 use slipway_application::requests::forget_requests;
-use slipway_application::snapshots::{BackedUp, take_due_backup};
+use slipway_application::snapshots::{BackedUp, publish_snapshots, take_due_backup};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -36,6 +36,8 @@ const TOKEN_USES: Duration = Duration::from_secs(15);
 const REQUESTS: Duration = Duration::from_hours(1);
 /// How often approval requests that nobody answered in time are looked for.
 const APPROVALS: Duration = Duration::from_secs(15);
+/// How often snapshots that wait here are brought to the Git store.
+const PUBLISH: Duration = Duration::from_secs(5);
 /// How many deployments one server carries out at the same time.
 const EXECUTORS: u32 = 4;
 /// How long an executor waits where nothing is to be carried out.
@@ -108,6 +110,10 @@ impl Tasks {
             let expired = expire_approvals(&context).await?;
             tracing::debug!(expired, "ended approval requests");
             Ok(APPROVALS)
+        });
+        tasks.repeat("publishing snapshots", shutdown, |context| async move {
+            publish_snapshots(&context).await?;
+            Ok(PUBLISH)
         });
         for number in 1..=EXECUTORS {
             let owner = format!("{}-{number}", std::process::id());

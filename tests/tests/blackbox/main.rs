@@ -53,6 +53,7 @@ const TOPICS: &[&[Case]] = &[
     deployments::approvals::CASES,
     deployments::four_eyes::CASES,
     deployments::comparisons::CASES,
+    deployments::github::CASES,
     deployments::pipelines::CASES,
     deployments::promotions::CASES,
     deployments::real::CASES,

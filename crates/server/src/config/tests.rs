@@ -12,6 +12,8 @@ use figment::Jail;
 
 use super::*;
 
+mod git;
+
 /// Loads `file` as `slipway.toml` under these environment variables.
 fn load(file: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
     let mut loaded = None;
@@ -211,9 +213,12 @@ fn a_cluster_refuses_what_servers_cannot_share() {
     let error = refusal("cluster = true", &[]);
     assert!(error.contains("SQLite"), "{error}");
     assert!(error.contains("objects.shared"), "{error}");
+    assert!(error.contains("git.shared"), "{error}");
 
     let shared = "cluster = true\n[database]\nurl = \"postgres://slipway@db/slipway\"\n[objects]\nshared = true";
-    assert!(load(shared, &[]).is_ok());
+    assert!(load(&format!("{shared}\n[git]\nshared = true"), &[]).is_ok());
+    let on_github = format!("{shared}\n[git]\nstore = \"github\"\n{}", git::GITHUB);
+    assert!(load(&on_github, &[]).is_ok());
 }
 
 #[test]

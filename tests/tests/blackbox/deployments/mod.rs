@@ -5,6 +5,7 @@ pub(crate) mod bad_workflows;
 pub(crate) mod comparisons;
 pub(crate) mod doubts;
 pub(crate) mod four_eyes;
+pub(crate) mod github;
 pub(crate) mod pipelines;
 pub(crate) mod promotions;
 pub(crate) mod real;

@@ -17,7 +17,7 @@ use slipway_api::snapshots::v1::{
 };
 use slipway_tests::refusal::violated_fields;
 use slipway_tests::world::workflow;
-use slipway_tests::{Backend, Granted, Project, Refused, World};
+use slipway_tests::{Backend, Granted, Project, Refused, Server, World};
 use tonic::Code;
 
 use crate::case::cases;
@@ -37,7 +37,7 @@ cases![
 /// How long a deployment may take on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A project with a pipeline.
+/// A project with a pipeline from `dev` to `prod`.
 pub(super) struct Way {
     pub(super) project: Project,
     pub(super) dev: PathBuf,
@@ -48,9 +48,13 @@ impl Way {
     /// A project with a pipeline from `dev` to `prod`, whose engines hold these workflows.
     pub(super) async fn new(backend: Backend, workflows: &[(&str, Value)]) -> Self {
         let world = World::shared(backend).await;
-        let project = world.project().await;
-        let dev = world.server.workflows(workflows);
-        let prod = world.server.workflows(&[]);
+        Self::of(world.project().await, &world.server, workflows).await
+    }
+
+    /// The same, in a project of some server.
+    pub(super) async fn of(project: Project, server: &Server, workflows: &[(&str, Value)]) -> Self {
+        let dev = server.workflows(workflows);
+        let prod = server.workflows(&[]);
         project.environment_on("dev", &dev).await;
         project.environment_on("prod", &prod).await;
         project.pipeline("way", "dev", "prod").await;

@@ -14,7 +14,7 @@ use crate::{
     Context,
     deployments::target_of,
     error::chain,
-    snapshots::{Taking, take},
+    snapshots::{Taking, open_repository, take},
 };
 
 /// Takes the snapshot that a way back needs. Without it nothing is touched.
@@ -42,12 +42,31 @@ pub(super) async fn after(context: &Context, deployment: &Deployment) -> Effect 
     for attempt in 0..3u64 {
         tokio::time::sleep(std::time::Duration::from_millis(200 * attempt)).await;
         match taken(context, deployment, kind).await {
-            Ok(effect) => return effect,
+            Ok(effect) => return flagged(context, deployment, effect).await,
             Err(message) => last = message,
         }
     }
     let message = format!("the snapshot afterwards could not be taken: {last}");
     Effect::done().with(Write::Problem(problem("POST_SNAPSHOT_MISSING", message)))
+}
+
+/// Says so where the snapshots are kept on this server alone, because the Git store can't be reached.
+async fn flagged(context: &Context, deployment: &Deployment, effect: Effect) -> Effect {
+    let Ok(environment) = target_of(context, deployment).await else {
+        return effect;
+    };
+    let Ok(git) = open_repository(context, deployment.project).await else {
+        return effect;
+    };
+    if !git.is_ahead(&environment.slug).await {
+        return effect;
+    }
+    let message = format!(
+        "{} could not be reached: the snapshots are kept on this server alone until it can; they can be restored, and are \
+         brought there without anybody's doing",
+        git.location()
+    );
+    effect.with(Write::Problem(problem("SNAPSHOTS_NOT_PUBLISHED", message)))
 }
 
 async fn taken(

@@ -1,9 +1,9 @@
-//! Promotions between folders, with snapshots in a local repository.
+//! A pipeline from `dev` to `prod`, whose engines are folders, with snapshots in Git.
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
@@ -14,36 +14,52 @@ use slipway_application::deployments::{
     PlanPromotion, StartPromotion, get_deployment, start_promotion,
 };
 use slipway_application::environments::{CreateEnvironment, create_environment};
-use slipway_application::snapshots::{CreateSnapshot, create_snapshot};
+use slipway_application::outside::Repositories;
+use slipway_application::snapshots::{
+    CreateSnapshot, RestoreSnapshot, SnapshotError, create_snapshot, restore_snapshot,
+};
 use slipway_deployments::{Deployment, DeploymentName, Gates, Pipeline, Publish, Stage, State};
 use slipway_identity::Caller;
-use slipway_kernel::{PipelineId, Revision, Tier};
+use slipway_kernel::{PipelineId, Revision, SnapshotId, Tier};
 use slipway_workflows::{CredentialTarget, EngineSettings};
 use tempfile::TempDir;
 
 use super::outside::{Bare, Folders};
 use super::{by, installation, new_environment, slug};
 
-/// A project with folders `dev` and `prod` as engines, a pipeline between them, and a local repository.
-pub struct World {
-    pub context: Arc<Context>,
-    pub admin: Caller,
-    pub directory: TempDir,
+/// The installation, and what its tests do with it.
+pub(crate) struct World {
+    pub(crate) context: Arc<Context>,
+    pub(crate) admin: Caller,
+    pub(crate) directory: TempDir,
 }
 
 impl World {
-    pub async fn new(gates: Gates) -> Self {
+    pub(crate) async fn new(gates: Gates) -> Self {
         Self::with(gates, Folders::default()).await
     }
 
-    pub async fn with(gates: Gates, folders: Folders) -> Self {
+    pub(crate) async fn with(gates: Gates, folders: Folders) -> Self {
+        Self::on(gates, folders, |directory| {
+            let repositories = Bare(directory.join("git"));
+            fs::create_dir_all(&repositories.0).unwrap();
+            Arc::new(repositories)
+        })
+        .await
+    }
+
+    /// With the repositories that are made in the installation's directory.
+    pub(crate) async fn on(
+        gates: Gates,
+        folders: Folders,
+        repositories: impl FnOnce(&Path) -> Arc<dyn Repositories>,
+    ) -> Self {
         let installation = installation().await;
-        let repositories = Bare(installation.directory.path().join("git"));
-        fs::create_dir_all(&repositories.0).unwrap();
+        let repositories = repositories(installation.directory.path());
         let (admin, directory) = (installation.admin.clone(), installation.directory);
         let context = installation
             .context
-            .with_outside(Arc::new(folders), Arc::new(repositories));
+            .with_outside(Arc::new(folders), repositories);
         let world = Self {
             context: Arc::new(context),
             admin,
@@ -53,11 +69,11 @@ impl World {
         world
     }
 
-    pub fn folder(&self, environment: &str) -> PathBuf {
+    pub(crate) fn folder(&self, environment: &str) -> PathBuf {
         self.directory.path().join(environment)
     }
 
-    pub async fn set_up(&self, gates: Gates) {
+    async fn set_up(&self, gates: Gates) {
         let project = self.context.reader().project(&slug("default")).await;
         let project = project.unwrap().unwrap().id;
         let mut ids = Vec::new();
@@ -112,17 +128,17 @@ impl World {
         unit.commit().await.unwrap();
     }
 
-    pub fn write(&self, environment: &str, file: &str, document: &Value) {
+    pub(crate) fn write(&self, environment: &str, file: &str, document: &Value) {
         let text = serde_json::to_vec(document).unwrap();
         fs::write(self.folder(environment).join(file), text).unwrap();
     }
 
-    pub fn read(&self, environment: &str, file: &str) -> Value {
+    pub(crate) fn read(&self, environment: &str, file: &str) -> Value {
         let text = fs::read(self.folder(environment).join(file)).unwrap();
         serde_json::from_slice(&text).unwrap()
     }
 
-    pub fn promotion() -> PlanPromotion {
+    pub(crate) fn promotion() -> PlanPromotion {
         PlanPromotion {
             project: slug("default"),
             pipeline: slug("mainline"),
@@ -131,7 +147,7 @@ impl World {
         }
     }
 
-    pub async fn promote(&self) -> Deployment {
+    pub(crate) async fn promote(&self) -> Deployment {
         let command = StartPromotion {
             promotion: Self::promotion(),
             plan_digest: None,
@@ -142,33 +158,47 @@ impl World {
         self.carry_out(&started).await
     }
 
-    pub async fn carry_out(&self, started: &Deployment) -> Deployment {
+    pub(crate) async fn carry_out(&self, started: &Deployment) -> Deployment {
         let executor = Executor::new(Arc::clone(&self.context), "test", Limits::default());
         let ended = executor.carry_out_one(|| false).await.expect("carried out");
         assert_eq!(ended, Ended::Settled);
         self.deployment(started).await
     }
 
-    pub async fn deployment(&self, started: &Deployment) -> Deployment {
+    pub(crate) async fn deployment(&self, started: &Deployment) -> Deployment {
         let name = DeploymentName::Number(started.number);
         get_deployment(&self.context, &by(&self.admin), &slug("default"), name)
             .await
             .expect("found")
     }
 
-    pub async fn backup(&self, environment: &str) -> slipway_snapshots::Snapshot {
+    pub(crate) async fn backup(&self, environment: &str) -> slipway_snapshots::Snapshot {
+        self.try_backup(environment).await.expect("a snapshot")
+    }
+
+    pub(crate) async fn try_backup(
+        &self,
+        environment: &str,
+    ) -> Result<slipway_snapshots::Snapshot, SnapshotError> {
         let command = CreateSnapshot {
             project: slug("default"),
             environment: slug(environment),
             notes: "before we begin".parse().unwrap(),
         };
-        create_snapshot(&self.context, &by(&self.admin), command)
-            .await
-            .expect("a snapshot")
+        create_snapshot(&self.context, &by(&self.admin), command).await
+    }
+
+    pub(crate) async fn restore(&self, snapshot: SnapshotId) -> Deployment {
+        let command = RestoreSnapshot {
+            project: slug("default"),
+            snapshot,
+        };
+        let restore = restore_snapshot(&self.context, &by(&self.admin), command).await;
+        self.carry_out(&restore.expect("asked for")).await
     }
 
     /// What git says about the repository; `None` where there is no git.
-    pub fn git(&self, arguments: &[&str]) -> Option<String> {
+    pub(crate) fn git(&self, arguments: &[&str]) -> Option<String> {
         if Command::new("git").arg("--version").output().is_err() {
             slipway_test_support::skip(
                 "no git: what people read in the repository is not looked at",
@@ -186,14 +216,14 @@ impl World {
     }
 }
 
-pub fn callee() -> Value {
+pub(crate) fn callee() -> Value {
     json!({"name": "Send mail", "active": true, "tags": ["mail"],
         "nodes": [{"id": "1", "name": "Start", "type": "n8n-nodes-base.executeWorkflowTrigger", "typeVersion": 1,
             "position": [0, 0], "parameters": {}}],
         "connections": {}, "settings": {"executionOrder": "v1"}})
 }
 
-pub fn caller(of: &str) -> Value {
+pub(crate) fn caller(of: &str) -> Value {
     json!({"name": "Orders", "active": true,
         "nodes": [
             {"id": "1", "name": "Hook", "type": "n8n-nodes-base.webhook", "typeVersion": 1, "position": [0, 0],
@@ -204,7 +234,7 @@ pub fn caller(of: &str) -> Value {
         "connections": {"Hook": {"main": [[{"node": "Mail", "type": "main", "index": 0}]]}}, "settings": {}})
 }
 
-pub fn as_source() -> Gates {
+pub(crate) fn as_source() -> Gates {
     Gates {
         publish: Publish::AsSource,
         ..Gates::default()
