@@ -46,6 +46,10 @@ impl PuttingBackError {
     /// As a deployment tells it.
     pub(super) fn problem(self) -> Problem {
         match self {
+            // Git is asked for nothing but the snapshot.
+            Self::Outside(error @ TakeError::Git(_)) => {
+                problem("SNAPSHOT_UNREADABLE", chain(&error))
+            }
             Self::Outside(error) => problem("RESTORE_FAILED", chain(&error)),
             Self::Impossible(problem) => problem,
         }
