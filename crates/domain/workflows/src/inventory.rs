@@ -67,6 +67,14 @@ impl Inventory {
             .remap(&keep, &named)
             .unwrap_or_else(|_| workflow.clone())
     }
+
+    /// Whether a document of this environment names a workflow that is here by what stands for it: it was written before
+    /// that one was there, and still has to be pointed at it. Its portable form does not show that.
+    pub fn is_unconnected(&self, workflow: &Workflow) -> bool {
+        callees(workflow)
+            .iter()
+            .any(|key| self.by_key.contains_key(key))
+    }
 }
 
 fn kept(credential: &CredentialReference) -> Credential {

@@ -163,12 +163,14 @@ impl<'a> Applied<'a> {
                 .is_some_and(|standing| in_between(standing, origin, goal))
         };
         match probe(origin, goal, standing.as_ref(), halfway) {
-            Probe::Happened => Outcome::Done(found.map(|found| found.id)),
+            Probe::Happened if !self.is_unconnected(found.as_ref()) => {
+                Outcome::Done(found.map(|found| found.id))
+            }
             Probe::Conflict => Outcome::Untouched(problem(
                 "CONFLICT",
                 "somebody else changed it in the target meanwhile; nothing was overwritten: plan again",
             )),
-            Probe::Open => {
+            Probe::Happened | Probe::Open => {
                 let id = found.map(|found| found.id);
                 match self.change(id.as_ref(), standing.as_ref()).await {
                     Ok(id) => self.read_back(id, None).await,
@@ -204,6 +206,18 @@ impl<'a> Applied<'a> {
 
     fn portable(&self, found: &Exported) -> Option<Workflow> {
         let workflow = found.workflow.as_ref().ok()?;
+        Some(self.around(found, workflow).portable(workflow))
+    }
+
+    /// Whether it has to be pointed at a workflow that was not there when it was written.
+    fn is_unconnected(&self, found: Option<&Exported>) -> bool {
+        let workflow = found.and_then(|found| Some((found, found.workflow.as_ref().ok()?)));
+        workflow
+            .is_some_and(|(found, workflow)| self.around(found, workflow).is_unconnected(workflow))
+    }
+
+    /// What is known of the target, with this workflow in it.
+    fn around(&self, found: &Exported, workflow: &Workflow) -> Inventory {
         let known = self.ids.iter().map(|(key, id)| (key.clone(), id.clone()));
         let own = (self.item.key.clone(), found.id.clone());
         let entries = known.chain([own]).map(|(key, id)| Entry {
@@ -213,7 +227,7 @@ impl<'a> Applied<'a> {
             archived: false,
             workflow: Ok(workflow.clone()),
         });
-        Some(Inventory::new(entries).portable(workflow))
+        Inventory::new(entries)
     }
 
     /// Makes it so. An error comes with the id of what there is by then.
@@ -286,7 +300,7 @@ impl<'a> Applied<'a> {
             Err(unread) => return Outcome::Unknown(engine_problem(&unread)),
         };
         let standing = found.as_ref().and_then(|found| self.portable(found));
-        if standing == self.goal {
+        if standing == self.goal && !self.is_unconnected(found.as_ref()) {
             return Outcome::Done(found.map(|found| found.id));
         }
         match error {

@@ -54,14 +54,14 @@ async fn differences(
             .await
             .map_err(|problem| problem.message)?;
         let standing = found.inventory.get(&item.key);
-        let portable = standing
-            .and_then(|entry| entry.workflow.as_ref().ok())
-            .map(|workflow| found.inventory.portable(workflow));
+        let standing = standing.and_then(|entry| entry.workflow.as_ref().ok());
+        let unconnected = standing.is_some_and(|workflow| found.inventory.is_unconnected(workflow));
+        let portable = standing.map(|workflow| found.inventory.portable(workflow));
         let (expected, portable) = (
             expected.map(|workflow| workflow.state_hash()),
             portable.map(|workflow| workflow.state_hash()),
         );
-        if expected != portable {
+        if expected != portable || unconnected {
             differences.push(format!(
                 "workflow `{}` is not as it was written a moment ago: somebody else changed it",
                 item.key
