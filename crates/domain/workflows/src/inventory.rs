@@ -60,21 +60,32 @@ impl Inventory {
     /// A document of this environment with the keys of workflows in place of their ids, so that it can be compared with
     /// one of another environment. References to workflows that have no key stay.
     pub fn portable(&self, workflow: &Workflow) -> Workflow {
-        let keep = |credential: &CredentialReference| Some(kept(credential));
-        let named = |id: &WorkflowId| Some(self.key_of(id).map_or_else(|| id.clone(), stand_in));
-        // Everything has a counterpart, so nothing is missing.
-        workflow
-            .remap(&keep, &named)
-            .unwrap_or_else(|_| workflow.clone())
+        portable(workflow, &|id| self.key_of(id))
     }
 
     /// Whether a document of this environment names a workflow that is here by what stands for it: it was written before
     /// that one was there, and still has to be pointed at it. Its portable form does not show that.
     pub fn is_unconnected(&self, workflow: &Workflow) -> bool {
-        callees(workflow)
-            .iter()
-            .any(|key| self.by_key.contains_key(key))
+        is_unconnected(workflow, &|key| self.by_key.contains_key(key))
     }
+}
+
+/// As [`Inventory::portable`], where no more is known of an environment than the keys of its workflows.
+pub fn portable<'k>(
+    workflow: &Workflow,
+    key_of: &dyn Fn(&WorkflowId) -> Option<&'k Key>,
+) -> Workflow {
+    let keep = |credential: &CredentialReference| Some(kept(credential));
+    let named = |id: &WorkflowId| Some(key_of(id).map_or_else(|| id.clone(), stand_in));
+    // Everything has a counterpart, so nothing is missing.
+    workflow
+        .remap(&keep, &named)
+        .unwrap_or_else(|_| workflow.clone())
+}
+
+/// As [`Inventory::is_unconnected`], likewise.
+pub fn is_unconnected(workflow: &Workflow, is_here: &dyn Fn(&Key) -> bool) -> bool {
+    callees(workflow).iter().any(is_here)
 }
 
 fn kept(credential: &CredentialReference) -> Credential {

@@ -8,7 +8,7 @@ use slipway_deployments::{
 use slipway_kernel::Key;
 use slipway_workflows::{
     EngineError, Exported, Link, Workflow, WorkflowEngine, WorkflowId,
-    inventory::{Entry, Inventory, for_engine},
+    inventory::{for_engine, is_unconnected, portable},
 };
 
 use super::{
@@ -103,6 +103,7 @@ struct Applied<'a> {
     item: &'a Item,
     engine: std::sync::Arc<dyn WorkflowEngine>,
     ids: BTreeMap<Key, WorkflowId>,
+    keys: BTreeMap<WorkflowId, Key>,
     /// The workflow with keys in place of ids: as it should be, and as it may still be.
     goal: Option<Workflow>,
     origin: Option<Workflow>,
@@ -137,6 +138,10 @@ impl<'a> Applied<'a> {
         Ok(Self {
             item,
             engine,
+            keys: links
+                .iter()
+                .map(|link| (link.workflow.clone(), link.key.clone()))
+                .collect(),
             ids: links
                 .into_iter()
                 .map(|link| (link.key, link.workflow))
@@ -206,28 +211,16 @@ impl<'a> Applied<'a> {
 
     fn portable(&self, found: &Exported) -> Option<Workflow> {
         let workflow = found.workflow.as_ref().ok()?;
-        Some(self.around(found, workflow).portable(workflow))
+        let known = |id: &WorkflowId| self.keys.get(id);
+        let own = |id: &WorkflowId| (*id == found.id).then_some(&self.item.key);
+        Some(portable(workflow, &|id| own(id).or_else(|| known(id))))
     }
 
     /// Whether it has to be pointed at a workflow that was not there when it was written.
     fn is_unconnected(&self, found: Option<&Exported>) -> bool {
-        let workflow = found.and_then(|found| Some((found, found.workflow.as_ref().ok()?)));
-        workflow
-            .is_some_and(|(found, workflow)| self.around(found, workflow).is_unconnected(workflow))
-    }
-
-    /// What is known of the target, with this workflow in it.
-    fn around(&self, found: &Exported, workflow: &Workflow) -> Inventory {
-        let known = self.ids.iter().map(|(key, id)| (key.clone(), id.clone()));
-        let own = (self.item.key.clone(), found.id.clone());
-        let entries = known.chain([own]).map(|(key, id)| Entry {
-            key,
-            id,
-            name: String::new(),
-            archived: false,
-            workflow: Ok(workflow.clone()),
-        });
-        Inventory::new(entries)
+        let workflow = found.and_then(|found| found.workflow.as_ref().ok());
+        let is_here = |key: &Key| *key == self.item.key || self.ids.contains_key(key);
+        workflow.is_some_and(|workflow| is_unconnected(workflow, &is_here))
     }
 
     /// Makes it so. An error comes with the id of what there is by then.
