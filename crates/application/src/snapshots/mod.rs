@@ -8,7 +8,7 @@ mod take;
 pub use create::{CreateSnapshot, create_snapshot};
 pub use read::{ListSnapshots, get_snapshot, list_snapshots};
 pub use restore::{RestoreSnapshot, restore_snapshot};
-pub(crate) use take::{Taking, open_repository, take};
+pub(crate) use take::{Taking, keep, open_repository, take};
 
 use slipway_kernel::{Slug, SnapshotId, StoreError, digest::CanonicalError};
 use slipway_snapshots::GitError;

@@ -8,7 +8,10 @@ use slipway_snapshots::{
 use slipway_workflows::{Link, inventory::Inventory};
 
 use super::TakeError;
-use crate::{Context, engines::survey};
+use crate::{
+    Context,
+    engines::{Surveyed, survey},
+};
 
 /// How often a commit is tried where somebody else commits to the same branch.
 const ATTEMPTS: u32 = 5;
@@ -35,8 +38,17 @@ pub(crate) async fn take(
     context: &Context,
     taking: Taking<'_>,
 ) -> Result<(Snapshot, Vec<Link>), TakeError> {
+    let surveyed = survey(context, taking.environment, None).await?;
+    keep(context, taking, surveyed).await
+}
+
+/// Commits what was read of an environment's engine, like [`take`].
+pub(crate) async fn keep(
+    context: &Context,
+    taking: Taking<'_>,
+    surveyed: Surveyed,
+) -> Result<(Snapshot, Vec<Link>), TakeError> {
     let environment = taking.environment;
-    let surveyed = survey(context, environment, None).await?;
     let git = open_repository(context, environment.project).await?;
     let created_at = context.clock.now();
     let author = author(context, &taking).await?;

@@ -2,7 +2,7 @@
 
 use slipway_deployments::{Deployment, Direction, Item, ItemStatus};
 
-use super::{effect::Effect, run::problem};
+use super::{effect::Effect, run::problem, seen::Seen};
 use crate::{
     Context,
     deployments::{documents, target_of},
@@ -15,9 +15,10 @@ use crate::{
 pub(super) async fn verify(
     context: &Context,
     deployment: &Deployment,
+    seen: &Seen,
     direction: Direction,
 ) -> Effect {
-    match differences(context, deployment, direction).await {
+    match differences(context, deployment, seen, direction).await {
         Ok(found) if found.is_empty() => Effect::done(),
         Ok(found) => Effect::unknown(found.join("; ")),
         Err(message) => Effect::failed(problem("VERIFY_FAILED", message)),
@@ -27,6 +28,7 @@ pub(super) async fn verify(
 async fn differences(
     context: &Context,
     deployment: &Deployment,
+    seen: &Seen,
     direction: Direction,
 ) -> Result<Vec<String>, String> {
     let looked_at = match direction {
@@ -78,5 +80,6 @@ async fn differences(
             )
         }));
     }
+    seen.keep(found);
     Ok(differences)
 }
