@@ -121,6 +121,33 @@ async fn workflows_are_promoted_and_put_back() {
 }
 
 #[tokio::test]
+async fn workflows_that_call_each_other_find_each_other_in_the_target() {
+    let world = World::new(as_source()).await;
+    let mut ping = caller("pong");
+    ping["name"] = json!("Ping");
+    let mut pong = caller("ping");
+    pong["name"] = json!("Pong");
+    world.write("dev", "ping.json", &ping);
+    world.write("dev", "pong.json", &pong);
+    let done = world.promote().await;
+    assert_eq!(done.state, State::Succeeded, "{done:#?}");
+    let called = |file| {
+        let document = world.read("prod", file);
+        document["nodes"][1]["parameters"]["workflowId"]["value"].clone()
+    };
+    assert_eq!(called("Ping.json"), "Pong");
+    assert_eq!(called("Pong.json"), "Ping");
+
+    // One that was left behind unconnected is no workflow that needs no change.
+    let mut left = world.read("prod", "Ping.json");
+    left["nodes"][1]["parameters"]["workflowId"]["value"] = json!("slipway:Pong");
+    world.write("prod", "Ping.json", &left);
+    let done = world.promote().await;
+    assert_eq!(done.state, State::Succeeded, "{done:#?}");
+    assert_eq!(called("Ping.json"), "Pong");
+}
+
+#[tokio::test]
 async fn a_plan_that_changed_is_not_carried_out() {
     let world = World::new(as_source()).await;
     world.write("dev", "mail.json", &callee());
@@ -157,7 +184,15 @@ async fn what_was_done_is_undone_or_kept_where_an_item_fails() {
         world.write("dev", "orders.json", &caller("mail"));
         let failed = world.promote().await;
         assert_eq!(failed.state, State::Failed, "{failed:#?}");
-        assert!(failed.post_snapshot.is_some());
+        // It shows what is left, not what was read before.
+        let snapshot = get_snapshot(
+            &world.context,
+            &by(&world.admin),
+            &slug("default"),
+            failed.post_snapshot.expect("a snapshot"),
+        )
+        .await;
+        assert_eq!(snapshot.expect("found").workflows, left);
         let [orders, mail] = &*failed.items else {
             unreachable!("two items: {failed:#?}");
         };
@@ -170,7 +205,7 @@ async fn what_was_done_is_undone_or_kept_where_an_item_fails() {
             let name = file.as_ref().unwrap().file_name();
             !name.to_string_lossy().starts_with('.')
         });
-        assert_eq!(kept.count(), left);
+        assert_eq!(kept.count(), left as usize);
         let cell = get_current_state(
             &world.context,
             &by(&world.admin),

@@ -96,6 +96,7 @@ pub async fn start_promotion(
         plan,
         source_links,
         target_links,
+        ..
     } = made;
     if !plan.problems.is_empty() {
         return Err(DeploymentError::PlanHasProblems {

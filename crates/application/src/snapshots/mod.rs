@@ -22,7 +22,7 @@ pub use publish::publish_snapshots;
 use read::get_authorised;
 pub use read::{ListSnapshots, get_snapshot, list_snapshots};
 pub use restore::{RestoreSnapshot, plan_restore, restore_snapshot};
-pub(crate) use take::{Taking, open_repository, take};
+pub(crate) use take::{Taking, keep, open_repository, take};
 pub use workflow::{KeptDocument, KeptWorkflow, get_snapshot_workflow};
 
 use slipway_kernel::{Key, Slug, SnapshotId, StoreError, digest::CanonicalError};

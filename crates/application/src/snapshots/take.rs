@@ -44,7 +44,7 @@ pub(crate) async fn take(
 }
 
 /// Commits what was read of an environment's engine, like [`take`].
-pub(super) async fn keep(
+pub(crate) async fn keep(
     context: &Context,
     taking: Taking<'_>,
     surveyed: Surveyed,

@@ -208,9 +208,14 @@ fn draft(planned: Planned<'_>, entry: &Entry, problems: &mut Vec<Problem>) -> Pl
     let active_there = item.before.as_ref().map(|before| before.active);
     after.active = planned.gates.publish.active(workflow.active, active_there);
     item.secrets = after.secrets();
+    let unconnected = there
+        .and_then(|there| there.workflow.as_ref().ok())
+        .is_some_and(|there| planned.target.is_unconnected(there));
     item.change = match &item.before {
         None => Change::Created,
-        Some(before) if before.state_hash() == after.state_hash() => Change::Unchanged,
+        Some(before) if before.state_hash() == after.state_hash() && !unconnected => {
+            Change::Unchanged
+        }
         Some(before) => {
             item.difference = Some(difference(before, &after));
             Change::Updated

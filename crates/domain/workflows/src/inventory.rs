@@ -62,6 +62,17 @@ impl Inventory {
     pub fn portable(&self, workflow: &Workflow) -> Workflow {
         by_key(workflow, &|id| self.key_of(id))
     }
+
+    /// Whether a document of this environment names a workflow that is here by what stands for it: it was written before
+    /// that one was there, and still has to be pointed at it. Its portable form does not show that.
+    pub fn is_unconnected(&self, workflow: &Workflow) -> bool {
+        is_unconnected(workflow, &|key| self.by_key.contains_key(key))
+    }
+}
+
+/// As [`Inventory::is_unconnected`], likewise.
+pub fn is_unconnected(workflow: &Workflow, is_here: &dyn Fn(&Key) -> bool) -> bool {
+    callees(workflow).iter().any(is_here)
 }
 
 /// A document with the keys of workflows in place of their ids. Ids that have no key stay.

@@ -8,7 +8,7 @@ use slipway_deployments::{
 use slipway_kernel::Key;
 use slipway_workflows::{
     EngineError, Exported, Link, Workflow, WorkflowEngine, WorkflowId,
-    inventory::{Entry, Inventory, for_engine},
+    inventory::{by_key, for_engine, is_unconnected},
 };
 
 use super::{
@@ -116,6 +116,7 @@ struct Applied<'a> {
     only_looks: bool,
     engine: std::sync::Arc<dyn WorkflowEngine>,
     ids: BTreeMap<Key, WorkflowId>,
+    keys: BTreeMap<WorkflowId, Key>,
     /// The workflow with keys in place of ids: as it should be, and as it may still be.
     goal: Option<Workflow>,
     origin: Option<Workflow>,
@@ -152,6 +153,10 @@ impl<'a> Applied<'a> {
             direction,
             only_looks: deployment.only_looks(),
             engine,
+            keys: links
+                .iter()
+                .map(|link| (link.workflow.clone(), link.key.clone()))
+                .collect(),
             ids: links
                 .into_iter()
                 .map(|link| (link.key, link.workflow))
@@ -178,16 +183,18 @@ impl<'a> Applied<'a> {
                 .is_some_and(|standing| in_between(standing, origin, goal))
         };
         match probe(origin, goal, standing.as_ref(), halfway) {
-            Probe::Happened => Outcome::Done(found.map(|found| found.id)),
+            Probe::Happened if !self.is_unconnected(found.as_ref()) => {
+                Outcome::Done(found.map(|found| found.id))
+            }
             Probe::Conflict => Outcome::Untouched(problem(
                 "CONFLICT",
                 "somebody else changed it in the target meanwhile; nothing was overwritten: plan again",
             )),
-            Probe::Open if self.only_looks => Outcome::Untouched(problem(
+            Probe::Happened | Probe::Open if self.only_looks => Outcome::Untouched(problem(
                 "NOT_AS_RESOLVED",
                 "it is not as it should be, though the doubt was resolved as SUCCEEDED",
             )),
-            Probe::Open => {
+            Probe::Happened | Probe::Open => {
                 let id = found.map(|found| found.id);
                 match self.change(id.as_ref(), standing.as_ref()).await {
                     Ok(id) => self.read_back(id, None).await,
@@ -228,16 +235,16 @@ impl<'a> Applied<'a> {
 
     fn portable(&self, found: &Exported) -> Option<Workflow> {
         let workflow = found.workflow.as_ref().ok()?;
-        let known = self.ids.iter().map(|(key, id)| (key.clone(), id.clone()));
-        let own = (self.item.key.clone(), found.id.clone());
-        let entries = known.chain([own]).map(|(key, id)| Entry {
-            key,
-            id,
-            name: String::new(),
-            archived: false,
-            workflow: Ok(workflow.clone()),
-        });
-        Some(Inventory::new(entries).portable(workflow))
+        let known = |id: &WorkflowId| self.keys.get(id);
+        let own = |id: &WorkflowId| (*id == found.id).then_some(&self.item.key);
+        Some(by_key(workflow, &|id| own(id).or_else(|| known(id))))
+    }
+
+    /// Whether it has to be pointed at a workflow that was not there when it was written.
+    fn is_unconnected(&self, found: Option<&Exported>) -> bool {
+        let workflow = found.and_then(|found| found.workflow.as_ref().ok());
+        let is_here = |key: &Key| *key == self.item.key || self.ids.contains_key(key);
+        workflow.is_some_and(|workflow| is_unconnected(workflow, &is_here))
     }
 
     /// Makes it so. An error comes with the id of what there is by then.
@@ -310,7 +317,7 @@ impl<'a> Applied<'a> {
             Err(unread) => return Outcome::Unknown(engine_problem(&unread)),
         };
         let standing = found.as_ref().and_then(|found| self.portable(found));
-        if standing == self.goal {
+        if standing == self.goal && !self.is_unconnected(found.as_ref()) {
             return Outcome::Done(found.map(|found| found.id));
         }
         match error {

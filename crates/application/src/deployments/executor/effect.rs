@@ -8,7 +8,9 @@ use slipway_snapshots::{Snapshot, SnapshotKind};
 use slipway_store::UnitOfWork;
 use slipway_workflows::Link;
 
-use super::{apply, preflight, record, replanned::Replanned, run::problem, snapshot, verify};
+use super::{
+    apply, preflight, record, replanned::Replanned, run::problem, seen::Seen, snapshot, verify,
+};
 use crate::{CommandError, Context};
 
 /// What came of a step.
@@ -128,18 +130,20 @@ impl Effect {
 pub(super) async fn perform(
     context: Arc<Context>,
     deployment: Arc<Deployment>,
+    seen: Arc<Seen>,
     work: Work,
     direction: Direction,
     again: bool,
 ) -> Effect {
     match work {
-        Work::Preflight => preflight::check(&context, &deployment).await,
-        Work::PreSnapshot => snapshot::before(&context, &deployment).await,
+        Work::Preflight => preflight::check(&context, &deployment, &seen).await,
+        Work::PreSnapshot => snapshot::before(&context, &deployment, &seen).await,
         Work::Apply(position) | Work::Connect(position) => {
+            seen.forget();
             apply::apply(&context, &deployment, position, direction, again).await
         }
-        Work::Verify => verify::verify(&context, &deployment, direction).await,
+        Work::Verify => verify::verify(&context, &deployment, &seen, direction).await,
         Work::Record => Effect::done().with(Write::Records),
-        Work::PostSnapshot => snapshot::after(&context, &deployment).await,
+        Work::PostSnapshot => snapshot::after(&context, &deployment, &seen).await,
     }
 }

@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
-use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use futures_util::future::BoxFuture;
 use slipway_audit::{ChainId, Event, Outcome, Resource};
 use slipway_deployments::{
     Claim, Deployment, Direction, ItemStatus, Next, Origin, Phase, Problem, Progress, State, Step,
     StepResult, Work, next,
 };
-use slipway_kernel::EventId;
+use slipway_kernel::{EventId, StoreError};
 use slipway_store::UnitOfWork;
-use tokio::time::{Instant, interval_at};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, interval_at},
+};
 
 use super::{
     Ended, Executor,
@@ -18,6 +21,7 @@ use super::{
     lease::Lease,
     prepare::{Prepared, prepare},
     replanned::Asked,
+    seen::Seen,
 };
 use crate::CommandError;
 
@@ -37,7 +41,8 @@ pub(super) async fn carry_out(
         return Ok(Ended::Settled);
     }
     let mut renewal = interval_at(Instant::now() + lease.renewal(), lease.renewal());
-    let mut under_way: FuturesUnordered<BoxFuture<'_, (Key, Effect)>> = FuturesUnordered::new();
+    // Tasks of their own, which go on while something is written down, and end with this.
+    let mut under_way: JoinSet<(Key, Effect)> = JoinSet::new();
     let mut keys: Vec<Key> = Vec::new();
     loop {
         if run.lease.is_over() {
@@ -55,12 +60,13 @@ pub(super) async fn carry_out(
             }
             Next::Begin(ready) if !draining() && run.lease.lasts(2 * executor.limits.effect) => {
                 let free = executor.limits.parallel.saturating_sub(keys.len());
-                for key in ready.into_iter().take(free) {
-                    let Some(effect) = run.begin(key).await? else {
-                        return Ok(Ended::Lost);
-                    };
-                    keys.push(key);
-                    under_way.push(effect);
+                let ready: Vec<_> = ready.into_iter().take(free).collect();
+                let Some(effects) = run.begin(&ready).await? else {
+                    return Ok(Ended::Lost);
+                };
+                keys.extend(ready);
+                for effect in effects {
+                    under_way.spawn(effect);
                 }
             }
             Next::Begin(_) if keys.is_empty() && draining() => {
@@ -70,7 +76,8 @@ pub(super) async fn carry_out(
             Next::Begin(_) | Next::Wait => {}
         }
         tokio::select! {
-            Some((key, effect)) = under_way.next() => {
+            Some(ended) = under_way.join_next() => {
+                let (key, effect) = ended.map_err(|error| StoreError::Fault(Box::new(error)))?;
                 keys.retain(|other| *other != key);
                 if !run.end(key, effect).await? {
                     return Ok(Ended::Lost);
@@ -95,6 +102,7 @@ struct Run<'e> {
     lease: Lease,
     deployment: Arc<Deployment>,
     steps: Vec<Step>,
+    seen: Arc<Seen>,
 }
 
 impl<'e> Run<'e> {
@@ -115,6 +123,7 @@ impl<'e> Run<'e> {
             lease,
             deployment: Arc::new(deployment),
             steps,
+            seen: Arc::default(),
         }))
     }
 
@@ -155,33 +164,44 @@ impl<'e> Run<'e> {
         })
     }
 
-    /// Writes down the intent; the effect happens when the answer is polled. `None` where the claim is lost.
+    /// Writes down the intents, in one unit of work; an effect happens when its answer is polled. `None` where the claim
+    /// is lost.
     async fn begin(
         &mut self,
-        (number, direction): Key,
-    ) -> Result<Option<BoxFuture<'e, (Key, Effect)>>, CommandError> {
+        keys: &[Key],
+    ) -> Result<Option<Vec<BoxFuture<'static, (Key, Effect)>>>, CommandError> {
+        if keys.is_empty() {
+            return Ok(Some(Vec::new()));
+        }
         let mut unit = self.begin_unit().await?;
-        let begun = unit
-            .deployments()
-            .begin_step(&self.claim, number, direction)
-            .await?;
-        if !begun {
-            return Ok(None);
+        for (number, direction) in keys {
+            let deployments = unit.deployments();
+            if !deployments
+                .begin_step(&self.claim, *number, *direction)
+                .await?
+            {
+                return Ok(None);
+            }
         }
         unit.commit().await?;
+        Ok(Some(keys.iter().map(|key| self.effect(*key)).collect()))
+    }
+
+    /// The effect of a step whose intent is written.
+    fn effect(&mut self, (number, direction): Key) -> BoxFuture<'static, (Key, Effect)> {
         let step = &mut self.steps[number as usize];
         let seen_before = step.in_direction(direction) == Phase::Begun;
         set(step, direction, Phase::Begun);
-        let work = step.work;
         let effect = perform(
             Arc::clone(&self.executor.context),
             Arc::clone(&self.deployment),
-            work,
+            Arc::clone(&self.seen),
+            step.work,
             direction,
             seen_before,
         );
         let limit = self.executor.limits.effect;
-        Ok(Some(Box::pin(async move {
+        Box::pin(async move {
             let effect = tokio::time::timeout(limit, effect).await;
             let effect = effect.unwrap_or_else(|_| {
                 Effect::unknown(format!(
@@ -190,7 +210,7 @@ impl<'e> Run<'e> {
                 ))
             });
             ((number, direction), effect)
-        })))
+        })
     }
 
     /// Writes down what came of a step. `false` where the claim is lost: then nothing was written.
@@ -382,7 +402,7 @@ fn set(step: &mut Step, direction: Direction, phase: Phase) {
 
 impl From<slipway_deployments::IllegalTransition> for CommandError {
     fn from(error: slipway_deployments::IllegalTransition) -> Self {
-        slipway_kernel::StoreError::Fault(Box::new(error)).into()
+        StoreError::Fault(Box::new(error)).into()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use slipway_deployments::{Deployment, DeploymentKind, Direction, Item, ItemStatus};
 
-use super::{effect::Effect, run::problem};
+use super::{effect::Effect, run::problem, seen::Seen};
 use crate::{
     Context,
     deployments::{documents, putting_back::remaining, target_of},
@@ -18,11 +18,12 @@ const REMAINING_TOLD: usize = 50;
 pub(super) async fn verify(
     context: &Context,
     deployment: &Deployment,
+    seen: &Seen,
     direction: Direction,
 ) -> Effect {
-    match differences(context, deployment, direction).await {
-        Ok(Seen { doubtful, .. }) if !doubtful.is_empty() => Effect::unknown(doubtful.join("; ")),
-        Ok(Seen { remaining, .. }) if !remaining.is_empty() => incomplete(&remaining),
+    match differences(context, deployment, seen, direction).await {
+        Ok(Found { doubtful, .. }) if !doubtful.is_empty() => Effect::unknown(doubtful.join("; ")),
+        Ok(Found { remaining, .. }) if !remaining.is_empty() => incomplete(&remaining),
         Ok(_) => Effect::done(),
         // A person said that it is there: that it can't be seen is no failure.
         Err(message) if deployment.only_looks() => Effect::unknown(message),
@@ -32,7 +33,7 @@ pub(super) async fn verify(
 
 /// What was seen in the target that should not be.
 #[derive(Default)]
-struct Seen {
+struct Found {
     /// What only people can tell about.
     doubtful: Vec<String>,
     /// What was not put back, and why.
@@ -58,8 +59,9 @@ fn incomplete(remaining: &[String]) -> Effect {
 async fn differences(
     context: &Context,
     deployment: &Deployment,
+    seen: &Seen,
     direction: Direction,
-) -> Result<Seen, String> {
+) -> Result<Found, String> {
     let looked_at = match direction {
         Direction::Do => ItemStatus::Succeeded,
         Direction::Undo => ItemStatus::Compensated,
@@ -68,7 +70,7 @@ async fn differences(
     let puts_back = direction == Direction::Do && deployment.kind != DeploymentKind::Promotion;
     // Otherwise there is nothing to read the target for, which may be out of reach.
     if !puts_back && !deployment.items.iter().any(|item| of_interest(&item)) {
-        return Ok(Seen::default());
+        return Ok(Found::default());
     }
     let target = target_of(context, deployment)
         .await
@@ -86,14 +88,14 @@ async fn differences(
             .await
             .map_err(|problem| problem.message)?;
         let standing = found.inventory.get(&item.key);
-        let portable = standing
-            .and_then(|entry| entry.workflow.as_ref().ok())
-            .map(|workflow| found.inventory.portable(workflow));
+        let standing = standing.and_then(|entry| entry.workflow.as_ref().ok());
+        let unconnected = standing.is_some_and(|workflow| found.inventory.is_unconnected(workflow));
+        let portable = standing.map(|workflow| found.inventory.portable(workflow));
         let (expected, portable) = (
             expected.map(|workflow| workflow.state_hash()),
             portable.map(|workflow| workflow.state_hash()),
         );
-        if expected != portable {
+        if expected != portable || unconnected {
             differences.push(format!(
                 "workflow `{}` is not as it was written a moment ago: somebody else changed it",
                 item.key
@@ -116,7 +118,8 @@ async fn differences(
     } else {
         Vec::new()
     };
-    Ok(Seen {
+    seen.keep(found);
+    Ok(Found {
         doubtful: differences,
         remaining,
     })
