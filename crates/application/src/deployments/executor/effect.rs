@@ -132,8 +132,11 @@ pub(super) async fn perform(
     match work {
         Work::Preflight => preflight::check(&context, &deployment).await,
         Work::PreSnapshot => snapshot::before(&context, &deployment).await,
-        Work::Apply(position) | Work::Connect(position) => {
-            apply::apply(&context, &deployment, position, direction, again).await
+        Work::Apply(position) => {
+            apply::apply(&context, &deployment, (position, false), direction, again).await
+        }
+        Work::Connect(position) => {
+            apply::apply(&context, &deployment, (position, true), direction, again).await
         }
         Work::Verify => verify::verify(&context, &deployment, direction).await,
         Work::Record => Effect::done().with(Write::Records),
