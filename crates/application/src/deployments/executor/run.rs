@@ -1,6 +1,9 @@
 //! One deployment in the hands of one executor.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use slipway_audit::{ChainId, Event, Outcome, Resource};
@@ -40,7 +43,7 @@ pub(super) async fn carry_out(
     let mut keys: Vec<Key> = Vec::new();
     loop {
         if run.lease.is_over() {
-            return Ok(Ended::Lost);
+            return Ok(Ended::Expired);
         }
         match run.next(&keys) {
             Next::Become(state) => {
@@ -53,9 +56,10 @@ pub(super) async fn carry_out(
                 continue;
             }
             Next::Begin(ready) if !draining() && run.lease.lasts(2 * executor.limits.effect) => {
+                let until = Instant::now() + executor.limits.effect;
                 let free = executor.limits.parallel.saturating_sub(keys.len());
                 for key in ready.into_iter().take(free) {
-                    let Some(effect) = run.begin(key).await? else {
+                    let Some(effect) = run.begin(key, until).await? else {
                         return Ok(Ended::Lost);
                     };
                     keys.push(key);
@@ -150,10 +154,12 @@ impl<'e> Run<'e> {
         })
     }
 
-    /// Writes down the intent; the effect happens when the answer is polled. `None` where the claim is lost.
+    /// Writes down the intent; the effect happens when the answer is polled, and is cut off at the moment `until`. `None`
+    /// where the claim is lost.
     async fn begin(
         &mut self,
         (number, direction): Key,
+        until: Instant,
     ) -> Result<Option<BoxFuture<'e, (Key, Effect)>>, CommandError> {
         let mut unit = self.begin_unit().await?;
         let begun = unit
@@ -161,6 +167,7 @@ impl<'e> Run<'e> {
             .begin_step(&self.claim, number, direction)
             .await?;
         if !begun {
+            self.too_late("beginning a step");
             return Ok(None);
         }
         unit.commit().await?;
@@ -177,8 +184,8 @@ impl<'e> Run<'e> {
         );
         let limit = self.executor.limits.effect;
         Ok(Some(Box::pin(async move {
-            let effect = tokio::time::timeout(limit, effect).await;
-            let effect = effect.unwrap_or_else(|_| {
+            let effect = cut_off(until, effect).await;
+            let effect = effect.unwrap_or_else(|| {
                 Effect::unknown(format!(
                     "no answer within {} s; whether it was done is not known",
                     limit.as_secs()
@@ -206,10 +213,7 @@ impl<'e> Run<'e> {
             .end_step(&self.claim, number, direction, &result)
             .await?;
         if !ended {
-            tracing::warn!(
-                deployment = %self.deployment.id, step = number, epoch = self.claim.epoch,
-                "the result of a step came too late: somebody else goes on with the deployment"
-            );
+            self.too_late("the result of a step");
             return Ok(false);
         }
         // What an item's step did not touch is not undone: what stands there is somebody else's.
@@ -274,6 +278,7 @@ impl<'e> Run<'e> {
         }
         let mut unit = self.begin_unit().await?;
         if !unit.deployments().guard(&self.claim).await? {
+            self.too_late("a new state");
             return Ok(false);
         }
         unit.deployments().update(&deployment, from).await?;
@@ -308,6 +313,7 @@ impl<'e> Run<'e> {
         let mut unit = self.begin_unit().await?;
         let length = self.executor.limits.lease;
         if !unit.deployments().renew(&self.claim, length).await? {
+            self.too_late("renewing the lease");
             return Ok(false);
         }
         let cancel = unit.deployments().cancel(self.claim.deployment).await?;
@@ -321,6 +327,14 @@ impl<'e> Run<'e> {
         Ok(true)
     }
 
+    /// Tells that a write changed nothing.
+    fn too_late(&self, what: &str) {
+        tracing::warn!(
+            deployment = %self.deployment.id, epoch = self.claim.epoch,
+            "{what} came too late: somebody else goes on with the deployment"
+        );
+    }
+
     async fn give_back(&self) -> Result<bool, CommandError> {
         let mut unit = self.begin_unit().await?;
         let given = unit.deployments().give_back(&self.claim).await?;
@@ -331,6 +345,19 @@ impl<'e> Run<'e> {
     async fn begin_unit(&self) -> Result<Box<dyn UnitOfWork>, CommandError> {
         Ok(self.executor.context.store.begin().await?)
     }
+}
+
+/// Carries an effect out until this moment at the latest. The clock is looked at before each part of it, so that a process
+/// that stood still meanwhile does nothing more to the outside.
+async fn cut_off(until: Instant, effect: impl Future<Output = Effect>) -> Option<Effect> {
+    let mut effect = pin!(tokio::time::timeout_at(until, effect));
+    poll_fn(|context| {
+        if Instant::now() >= until {
+            return Poll::Ready(None);
+        }
+        effect.as_mut().poll(context).map(Result::ok)
+    })
+    .await
 }
 
 fn set(step: &mut Step, direction: Direction, phase: Phase) {
