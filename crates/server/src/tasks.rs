@@ -6,6 +6,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use prometheus_client::metrics::counter::Counter;
 use slipway_application::Context;
 use slipway_application::audit::{MAX_CHAINED, chain_events, flush_all_refusals, flush_refusals};
 use slipway_application::authentication::save_token_uses;
@@ -48,7 +49,7 @@ pub struct Tasks {
 
 impl Tasks {
     /// Starts all tasks. They go on until the process drains.
-    pub fn start(context: Arc<Context>, process: &Process) -> Self {
+    pub fn start(context: Arc<Context>, process: &Process, limits: &Limits) -> Self {
         let mut tasks = Self {
             context,
             running: JoinSet::new(),
@@ -78,14 +79,25 @@ impl Tasks {
             tracing::debug!(forgotten, "forgot old requests");
             Ok(REQUESTS)
         });
+        let fenced = Counter::default();
+        process.metrics.register(
+            "executor_fenced",
+            "Writes about deployments that changed nothing, because another server had taken over",
+            fenced.clone(),
+        );
         for number in 1..=EXECUTORS {
             let owner = format!("{}-{number}", std::process::id());
-            let executor = Executor::new(Arc::clone(&tasks.context), owner, Limits::default());
+            let executor = Executor::new(Arc::clone(&tasks.context), owner, limits.clone());
             let (executor, draining) = (Arc::new(executor), shutdown.clone());
+            let fenced = fenced.clone();
             tasks.repeat("carrying out deployments", shutdown, move |_| {
                 let (executor, draining) = (Arc::clone(&executor), draining.clone());
+                let fenced: Counter = fenced.clone();
                 async move {
                     let ended = executor.carry_out_one(|| draining.is_draining()).await?;
+                    if ended == Ended::Lost {
+                        fenced.inc();
+                    }
                     Ok(if ended == Ended::Idle {
                         EXECUTOR_IDLE
                     } else {

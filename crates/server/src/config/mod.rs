@@ -7,6 +7,7 @@
 mod database;
 mod engines;
 mod environment;
+mod executor;
 mod explain;
 mod limits;
 mod log;
@@ -22,6 +23,7 @@ use serde::Deserialize;
 
 pub use database::{Database, DatabaseKind, DatabaseUrl, ResolvedUrl};
 pub use engines::{AllowedHost, Engines, SecretPattern};
+pub use executor::Executor;
 pub use limits::Limits;
 pub use log::{Log, LogFormat};
 pub use objects::Objects;
@@ -47,6 +49,8 @@ pub struct Config {
     pub objects: Objects,
     /// Which workflow engines projects may name.
     pub engines: Engines,
+    /// How deployments are carried out.
+    pub executor: Executor,
     /// What is logged, and in which form.
     pub log: Log,
     /// Where the embedded parts keep their files.
@@ -116,6 +120,7 @@ impl Config {
         self.limits.check(&mut problems);
         self.database.check(&self.state, &mut problems);
         self.engines.check(&mut problems);
+        self.executor.check(&mut problems);
         self.log.check(&mut problems);
         if self.cluster {
             self.database.check_shared(&self.state, &mut problems);
