@@ -104,7 +104,11 @@ impl World {
 
     /// A server for one case alone.
     pub async fn own(backend: Backend) -> Self {
-        let server = Server::start(backend).await;
+        Self::on(Server::start(backend).await).await
+    }
+
+    /// This server, with its administrator.
+    pub async fn on(server: Server) -> Self {
         let admin = server.admin().await;
         let me = admin
             .identity()

@@ -51,6 +51,8 @@ const TOPICS: &[&[Case]] = &[
     catalog::versions::CASES,
     deployments::pipelines::CASES,
     deployments::promotions::CASES,
+    deployments::meeting::CASES,
+    deployments::endings::CASES,
     ledger::records::CASES,
     ledger::state::CASES,
     ledger::history::CASES,
