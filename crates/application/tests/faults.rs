@@ -17,28 +17,49 @@ mod faults {
     pub(crate) mod tally;
 }
 
+use std::sync::LazyLock;
+
 use faults::engine::{Faults, Wrong};
-use faults::gate::{Point, What};
+use faults::gate::{Gate, Point, What};
 use faults::lane::{Backend, Lane};
 use faults::runs::{Course, aborted, failing, overtaken, paused, undisturbed};
 use faults::store::Planted;
-use faults::tally::{Tally, chosen, on_lanes, print};
+use faults::tally::{Lanes, Tally, chosen, print};
 use slipway_deployments::OnFailure;
+use tokio::runtime::Runtime;
 
-const COURSES: [Course; 2] = [Course::Forwards, Course::Back];
+/// Runs a test on the runtime that all of them share, since they share connections.
+fn run(test: impl Future<Output = ()>) {
+    static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
+    RUNTIME.block_on(test);
+}
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_abort_at_any_point_loses_and_duplicates_nothing() {
+/// The points of an undisturbed promotion, forwards and back.
+async fn courses(lanes: &Lanes, backend: Backend) -> Option<[Vec<Point>; 2]> {
+    let points = lanes.on_one(backend, async |lane| {
+        let (forwards, _) = undisturbed(lane, Course::Forwards).await;
+        let (back, _) = undisturbed(lane, Course::Back).await;
+        [forwards, back]
+    });
+    points.await
+}
+
+#[test]
+fn an_abort_at_any_point_loses_and_duplicates_nothing() {
+    run(aborts());
+}
+
+async fn aborts() {
+    let lanes = Lanes::shared();
     for backend in Backend::ALL {
-        let Some(lane) = Lane::new(backend).await else {
+        let Some([forwards, back]) = courses(&lanes, backend).await else {
             continue;
         };
         let mut jobs = Vec::new();
-        for course in COURSES {
-            let (points, _) = undisturbed(&lane, course).await;
+        for (course, points) in [(Course::Forwards, &forwards), (Course::Back, &back)] {
             jobs.extend(chosen(points.len()).map(|number| (course, number)));
         }
-        let ran = on_lanes(backend, jobs, async |lane, (course, number)| {
+        let ran = lanes.on_all(backend, jobs, async |lane, (course, number)| {
             aborted(lane, course, None, number).await
         });
         let tally: Tally = ran.await.into_iter().collect();
@@ -48,21 +69,25 @@ async fn an_abort_at_any_point_loses_and_duplicates_nothing() {
 }
 
 /// Whoever stands still where the result is lost did everything once; who goes on does it again.
-#[tokio::test(flavor = "multi_thread")]
-async fn whatever_is_done_or_undone_again_is_there_once() {
+#[test]
+fn whatever_is_done_or_undone_again_is_there_once() {
+    run(again());
+}
+
+async fn again() {
+    let lanes = Lanes::shared();
     for backend in Backend::ALL {
-        let Some(lane) = Lane::new(backend).await else {
+        let Some([forwards, back]) = courses(&lanes, backend).await else {
             continue;
         };
         let mut jobs = Vec::new();
-        for course in COURSES {
-            let (points, _) = undisturbed(&lane, course).await;
+        for (course, points) in [(Course::Forwards, &forwards), (Course::Back, &back)] {
             let results: Vec<_> = (0..points.len())
                 .filter(|number| is_result(points[*number]))
                 .collect();
             jobs.extend(chosen(results.len()).map(|number| (course, results[number])));
         }
-        let ran = on_lanes(backend, jobs, async |lane, (course, number)| {
+        let ran = lanes.on_all(backend, jobs, async |lane, (course, number)| {
             aborted(lane, course, None, number).await
         });
         let tally: Tally = ran.await.into_iter().collect();
@@ -77,26 +102,30 @@ fn is_result(point: Point) -> bool {
     result && !point.after
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_executor_that_stood_still_changes_nothing_any_more() {
+#[test]
+fn an_executor_that_stood_still_changes_nothing_any_more() {
+    run(pauses());
+}
+
+async fn pauses() {
+    let lanes = Lanes::shared();
     for backend in Backend::ALL {
-        let Some(lane) = Lane::new(backend).await else {
+        let Some([forwards, back]) = courses(&lanes, backend).await else {
             continue;
         };
         let mut jobs = Vec::new();
-        for course in COURSES {
-            let (points, _) = undisturbed(&lane, course).await;
+        for (course, points) in [(Course::Forwards, &forwards), (Course::Back, &back)] {
             let can_pause: Vec<_> = (0..points.len())
                 .filter(|number| !is_before_commit(points[*number]))
                 .collect();
             jobs.extend(chosen(can_pause.len()).map(|number| (course, can_pause[number])));
         }
-        let ran = on_lanes(backend, jobs, async |lane, (course, number)| {
+        let ran = lanes.on_all(backend, jobs, async |lane, (course, number)| {
             let ran = paused(lane, course, None, number).await;
-            (ran, lane.watch.fenced(), lane.watch.accepted())
+            (ran, lane.watch.take())
         });
         let (mut tally, mut fenced, mut accepted) = (Tally::default(), 0, 0);
-        for (ran, fenced_there, accepted_there) in ran.await {
+        for (ran, [fenced_there, accepted_there]) in ran.await {
             tally.extend([ran]);
             fenced += fenced_there;
             accepted += accepted_there;
@@ -115,13 +144,20 @@ fn is_before_commit(point: Point) -> bool {
     matches!(point.what, What::Commit(_)) && !point.after
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_call_that_fails_is_undone_or_told() {
+#[test]
+fn a_call_that_fails_is_undone_or_told() {
+    run(failures());
+}
+
+async fn failures() {
+    let lanes = Lanes::shared();
     for backend in Backend::ALL {
-        let Some(lane) = Lane::new(backend).await else {
+        let calls = lanes.on_one(backend, async |lane| {
+            undisturbed(lane, Course::Forwards).await
+        });
+        let Some((_, calls)) = calls.await else {
             continue;
         };
-        let (_, calls) = undisturbed(&lane, Course::Forwards).await;
         let mut all = Vec::new();
         for wrong in Wrong::ALL {
             for on_failure in [OnFailure::Compensate, OnFailure::Keep] {
@@ -129,7 +165,7 @@ async fn a_call_that_fails_is_undone_or_told() {
             }
         }
         let jobs: Vec<_> = chosen(all.len()).map(|number| all[number]).collect();
-        let ran = on_lanes(backend, jobs, async |lane, (on_failure, call, wrong)| {
+        let ran = lanes.on_all(backend, jobs, async |lane, (on_failure, call, wrong)| {
             Some(failing(lane, on_failure, Faults::Once(call, wrong)).await)
         });
         let tally: Tally = ran.await.into_iter().collect();
@@ -141,8 +177,12 @@ async fn a_call_that_fails_is_undone_or_told() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_planted_fault_is_caught() {
+#[test]
+fn every_planted_fault_is_caught() {
+    run(planted_faults());
+}
+
+async fn planted_faults() {
     for backend in Backend::ALL {
         let Some(mut lane) = Lane::new(backend).await else {
             continue;
@@ -169,6 +209,7 @@ async fn every_planted_fault_is_caught() {
 
 /// How a planted fault shows first, if it does, at the points where it could.
 async fn find(backend: Backend, planted: Planted, points: &[Point]) -> Option<String> {
+    // An installation of its own, since a fault may leave anything behind.
     let mut lane = Lane::new(backend).await?;
     lane.parallel = 1;
     let numbers = |what: What, after: bool| {
@@ -176,35 +217,35 @@ async fn find(backend: Backend, planted: Planted, points: &[Point]) -> Option<St
         (0..points.len()).filter(same)
     };
     let at = |what: What| Point { what, after: true };
-    let (course, planted_here) = (Course::Forwards, Some(planted));
+    let course = Course::Forwards;
     let create = What::Call("create");
     let places: Vec<_> = match planted {
         Planted::IntentAfterEffect | Planted::ResumeWithoutLook => numbers(create, true).collect(),
         Planted::ClaimIgnoresLease | Planted::ResultIgnoresEpoch => {
             numbers(create, false).collect()
         }
-        // The unit of work in which a new state is written has begun.
-        Planted::StateIgnoresEpoch => numbers(What::Commit("state"), false)
-            // A renewal before it, which a busy machine makes time for, is three points.
-            .flat_map(|number| [0, 3, 6].map(|behind| number - 1 + behind))
-            .collect(),
+        // What begins behind the last result is the unit of work of the last state, or a renewal.
+        Planted::StateIgnoresEpoch => vec![numbers(What::Commit("result"), true).count(); 5],
     };
     for number in places {
         let ran = match planted {
             Planted::IntentAfterEffect | Planted::ResumeWithoutLook => {
-                aborted(&lane, course, planted_here, number).await
+                aborted(&lane, course, Some(planted), number).await
             }
-            Planted::ClaimIgnoresLease => paused(&lane, course, planted_here, number).await,
+            Planted::ClaimIgnoresLease => {
+                overtaken(&lane, planted, Gate::at(number), at(create)).await
+            }
             Planted::ResultIgnoresEpoch => {
                 let other = at(What::Commit("intent"));
-                overtaken(&lane, course, planted_here, number, other).await
+                overtaken(&lane, planted, Gate::at(number), other).await
             }
             Planted::StateIgnoresEpoch => {
                 let other = at(What::Commit("claim"));
-                overtaken(&lane, course, planted_here, number, other).await
+                overtaken(&lane, planted, Gate::behind_results(number), other).await
             }
         };
-        if lane.watch.accepted() > 0 {
+        let [_, accepted] = lane.watch.take();
+        if accepted > 0 {
             return Some("a stale write changed a row".to_owned());
         }
         if let Some(broken) = ran.and_then(|ran| ran.broken().into_iter().next()) {

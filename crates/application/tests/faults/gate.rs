@@ -1,6 +1,6 @@
 //! Where an executor can be stopped: on both sides of each of its commits and of each call of an engine.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, watch};
@@ -30,6 +30,7 @@ enum Stop {
     Nowhere,
     At(usize),
     First(Point),
+    BehindResults(usize),
 }
 
 /// Counts the points that an executor passes, and holds it at one of them.
@@ -37,6 +38,7 @@ pub(crate) struct Gate {
     passed: Mutex<Vec<Point>>,
     stop: Stop,
     units: AtomicUsize,
+    held: AtomicBool,
     /// Tells that the executor is held.
     pub(crate) reached: Notify,
     opened: watch::Sender<bool>,
@@ -58,11 +60,17 @@ impl Gate {
         Self::new(Stop::First(point))
     }
 
+    /// Holds whoever begins a unit of work behind so many results.
+    pub(crate) fn behind_results(results: usize) -> Self {
+        Self::new(Stop::BehindResults(results))
+    }
+
     fn new(stop: Stop) -> Self {
         Self {
             passed: Mutex::default(),
             stop,
             units: AtomicUsize::new(0),
+            held: AtomicBool::new(false),
             reached: Notify::new(),
             opened: watch::Sender::new(false),
         }
@@ -100,6 +108,16 @@ impl Gate {
             match self.stop {
                 Stop::Nowhere => false,
                 Stop::At(number) => passed.len() == number + 1,
+                Stop::BehindResults(results) => {
+                    let result = Point {
+                        what: What::Commit("result"),
+                        after: true,
+                    };
+                    let behind = passed.iter().filter(|passed| **passed == result).count();
+                    what == What::Begin
+                        && behind == results
+                        && !self.held.swap(true, Ordering::SeqCst)
+                }
                 Stop::First(stop) => {
                     stop == point && passed.iter().filter(|passed| **passed == stop).count() == 1
                 }

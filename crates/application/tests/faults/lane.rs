@@ -91,7 +91,7 @@ impl Lane {
             Backend::Postgres => {
                 let database = slipway_test_support::postgres::database().await?;
                 let options = Options {
-                    max_connections: 4,
+                    max_connections: 2,
                     ..Options::new(database.url())
                 };
                 (installation_on(&options).await, options, Some(database))

@@ -62,12 +62,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Watch {
-    pub(crate) fn fenced(&self) -> usize {
-        *lock(&self.fenced)
-    }
-
-    pub(crate) fn accepted(&self) -> usize {
-        *lock(&self.accepted)
+    /// How many stale writes changed no row, and how many did, since this was last asked.
+    pub(crate) fn take(&self) -> [usize; 2] {
+        [&self.fenced, &self.accepted].map(|count| std::mem::take(&mut *lock(count)))
     }
 
     fn is_stale(&self, claim: &Claim) -> bool {

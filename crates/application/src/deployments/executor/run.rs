@@ -55,10 +55,13 @@ pub(super) async fn carry_out(
                 }
                 continue;
             }
-            Next::Begin(ready) if !draining() && run.lease.lasts(2 * executor.limits.effect) => {
-                let until = Instant::now() + executor.limits.effect;
+            Next::Begin(ready) if !draining() => {
                 let free = executor.limits.parallel.saturating_sub(keys.len());
                 for key in ready.into_iter().take(free) {
+                    if !run.lease.lasts(2 * executor.limits.effect) {
+                        break;
+                    }
+                    let until = Instant::now() + executor.limits.effect;
                     let Some(effect) = run.begin(key, until).await? else {
                         return Ok(Ended::Lost);
                     };
