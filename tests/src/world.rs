@@ -109,7 +109,11 @@ impl World {
 
     /// A server for one case alone, with further settings.
     pub async fn own_with(backend: Backend, settings: &[(&str, &str)]) -> Self {
-        let server = Server::start_with(backend, settings).await;
+        Self::on(Server::start_with(backend, settings).await).await
+    }
+
+    /// This server, with its administrator.
+    pub async fn on(server: Server) -> Self {
         let admin = server.admin().await;
         let me = admin
             .identity()

@@ -234,18 +234,18 @@ impl World {
     }
 
     async fn carry_out(&self, deployment: &Deployment) -> Deployment {
+        let mut ended = Ended::Idle;
         // Who was refused a moment ago may hold the deployment still, and then it is passed over.
         for _ in 0..100 {
-            let ended = self.executor().carry_out_one(|| false).await;
-            match ended.expect("carried out") {
-                Ended::Idle => tokio::time::sleep(Duration::from_millis(20)).await,
-                ended => {
-                    assert_eq!(ended, Ended::Settled);
-                    return self.get(deployment).await;
-                }
+            let tried = self.executor().carry_out_one(|| false).await;
+            ended = tried.expect("carried out");
+            if ended != Ended::Idle {
+                break;
             }
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        panic!("nothing to carry out: {:?}", self.get(deployment).await);
+        assert_eq!(ended, Ended::Settled);
+        self.get(deployment).await
     }
 
     async fn get(&self, deployment: &Deployment) -> Deployment {

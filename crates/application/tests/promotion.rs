@@ -123,12 +123,11 @@ async fn workflows_are_promoted_and_put_back() {
 #[tokio::test]
 async fn workflows_that_call_each_other_find_each_other_in_the_target() {
     let world = World::new(as_source()).await;
-    let mut ping = caller("pong");
-    ping["name"] = json!("Ping");
-    let mut pong = caller("ping");
-    pong["name"] = json!("Pong");
-    world.write("dev", "ping.json", &ping);
-    world.write("dev", "pong.json", &pong);
+    for (name, file, called) in [("Ping", "ping", "pong"), ("Pong", "pong", "ping")] {
+        let mut document = caller(called);
+        document["name"] = json!(name);
+        world.write("dev", &format!("{file}.json"), &document);
+    }
     let done = world.promote().await;
     assert_eq!(done.state, State::Succeeded, "{done:#?}");
     let called = |file| {

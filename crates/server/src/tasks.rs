@@ -70,7 +70,7 @@ pub struct Tasks {
 
 impl Tasks {
     /// Starts all tasks. They go on until the process drains.
-    pub fn start(context: Arc<Context>, process: &Process) -> Self {
+    pub fn start(context: Arc<Context>, process: &Process, limits: &Limits) -> Self {
         let mut tasks = Self {
             context,
             running: JoinSet::new(),
@@ -115,14 +115,25 @@ impl Tasks {
             publish_snapshots(&context).await?;
             Ok(PUBLISH)
         });
+        let fenced = Counter::default();
+        process.metrics.register(
+            "executor_fenced",
+            "Writes about deployments that changed nothing, because another server had taken over",
+            fenced.clone(),
+        );
         for number in 1..=EXECUTORS {
             let owner = format!("{}-{number}", std::process::id());
-            let executor = Executor::new(Arc::clone(&tasks.context), owner, Limits::default());
+            let executor = Executor::new(Arc::clone(&tasks.context), owner, limits.clone());
             let (executor, draining) = (Arc::new(executor), shutdown.clone());
+            let fenced = fenced.clone();
             tasks.repeat("carrying out deployments", shutdown, move |_| {
                 let (executor, draining) = (Arc::clone(&executor), draining.clone());
+                let fenced: Counter = fenced.clone();
                 async move {
                     let ended = executor.carry_out_one(|| draining.is_draining()).await?;
+                    if ended == Ended::Lost {
+                        fenced.inc();
+                    }
                     Ok(if ended == Ended::Idle {
                         EXECUTOR_IDLE
                     } else {

@@ -254,10 +254,13 @@ async fn reach(url: &str) -> Result<(), Failure> {
 }
 
 fn options(config: &Config, url: &ResolvedUrl) -> Options {
+    let options = Options::new(sqlite_file_made(url.url.expose()));
     Options {
         max_connections: config.database.max_connections,
         acquire_timeout: config.database.acquire_timeout,
-        ..Options::new(sqlite_file_made(url.url.expose()))
+        // A server that stands still must not keep others from its deployments for longer than their leases do.
+        idle_timeout: options.idle_timeout.min(config.executor.lease),
+        ..options
     }
 }
 

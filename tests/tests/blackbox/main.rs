@@ -60,6 +60,8 @@ const TOPICS: &[&[Case]] = &[
     deployments::rollbacks::CASES,
     deployments::doubts::CASES,
     deployments::watching::CASES,
+    deployments::meeting::CASES,
+    deployments::endings::CASES,
     ledger::records::CASES,
     ledger::state::CASES,
     ledger::history::CASES,

@@ -5,6 +5,7 @@
 //! executor had sent lands before somebody else claims, because a lease is longer than a call and what lands after it;
 //! [`Shape::late`] drops that promise for creates.
 
+use std::io::Write as _;
 use std::time::Instant;
 
 use slipway_deployments::{
@@ -516,16 +517,21 @@ fn place(number: u32) -> usize {
     usize::try_from(number).unwrap_or_default()
 }
 
+/// A line for whoever reads the tests' output: not `println!`, which is kept from them as long as the tests pass.
+fn print(line: &str) {
+    drop(std::io::stderr().write_all(format!("{line}\n").as_bytes()));
+}
+
 fn go_through(name: &str, shape: Shape) {
     let began = Instant::now();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let checker = shape.checker().threads(threads).spawn_bfs().join();
     let seconds = began.elapsed().as_secs_f64();
-    println!(
-        "{name}: {} situations, {} of them different, in {seconds:.1} s",
+    print(&format!(
+        "model: {name}: {} situations, {} of them different, in {seconds:.1} s",
         checker.state_count(),
         checker.unique_state_count()
-    );
+    ));
     checker.assert_properties();
 }
 
@@ -609,6 +615,6 @@ fn without_the_epoch_it_is_refuted() {
     let checker = shape.checker().spawn_bfs().join();
     let found = checker.discoveries();
     let found: Vec<_> = found.keys().collect();
-    println!("without the epoch: {found:?}");
+    print(&format!("model: without the epoch: {found:?}"));
     assert!(found.contains(&&"nothing is left begun"), "{found:?}");
 }

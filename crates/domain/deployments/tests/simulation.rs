@@ -5,6 +5,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io::Write as _,
     time::{Duration, Instant},
 };
 
@@ -32,6 +33,11 @@ fn seeds() -> u64 {
     let scale = std::env::var("SLIPWAY_TEST_SCALE").ok();
     let scale: f64 = scale.and_then(|scale| scale.parse().ok()).unwrap_or(1.0);
     ((10_000.0 * scale) as u64).max(200)
+}
+
+/// A line for whoever reads the tests' output: not `println!`, which is kept from them as long as the tests pass.
+fn print(line: &str) {
+    drop(std::io::stderr().write_all(format!("{line}\n").as_bytes()));
 }
 
 fn finished(seed: u64, planted: Option<Planted>, traced: bool) -> Run {
@@ -81,11 +87,15 @@ fn whatever_goes_wrong_the_invariants_hold() {
         *ends.entry(run.database.state).or_default() += 1;
     }
     let rate = Duration::from_secs(seeds).div_duration_f64(began.elapsed());
-    println!(
-        "{seeds} seeds, {rate:.0} seeds/s; {takeovers} takeovers, {unseen} runs with a very late create"
-    );
-    println!("writes that changed no row: {fenced} by the epoch, {repeated} by the step's phase");
-    println!("ends: {ends:?}; {resolved} doubts resolved");
+    print(&format!(
+        "simulation: {seeds} seeds, {rate:.0} seeds/s; {takeovers} takeovers, {unseen} runs with a very late create"
+    ));
+    print(&format!(
+        "simulation: writes that changed no row: {fenced} by the epoch, {repeated} by the step's phase"
+    ));
+    print(&format!(
+        "simulation: ends {ends:?}; {resolved} doubts resolved"
+    ));
     assert!(fenced > 0 && repeated > 0, "no stale write was ever tried");
     assert!(resolved > 0, "nobody ever resolved a doubt");
     assert!(ends.len() == 5, "some end was never reached: {ends:?}");
@@ -111,12 +121,16 @@ fn every_planted_fault_is_caught() {
                 break;
             }
         }
-        println!("{planted:?}: first at seed {first:?}, by {caught:?}");
+        print(&format!(
+            "simulation: {planted:?}: first at seed {first:?}, by {caught:?}"
+        ));
         assert!(
             !caught.is_empty(),
             "{planted:?} was not caught in {seeds} seeds"
         );
     }
+    let all = Planted::ALL.len();
+    print(&format!("simulation: planted faults caught {all} of {all}"));
 }
 
 #[test]

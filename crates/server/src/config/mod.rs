@@ -7,6 +7,7 @@
 mod database;
 mod engines;
 mod environment;
+mod executor;
 mod explain;
 mod git;
 mod limits;
@@ -23,6 +24,7 @@ use serde::Deserialize;
 
 pub use database::{Database, DatabaseKind, DatabaseUrl, ResolvedUrl};
 pub use engines::{AllowedHost, Engines, SecretPattern};
+pub use executor::Executor;
 pub use git::{Git, GitHub, GitStoreKind};
 pub use limits::Limits;
 pub use log::{Log, LogFormat};
@@ -51,6 +53,8 @@ pub struct Config {
     pub git: Git,
     /// Which workflow engines projects may name.
     pub engines: Engines,
+    /// How deployments are carried out.
+    pub executor: Executor,
     /// What is logged, and in which form.
     pub log: Log,
     /// Where the embedded parts keep their files.
@@ -126,6 +130,7 @@ impl Config {
         self.database.check(&self.state, &mut problems);
         self.git.check(&mut problems);
         self.engines.check(&mut problems);
+        self.executor.check(&mut problems);
         self.log.check(&mut problems);
         if self.cluster {
             self.database.check_shared(&self.state, &mut problems);

@@ -209,6 +209,26 @@ fn every_problem_is_reported_at_once() {
 }
 
 #[test]
+fn a_step_takes_a_third_of_the_lease_at_most() {
+    let config = load(
+        "[executor]\nlease = \"900ms\"\nstep_timeout = \"300ms\"",
+        &[],
+    )
+    .unwrap();
+    let limits = config.executor.limits();
+    assert_eq!(limits.lease, 3 * limits.effect);
+    let error = refusal("[executor]\nlease = \"2m\"", &[]);
+    assert!(
+        error.contains("more than a third of executor.lease = \"2m\""),
+        "{error}"
+    );
+    let error = refusal("[executor]\nlease = \"1ms\"\nstep_timeout = \"2h\"", &[]);
+    for part in ["executor.lease = \"1ms\"", "executor.step_timeout = \"2h\""] {
+        assert!(error.contains(part), "{part} is missing in: {error}");
+    }
+}
+
+#[test]
 fn a_cluster_refuses_what_servers_cannot_share() {
     let error = refusal("cluster = true", &[]);
     assert!(error.contains("SQLite"), "{error}");

@@ -8,7 +8,7 @@ use slipway_deployments::{
 use slipway_kernel::Key;
 use slipway_workflows::{
     EngineError, Exported, Link, Workflow, WorkflowEngine, WorkflowId,
-    inventory::{by_key, for_engine, is_unconnected},
+    inventory::{by_key, callees, for_engine, is_unconnected},
 };
 
 use super::{
@@ -21,11 +21,12 @@ use crate::{
     engines::engine_of,
 };
 
-/// Brings the target's workflow to where the item's direction leads, and reads it back.
+/// Brings the target's workflow to where the item's direction leads, and reads it back. `connects` says that it was made
+/// before, and is pointed at others that were not there then; one that failed is left as it is.
 pub(super) async fn apply(
     context: &Context,
     deployment: &Deployment,
-    position: u32,
+    (position, connects): (u32, bool),
     direction: Direction,
     again: bool,
 ) -> Effect {
@@ -33,13 +34,19 @@ pub(super) async fn apply(
         let message = format!("the deployment has no item {position}");
         return Effect::failed(problem("INCONSISTENT", message));
     };
+    if connects && item.status == ItemStatus::Failed {
+        return Effect::done();
+    }
     let outcome = match Applied::prepare(context, deployment, item, direction).await {
-        Ok(applied) => applied.carry_out(again).await,
+        Ok(applied) => match applied.missing_callee(connects, direction) {
+            Some(missing) => Outcome::Untouched(missing),
+            None => applied.carry_out(again).await,
+        },
         Err(problem) => Outcome::Untouched(problem),
     };
     let outcome = match outcome {
         // Whoever said that it is there is told what was found instead.
-        Outcome::Failed(problem) | Outcome::Untouched(problem) if deployment.only_looks() => {
+        Outcome::Failed(_, problem) | Outcome::Untouched(problem) if deployment.only_looks() => {
             Outcome::Unknown(problem)
         }
         outcome => outcome,
@@ -55,7 +62,8 @@ pub(super) async fn apply(
 enum Outcome {
     /// The target is as it should be; what its engine calls the workflow, if it has one.
     Done(Option<WorkflowId>),
-    Failed(Problem),
+    /// It is not; what there is of it, if there is anything, is called so.
+    Failed(Option<WorkflowId>, Problem),
     /// As failed, before anything was sent.
     Untouched(Problem),
     Unknown(Problem),
@@ -84,7 +92,7 @@ fn told(item: &Item, direction: Direction, outcome: Outcome) -> Effect {
             };
             Effect::done().with(Write::Item(Box::new(item))).with(link)
         }
-        Outcome::Failed(problem) | Outcome::Untouched(problem) | Outcome::Unknown(problem)
+        Outcome::Failed(_, problem) | Outcome::Untouched(problem) | Outcome::Unknown(problem)
             if direction == Direction::Undo =>
         {
             let message = format!(
@@ -95,18 +103,25 @@ fn told(item: &Item, direction: Direction, outcome: Outcome) -> Effect {
             item.problem = Some(problem);
             Effect::failed(undo).with(Write::Item(Box::new(item)))
         }
-        Outcome::Failed(failed) | Outcome::Untouched(failed) => {
-            item.status = ItemStatus::Failed;
-            item.problem = Some(failed.clone());
-            let message = format!("workflow `{}`: {}", item.key, failed.message);
-            Effect::failed(problem("ITEM_FAILED", message)).with(Write::Item(Box::new(item)))
+        Outcome::Failed(id, failed) => {
+            // What was made in part is known by its id, so that it can be undone.
+            item.workflow = id.or(item.workflow);
+            failed_item(item, failed)
         }
+        Outcome::Untouched(failed) => failed_item(item, failed),
         Outcome::Unknown(unknown) => {
             let message = format!("workflow `{}`: {}", item.key, unknown.message);
             item.problem = Some(unknown);
             Effect::unknown(message).with(Write::Item(Box::new(item)))
         }
     }
+}
+
+fn failed_item(mut item: Item, failed: Problem) -> Effect {
+    item.status = ItemStatus::Failed;
+    let message = format!("workflow `{}`: {}", item.key, failed.message);
+    item.problem = Some(failed);
+    Effect::failed(problem("ITEM_FAILED", message)).with(Write::Item(Box::new(item)))
 }
 
 struct Applied<'a> {
@@ -202,6 +217,18 @@ impl<'a> Applied<'a> {
                 }
             }
         }
+    }
+
+    /// Why it can't be done, where it calls a workflow that failed to be made.
+    fn missing_callee(&self, connects: bool, direction: Direction) -> Option<Problem> {
+        if direction == Direction::Undo || (self.item.in_cycle && !connects) {
+            return None;
+        }
+        let called = self.goal.as_ref().map(callees).unwrap_or_default();
+        let missing = |key: &&Key| **key != self.item.key && !self.ids.contains_key(*key);
+        let missing = called.iter().find(missing)?;
+        let message = format!("it calls the workflow `{missing}`, which is not in the target");
+        Some(problem("CALLEE_MISSING", message))
     }
 
     /// The workflow in the target. One that a lost attempt may have made is known by its name and content.
@@ -304,8 +331,10 @@ impl<'a> Applied<'a> {
                         Some(error @ EngineError::Uncertain { .. }) => {
                             Outcome::Unknown(engine_problem(&error))
                         }
-                        Some(error) => Outcome::Failed(engine_problem(&error)),
-                        None => Outcome::Failed(problem("LOST", "the engine does not have it")),
+                        Some(error) => Outcome::Failed(None, engine_problem(&error)),
+                        None => {
+                            Outcome::Failed(None, problem("LOST", "the engine does not have it"))
+                        }
                     };
                 }
                 found => found,
@@ -317,16 +346,19 @@ impl<'a> Applied<'a> {
             Err(unread) => return Outcome::Unknown(engine_problem(&unread)),
         };
         let standing = found.as_ref().and_then(|found| self.portable(found));
-        if standing == self.goal && !self.is_unconnected(found.as_ref()) {
-            return Outcome::Done(found.map(|found| found.id));
+        let is_goal = standing == self.goal && !self.is_unconnected(found.as_ref());
+        let id = found.map(|found| found.id);
+        if is_goal {
+            return Outcome::Done(id);
         }
-        match error {
-            Some(error) => Outcome::Failed(engine_problem(&error)),
-            None => Outcome::Failed(problem(
-                "NOT_AS_SENT",
-                "the engine took it, and holds something else: read the workflow there and compare",
-            )),
-        }
+        let problem = error.as_ref().map_or_else(
+            || {
+                let message = "the engine took it, and holds something else: read the workflow there and compare";
+                problem("NOT_AS_SENT", message)
+            },
+            engine_problem,
+        );
+        Outcome::Failed(id, problem)
     }
 }
 

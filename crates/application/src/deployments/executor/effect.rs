@@ -138,9 +138,13 @@ pub(super) async fn perform(
     match work {
         Work::Preflight => preflight::check(&context, &deployment, &seen).await,
         Work::PreSnapshot => snapshot::before(&context, &deployment, &seen).await,
-        Work::Apply(position) | Work::Connect(position) => {
+        Work::Apply(position) => {
             seen.forget();
-            apply::apply(&context, &deployment, position, direction, again).await
+            apply::apply(&context, &deployment, (position, false), direction, again).await
+        }
+        Work::Connect(position) => {
+            seen.forget();
+            apply::apply(&context, &deployment, (position, true), direction, again).await
         }
         Work::Verify => verify::verify(&context, &deployment, &seen, direction).await,
         Work::Record => Effect::done().with(Write::Records),

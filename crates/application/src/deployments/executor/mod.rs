@@ -70,8 +70,10 @@ pub enum Ended {
     Settled,
     /// The lease was given back, so that somebody else can go on.
     GivenBack,
-    /// Somebody else has claimed the deployment since.
+    /// Somebody else has claimed the deployment since: the last write changed nothing.
     Lost,
+    /// The lease was over before anything came of a renewal.
+    Expired,
 }
 
 /// What came of asking for a deployment to work on.

@@ -1,6 +1,9 @@
 //! One deployment in the hands of one executor.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use futures_util::future::BoxFuture;
 use slipway_audit::{ChainId, Event, Outcome, Resource};
@@ -46,7 +49,7 @@ pub(super) async fn carry_out(
     let mut keys: Vec<Key> = Vec::new();
     loop {
         if run.lease.is_over() {
-            return Ok(Ended::Lost);
+            return Ok(Ended::Expired);
         }
         match run.next(&keys) {
             Next::Become(state) => {
@@ -61,7 +64,8 @@ pub(super) async fn carry_out(
             Next::Begin(ready) if !draining() && run.lease.lasts(2 * executor.limits.effect) => {
                 let free = executor.limits.parallel.saturating_sub(keys.len());
                 let ready: Vec<_> = ready.into_iter().take(free).collect();
-                let Some(effects) = run.begin(&ready).await? else {
+                let until = Instant::now() + executor.limits.effect;
+                let Some(effects) = run.begin(&ready, until).await? else {
                     return Ok(Ended::Lost);
                 };
                 keys.extend(ready);
@@ -164,11 +168,12 @@ impl<'e> Run<'e> {
         })
     }
 
-    /// Writes down the intents, in one unit of work; an effect happens when its answer is polled. `None` where the claim
-    /// is lost.
+    /// Writes down the intents, in one unit of work; an effect happens when its answer is polled, and is cut off at the
+    /// moment `until`. `None` where the claim is lost.
     async fn begin(
         &mut self,
         keys: &[Key],
+        until: Instant,
     ) -> Result<Option<Vec<BoxFuture<'static, (Key, Effect)>>>, CommandError> {
         if keys.is_empty() {
             return Ok(Some(Vec::new()));
@@ -180,15 +185,22 @@ impl<'e> Run<'e> {
                 .begin_step(&self.claim, *number, *direction)
                 .await?
             {
+                self.too_late("beginning a step");
                 return Ok(None);
             }
         }
         unit.commit().await?;
-        Ok(Some(keys.iter().map(|key| self.effect(*key)).collect()))
+        Ok(Some(
+            keys.iter().map(|key| self.effect(*key, until)).collect(),
+        ))
     }
 
     /// The effect of a step whose intent is written.
-    fn effect(&mut self, (number, direction): Key) -> BoxFuture<'static, (Key, Effect)> {
+    fn effect(
+        &mut self,
+        (number, direction): Key,
+        until: Instant,
+    ) -> BoxFuture<'static, (Key, Effect)> {
         let step = &mut self.steps[number as usize];
         let seen_before = step.in_direction(direction) == Phase::Begun;
         set(step, direction, Phase::Begun);
@@ -202,8 +214,8 @@ impl<'e> Run<'e> {
         );
         let limit = self.executor.limits.effect;
         Box::pin(async move {
-            let effect = tokio::time::timeout(limit, effect).await;
-            let effect = effect.unwrap_or_else(|_| {
+            let effect = cut_off(until, effect).await;
+            let effect = effect.unwrap_or_else(|| {
                 Effect::unknown(format!(
                     "no answer within {} s; whether it was done is not known",
                     limit.as_secs()
@@ -242,10 +254,7 @@ impl<'e> Run<'e> {
             .end_step(&self.claim, number, direction, &result)
             .await?;
         if !ended {
-            tracing::warn!(
-                deployment = %self.deployment.id, step = number, epoch = self.claim.epoch,
-                "the result of a step came too late: somebody else goes on with the deployment"
-            );
+            self.too_late("the result of a step");
             return Ok(false);
         }
         // What an item's step did not touch is not undone: what stands there is somebody else's.
@@ -316,6 +325,7 @@ impl<'e> Run<'e> {
         }
         let mut unit = self.begin_unit().await?;
         if !unit.deployments().guard(&self.claim).await? {
+            self.too_late("a new state");
             return Ok(false);
         }
         unit.deployments().update(&deployment, from).await?;
@@ -353,6 +363,7 @@ impl<'e> Run<'e> {
         let mut unit = self.begin_unit().await?;
         let length = self.executor.limits.lease;
         if !unit.deployments().renew(&self.claim, length).await? {
+            self.too_late("renewing the lease");
             return Ok(false);
         }
         let cancel = unit.deployments().cancel(self.claim.deployment).await?;
@@ -364,6 +375,14 @@ impl<'e> Run<'e> {
             self.deployment = Arc::new(deployment);
         }
         Ok(true)
+    }
+
+    /// Tells that a write changed nothing.
+    fn too_late(&self, what: &str) {
+        tracing::warn!(
+            deployment = %self.deployment.id, epoch = self.claim.epoch,
+            "{what} came too late: somebody else goes on with the deployment"
+        );
     }
 
     async fn give_back(&self) -> Result<bool, CommandError> {
@@ -391,6 +410,19 @@ async fn tell_undone(rollback: &Deployment, unit: &mut dyn UnitOfWork) -> Result
         unit.deployments().update(&undone, from).await?;
     }
     Ok(())
+}
+
+/// Carries an effect out until this moment at the latest. The clock is looked at before each part of it, so that a process
+/// that stood still meanwhile does nothing more to the outside.
+async fn cut_off(until: Instant, effect: impl Future<Output = Effect>) -> Option<Effect> {
+    let mut effect = pin!(tokio::time::timeout_at(until, effect));
+    poll_fn(|context| {
+        if Instant::now() >= until {
+            return Poll::Ready(None);
+        }
+        effect.as_mut().poll(context).map(Result::ok)
+    })
+    .await
 }
 
 fn set(step: &mut Step, direction: Direction, phase: Phase) {
