@@ -122,6 +122,7 @@ async fn what_is_canceled_while_it_runs_stops_behind_its_step(backend: Backend) 
             project: floor.project.slug.clone(),
             deployment: running.deployment_id.clone(),
             reason: "not now".to_owned(),
+            ..Default::default()
         };
         let mut deployments = floor.project.admin.deployments();
         deployments.cancel_deployment(request).await.granted();
