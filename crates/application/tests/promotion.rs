@@ -184,13 +184,8 @@ async fn what_was_done_is_undone_or_kept_where_an_item_fails() {
         let failed = world.promote().await;
         assert_eq!(failed.state, State::Failed, "{failed:#?}");
         // It shows what is left, not what was read before.
-        let snapshot = get_snapshot(
-            &world.context,
-            &by(&world.admin),
-            &slug("default"),
-            failed.post_snapshot.expect("a snapshot"),
-        )
-        .await;
+        let id = failed.post_snapshot.expect("a snapshot");
+        let snapshot = get_snapshot(&world.context, &by(&world.admin), &slug("default"), id).await;
         assert_eq!(snapshot.expect("found").workflows, left);
         let [orders, mail] = &*failed.items else {
             unreachable!("two items: {failed:#?}");

@@ -48,9 +48,9 @@ impl Landscape {
         let closing = calls(&ids[CYCLE.end - 1]);
         let closed = source.edit(&ids[CYCLE.start], |document| {
             let nodes = document.get_mut("nodes").and_then(Value::as_array_mut);
-            nodes
-                .into_iter()
-                .for_each(|nodes| nodes.push(closing.clone()));
+            if let Some(nodes) = nodes {
+                nodes.push(closing);
+            }
         });
         if !closed {
             return Err("the source has lost a workflow".into());

@@ -1,6 +1,7 @@
 //! The least list of calls that a promotion needs at all, made one after another.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -176,10 +177,10 @@ impl Api {
             .map(|tag| (text(tag, "name"), text(tag, "id")))
             .collect();
         for name in wanted.values().flat_map(tags_of) {
-            if !ids.contains_key(&name) {
-                let body = json!({ "name": name });
+            if let Entry::Vacant(missing) = ids.entry(name) {
+                let body = json!({ "name": missing.key() });
                 let tag = self.call(least, Method::POST, "/tags", Some(&body)).await?;
-                ids.insert(name, text(&tag, "id"));
+                missing.insert(text(&tag, "id"));
             }
         }
         Ok(ids)
@@ -193,14 +194,14 @@ impl Api {
         known: Option<&(String, Value)>,
         tags: &BTreeMap<String, String>,
     ) -> Result<String, Failure> {
-        let (id, standing) = match known {
-            Some((id, standing)) => (id.clone(), standing.clone()),
-            None => {
-                let made = self
-                    .call(least, Method::POST, "/workflows", Some(&created(row)))
-                    .await?;
-                (text(&made, "id"), made)
-            }
+        let (id, standing) = if let Some((id, standing)) = known {
+            (id.clone(), standing.clone())
+        } else {
+            let body = created(row);
+            let made = self
+                .call(least, Method::POST, "/workflows", Some(&body))
+                .await?;
+            (text(&made, "id"), made)
         };
         if known.is_some() || !text(row, "description").is_empty() {
             let path = format!("/workflows/{id}");

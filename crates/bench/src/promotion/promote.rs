@@ -72,7 +72,7 @@ pub(super) async fn measure(bench: &mut Bench<'_>) -> Result<(), Failure> {
             .check()
             .map_err(|failure| format!("after the least calls: {failure}"))?;
         in_series.push(least.took.as_secs_f64());
-        without_shown.push((least.took - least.showing).as_secs_f64());
+        without_shown.push(least.took.as_secs_f64() - least.showing.as_secs_f64());
         for (server, callers, took) in &mut servers {
             let before = server.processor_seconds()?;
             promote(callers, round, took).await?;
@@ -84,7 +84,7 @@ pub(super) async fn measure(bench: &mut Bench<'_>) -> Result<(), Failure> {
         let backend = server.database.backend();
         let durability = server.database.durability().await?;
         server.end(&bench.postgres).await?;
-        let context = context(&took, &least, durability);
+        let context = context(&took, &least, &durability);
         for (case, least, target) in [
             (backend.name().to_owned(), &in_series, Some(0.35)),
             (
@@ -109,7 +109,7 @@ pub(super) async fn measure(bench: &mut Bench<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-fn context(took: &Took, least: &Least, durability: Value) -> Value {
+fn context(took: &Took, least: &Least, durability: &Value) -> Value {
     json!({
         "promotion_seconds": Spread::of(&took.whole).json(),
         "until_start_promotion_answered": Spread::of(&took.started).json(),
