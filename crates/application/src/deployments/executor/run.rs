@@ -80,6 +80,8 @@ pub(super) async fn carry_out(
             Next::Begin(_) | Next::Wait => {}
         }
         tokio::select! {
+            // What ended is written down first.
+            biased;
             Some(ended) = under_way.join_next() => {
                 let (key, effect) = ended.map_err(|error| StoreError::Fault(Box::new(error)))?;
                 keys.retain(|other| *other != key);
