@@ -139,8 +139,8 @@ pub(crate) async fn close(
     Ok(Some(closed.id))
 }
 
-/// A deployment that nothing was done of, over: its items are skipped.
-pub(super) async fn end(
+/// Ends a deployment of which nothing was done: its items are skipped.
+pub(crate) async fn end(
     unit: &mut dyn UnitOfWork,
     deployment: &mut Deployment,
     to: State,

@@ -55,7 +55,7 @@ pub enum DeploymentError {
         /// The environment.
         slug: Slug,
     },
-    /// It is over, or nobody can tell what was done.
+    /// It is over, is being undone already, or nobody can tell what was done.
     #[error("deployment #{number} is {state}: it can't be canceled")]
     NotCancelable {
         /// Its number.
