@@ -146,6 +146,23 @@ impl<'a> Change<'a> {
         Ok(self.unit.audit().append(&event).await?)
     }
 
+    /// Writes the audit event of what was done, which vouches for no rows, and makes the change visible and durable.
+    pub(crate) async fn done(
+        mut self,
+        resource: Resource,
+        before: Option<serde_json::Value>,
+        after: Option<serde_json::Value>,
+    ) -> Result<(), CommandError> {
+        self.audit(Done {
+            resource,
+            before,
+            after,
+            facts: &[],
+        })
+        .await?;
+        self.commit().await
+    }
+
     /// Makes the change visible and durable.
     pub(crate) async fn commit(self) -> Result<(), CommandError> {
         Ok(self.unit.commit().await?)

@@ -7,10 +7,7 @@ use slipway_identity::Command;
 use slipway_kernel::{ProjectId, Sha256, Slug, StoreError, text::Reason};
 
 use super::{ApprovalError, gate, people};
-use crate::{
-    Call, Context,
-    change::{Change, Done},
-};
+use crate::{Call, Context, change::Change};
 
 /// An answer to an approval request.
 #[derive(Debug, Clone, Serialize)]
@@ -109,20 +106,18 @@ async fn decide(
         }
     }
     change
-        .audit(Done {
-            resource: Resource::new("deployment", &deployment.id),
-            before: Some(json!({ "state": before })),
-            after: Some(json!({
+        .done(
+            Resource::new("deployment", &deployment.id),
+            Some(json!({ "state": before })),
+            Some(json!({
                 "state": deployment.state,
                 "approval_request": request.id,
                 "verdict": verdict,
                 "plan_digest": decision.digest,
                 "comment": decision.comment,
             })),
-            facts: &[],
-        })
+        )
         .await?;
-    change.commit().await?;
     Ok(Decided {
         request,
         deployment,

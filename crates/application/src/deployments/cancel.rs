@@ -7,11 +7,7 @@ use slipway_identity::Command;
 use slipway_kernel::{Slug, text::Reason};
 
 use super::DeploymentError;
-use crate::{
-    Call, Context,
-    approvals::gate,
-    change::{Change, Done},
-};
+use crate::{Call, Context, approvals::gate, change::Change};
 
 /// A deployment to stop.
 #[derive(Debug, Clone, Serialize)]
@@ -62,13 +58,11 @@ pub async fn cancel_deployment(
         }
     }
     change
-        .audit(Done {
-            resource: Resource::new("deployment", &after.id),
-            before: Some(json!({ "state": before.state })),
-            after: Some(json!({ "state": after.state, "reason": command.reason })),
-            facts: &[],
-        })
+        .done(
+            Resource::new("deployment", &after.id),
+            Some(json!({ "state": before.state })),
+            Some(json!({ "state": after.state, "reason": command.reason })),
+        )
         .await?;
-    change.commit().await?;
     Ok(after)
 }

@@ -19,11 +19,7 @@ use super::{
     planning::{Made, PlanningError, plan_stage},
     started_before,
 };
-use crate::{
-    Call, Context,
-    approvals::gate,
-    change::{Change, Done},
-};
+use crate::{Call, Context, approvals::gate, change::Change};
 
 /// A promotion to look at first.
 #[derive(Debug, Clone, Serialize)]
@@ -157,10 +153,10 @@ pub async fn start_promotion(
     change.unit.deployments().add_steps(id, &steps).await?;
     write_links(&mut change, &way, &source_links, &target_links).await?;
     change
-        .audit(Done {
-            resource: Resource::new("deployment", &id),
-            before: None,
-            after: Some(json!({
+        .done(
+            Resource::new("deployment", &id),
+            None,
+            Some(json!({
                 "number": deployment.number,
                 "kind": deployment.kind,
                 "state": deployment.state,
@@ -170,10 +166,8 @@ pub async fn start_promotion(
                 "items": deployment.items.len(),
                 "approval_request": asked_for,
             })),
-            facts: &[],
-        })
+        )
         .await?;
-    change.commit().await?;
     Ok(deployment)
 }
 

@@ -12,11 +12,7 @@ use super::{
     putting_back::{GATES, later_writers, plan_back, touched},
     started_before,
 };
-use crate::{
-    Call, Context,
-    approvals::gate,
-    change::{Change, Done},
-};
+use crate::{Call, Context, approvals::gate, change::Change};
 
 /// A deployment to undo.
 #[derive(Debug, Clone, Serialize)]
@@ -65,10 +61,10 @@ pub async fn rollback_deployment(
     };
     let asked_for = gate::add(context, &mut *change.unit, &mut deployment).await?;
     change
-        .audit(Done {
-            resource: Resource::new("deployment", &id),
-            before: None,
-            after: Some(json!({
+        .done(
+            Resource::new("deployment", &id),
+            None,
+            Some(json!({
                 "number": deployment.number,
                 "kind": deployment.kind,
                 "state": deployment.state,
@@ -76,10 +72,8 @@ pub async fn rollback_deployment(
                 "reason": command.reason,
                 "approval_request": asked_for,
             })),
-            facts: &[],
-        })
+        )
         .await?;
-    change.commit().await?;
     Ok(deployment)
 }
 

@@ -6,10 +6,7 @@ use slipway_kernel::{ProjectId, Slug, SnapshotId, StoreError, id::IdError, text:
 use slipway_snapshots::{Snapshot, SnapshotKind};
 
 use super::{SnapshotError, Taking, take};
-use crate::{
-    Call, Context,
-    change::{Change, Done},
-};
+use crate::{Call, Context, change::Change};
 
 /// A backup to take now.
 #[derive(Debug, Clone, Serialize)]
@@ -74,19 +71,17 @@ pub async fn create_snapshot(
             .await?;
     }
     change
-        .audit(Done {
-            resource: Resource::new("snapshot", &snapshot.id),
-            before: None,
-            after: Some(json!({
+        .done(
+            Resource::new("snapshot", &snapshot.id),
+            None,
+            Some(json!({
                 "environment": slug,
                 "kind": snapshot.kind,
                 "commit": snapshot.commit,
                 "content_hash": snapshot.content_hash,
             })),
-            facts: &[],
-        })
+        )
         .await?;
-    change.commit().await?;
     Ok(snapshot)
 }
 

@@ -10,7 +10,7 @@ use super::SnapshotError;
 use crate::{
     Call, Context,
     approvals::gate,
-    change::{Change, Done},
+    change::Change,
     deployments::{
         environment,
         putting_back::{GATES, plan_back},
@@ -62,10 +62,10 @@ pub async fn restore_snapshot(
     let mut deployment = Deployment { id, ..restore };
     let asked_for = gate::add(context, &mut *change.unit, &mut deployment).await?;
     change
-        .audit(Done {
-            resource: Resource::new("deployment", &id),
-            before: None,
-            after: Some(json!({
+        .done(
+            Resource::new("deployment", &id),
+            None,
+            Some(json!({
                 "number": deployment.number,
                 "kind": deployment.kind,
                 "state": deployment.state,
@@ -73,10 +73,8 @@ pub async fn restore_snapshot(
                 "commit": snapshot.commit,
                 "approval_request": asked_for,
             })),
-            facts: &[],
-        })
+        )
         .await?;
-    change.commit().await?;
     Ok(deployment)
 }
 
