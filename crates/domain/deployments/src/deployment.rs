@@ -250,17 +250,6 @@ pub struct Claim {
     pub claims: u32,
 }
 
-/// What an executor writes about one of its steps.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StepResult {
-    /// How far the step is now.
-    pub phase: Phase,
-    /// What the outside calls what was made.
-    pub external: Option<String>,
-    /// What went wrong.
-    pub problem: Option<Problem>,
-}
-
 /// Changes deployments, inside a unit of work.
 #[async_trait]
 pub trait DeploymentRepository: Send {
@@ -348,13 +337,13 @@ pub trait DeploymentRepository: Send {
         direction: Direction,
     ) -> Result<bool, StoreError>;
 
-    /// Writes down what came of a step. `false`, and nothing written, where the claim is no longer the last one, or the
+    /// Writes down how far a step is now. `false`, and nothing written, where the claim is no longer the last one, or the
     /// step is not [`Phase::Begun`].
     async fn end_step(
         &mut self,
         claim: &Claim,
         number: u32,
         direction: Direction,
-        result: &StepResult,
+        phase: Phase,
     ) -> Result<bool, StoreError>;
 }

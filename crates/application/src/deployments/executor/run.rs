@@ -6,7 +6,7 @@ use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use slipway_audit::{ChainId, Event, Outcome, Resource};
 use slipway_deployments::{
     Claim, Deployment, Direction, ItemStatus, Next, Origin, Phase, Problem, Progress, State, Step,
-    StepResult, Work, next,
+    Work, next,
 };
 use slipway_kernel::EventId;
 use slipway_store::UnitOfWork;
@@ -212,14 +212,9 @@ impl<'e> Run<'e> {
         }
         let mut deployment = Deployment::clone(&self.deployment);
         let mut unit = self.begin_unit().await?;
-        let result = StepResult {
-            phase: effect.phase,
-            external: effect.external.clone(),
-            problem: effect.problem.clone(),
-        };
         let ended = unit
             .deployments()
-            .end_step(&self.claim, number, direction, &result)
+            .end_step(&self.claim, number, direction, effect.phase)
             .await?;
         if !ended {
             tracing::warn!(
@@ -234,17 +229,12 @@ impl<'e> Run<'e> {
             effect.untouched && direction == Direction::Do && matches!(work, Work::Apply(_));
         if nothing_to_undo {
             let deployments = unit.deployments();
-            let undone = StepResult {
-                phase: Phase::Done,
-                external: None,
-                problem: None,
-            };
             let begun = deployments
                 .begin_step(&self.claim, number, Direction::Undo)
                 .await?;
             if !begun
                 || !deployments
-                    .end_step(&self.claim, number, Direction::Undo, &undone)
+                    .end_step(&self.claim, number, Direction::Undo, Phase::Done)
                     .await?
             {
                 return Ok(false);
