@@ -7,8 +7,8 @@ use serde_json::json;
 use slipway_audit::Resource;
 use slipway_catalog::Environment;
 use slipway_deployments::{
-    Deployment, DeploymentKind, MAX_ITEMS, Origin, Pipeline, Plan, PlannedItem, Stage, State,
-    steps_for,
+    Deployment, DeploymentKind, MAX_ITEMS, NewDeployment, Origin, Pipeline, Plan, PlannedItem,
+    Stage, steps_for,
 };
 use slipway_identity::Command;
 use slipway_kernel::{DeploymentId, Key, ProjectId, Sha256, Slug};
@@ -121,12 +121,10 @@ pub async fn start_promotion(
         return Ok(started_before(&mut change, project, &earlier).await?);
     }
     change.require_open(&asked.project).await?;
-    let mut deployment = Deployment {
+    let mut deployment = Deployment::from(NewDeployment {
         id,
         project,
-        number: 0,
         kind: DeploymentKind::Promotion,
-        state: State::Queued,
         target: way.target.id,
         origin: Origin::Stage {
             pipeline: way.pipeline.id,
@@ -138,17 +136,8 @@ pub async fn start_promotion(
         requested_by: call.caller.principal,
         created_at: change.now,
         reason: None,
-        approved_by: None,
-        started_at: None,
-        finished_at: None,
-        pre_snapshot: None,
-        post_snapshot: None,
-        problem: None,
-        cancel: None,
-        resolution: None,
-        rolled_back_by: None,
         items,
-    };
+    });
     let asked_for = gate::add(context, &mut *change.unit, &mut deployment).await?;
     change.unit.deployments().add_steps(id, &steps).await?;
     write_links(&mut change, &way, &source_links, &target_links).await?;

@@ -133,6 +133,63 @@ pub struct Deployment {
     pub items: Vec<Item>,
 }
 
+/// A deployment that is asked for: what is known of it before anything is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewDeployment {
+    /// Its identifier.
+    pub id: DeploymentId,
+    /// The project it belongs to.
+    pub project: ProjectId,
+    /// What kind of change it is.
+    pub kind: DeploymentKind,
+    /// What it changes.
+    pub target: EnvironmentId,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// What has to hold, and how it is done.
+    pub gates: Gates,
+    /// The digest of what it is to do.
+    pub plan_digest: Sha256,
+    /// Who asks for it.
+    pub requested_by: PrincipalId,
+    /// When.
+    pub created_at: Timestamp,
+    /// Why, where it has to be said.
+    pub reason: Option<Reason>,
+    /// Its items, by position; none where it is planned when it is carried out.
+    pub items: Vec<Item>,
+}
+
+impl From<NewDeployment> for Deployment {
+    /// The deployment in [`State::Queued`], without a number.
+    fn from(new: NewDeployment) -> Self {
+        Self {
+            id: new.id,
+            project: new.project,
+            number: 0,
+            kind: new.kind,
+            state: State::Queued,
+            target: new.target,
+            origin: new.origin,
+            gates: new.gates,
+            plan_digest: new.plan_digest,
+            requested_by: new.requested_by,
+            created_at: new.created_at,
+            reason: new.reason,
+            approved_by: None,
+            started_at: None,
+            finished_at: None,
+            pre_snapshot: None,
+            post_snapshot: None,
+            problem: None,
+            cancel: None,
+            resolution: None,
+            rolled_back_by: None,
+            items: new.items,
+        }
+    }
+}
+
 impl Deployment {
     /// What becomes of what was done where a part fails: as its stage says, unless a person said that it ends as it stands.
     pub fn on_failure(&self) -> OnFailure {
