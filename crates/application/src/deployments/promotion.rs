@@ -12,7 +12,6 @@ use slipway_deployments::{
 };
 use slipway_identity::Command;
 use slipway_kernel::{DeploymentId, Key, ProjectId, Sha256, Slug};
-use slipway_workflows::Link;
 
 use super::{
     DeploymentError, environment, items,
@@ -140,7 +139,9 @@ pub async fn start_promotion(
     });
     let asked_for = gate::add(context, &mut *change.unit, &mut deployment).await?;
     change.unit.deployments().add_steps(id, &steps).await?;
-    write_links(&mut change, &way, &source_links, &target_links).await?;
+    let engines = change.unit.engines();
+    engines.set_links(way.source.id, &source_links).await?;
+    engines.set_links(way.target.id, &target_links).await?;
     change
         .done(
             Resource::new("deployment", &id),
@@ -218,20 +219,6 @@ async fn way(
         pipeline: pipeline.slug,
         target: asked.target.clone(),
     })
-}
-
-async fn write_links(
-    change: &mut Change<'_>,
-    way: &Way,
-    source: &[Link],
-    target: &[Link],
-) -> Result<(), DeploymentError> {
-    for (environment, links) in [(way.source.id, source), (way.target.id, target)] {
-        if !links.is_empty() {
-            change.unit.engines().set_links(environment, links).await?;
-        }
-    }
-    Ok(())
 }
 
 impl From<PlanningError> for DeploymentError {

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use slipway_audit::{ChainId, Event, Outcome, Resource};
+use serde_json::json;
 use slipway_deployments::{
     Claim, Deployment, Direction, ItemStatus, Next, Origin, Phase, Problem, Progress, State, Step,
     Work, next,
 };
-use slipway_kernel::EventId;
 use slipway_store::UnitOfWork;
 use tokio::time::{Instant, interval_at};
 
@@ -19,7 +18,10 @@ use super::{
     prepare::{Prepared, prepare},
     replanned::Asked,
 };
-use crate::CommandError;
+use crate::{
+    CommandError,
+    deployments::event::{CARRY_OUT, event},
+};
 
 type Key = (u32, Direction);
 
@@ -297,20 +299,9 @@ impl<'e> Run<'e> {
         if state == State::Succeeded {
             tell_undone(&deployment, &mut *unit).await?;
         }
-        let event = Event {
-            id: EventId::new(&*context.ids),
-            chain: ChainId(Some(deployment.project)),
-            at: now,
-            principal: deployment.requested_by,
-            command: "CarryOutDeployment".to_owned(),
-            outcome: Outcome::Allowed,
-            resource: Resource::new("deployment", &deployment.id),
-            before: Some(serde_json::json!({ "state": from })),
-            after: Some(serde_json::json!({ "state": state, "problem": deployment.problem })),
-            facts: Vec::new(),
-            correlation_id: deployment.id.to_string(),
-            repeat_count: 1,
-        };
+        let before = Some(json!({ "state": from }));
+        let after = Some(json!({ "state": state, "problem": deployment.problem }));
+        let event = event(context, &deployment, CARRY_OUT, (before, after), now);
         unit.audit().append(&event).await?;
         unit.commit().await?;
         self.deployment = Arc::new(deployment);
