@@ -61,7 +61,9 @@ async fn decide(
     };
     let (mut change, project) =
         Change::in_any_project(context, call, command, &answer.project).await?;
-    let repeated = change.made_before(&answer, &name(&answer)).await?;
+    // The name given stays the same when the request is repeated.
+    let name = answer.deployment.to_string();
+    let repeated = change.made_before(&answer, &name).await?;
     let Decided {
         request,
         mut deployment,
@@ -122,14 +124,6 @@ async fn decide(
         request,
         deployment,
     })
-}
-
-/// How the deployment was named, which stays the same when the request is repeated.
-fn name(answer: &Decide) -> String {
-    match answer.deployment {
-        DeploymentName::Number(number) => number.to_string(),
-        DeploymentName::Id(id) => id.to_string(),
-    }
 }
 
 /// The deployment and its last request, both held: the deployment first.

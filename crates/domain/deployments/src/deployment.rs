@@ -1,6 +1,6 @@
 //! Deployments: governed acts of change to one environment.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -294,6 +294,16 @@ pub enum DeploymentName {
     Number(i64),
     /// By its identifier.
     Id(DeploymentId),
+}
+
+impl fmt::Display for DeploymentName {
+    /// As requests spell it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Id(id) => id.fmt(f),
+        }
+    }
 }
 
 /// A deployment that an executor may work on until its lease is over.
