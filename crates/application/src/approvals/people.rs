@@ -30,7 +30,7 @@ pub(super) async fn voter(
     })
 }
 
-/// Those whose own doing a deployment is.
+/// Those who had a part in a deployment, and may not decide about it: whoever asked for it.
 pub(super) async fn excluded(
     unit: &mut dyn UnitOfWork,
     deployment: &Deployment,

@@ -92,25 +92,7 @@ pub async fn start_promotion(
         source_links,
         target_links,
     } = made;
-    if !plan.problems.is_empty() {
-        return Err(DeploymentError::PlanHasProblems {
-            problems: plan.problems,
-        });
-    }
-    if command
-        .plan_digest
-        .is_some_and(|digest| digest != plan.digest)
-    {
-        return Err(DeploymentError::PlanChanged);
-    }
-    if plan.items.len() > MAX_ITEMS {
-        return Err(DeploymentError::TooManyItems {
-            items: plan.items.len(),
-        });
-    }
-    if !plan.items.iter().any(PlannedItem::writes) {
-        return Err(DeploymentError::NothingToDo);
-    }
+    check(&plan, command.plan_digest)?;
     let steps = steps_for(&plan.order());
     let items = items::keep(context, &plan).await?;
 
@@ -159,6 +141,27 @@ pub async fn start_promotion(
         )
         .await?;
     Ok(deployment)
+}
+
+/// Passes where the plan can be started, and is the one that the caller looked at.
+fn check(plan: &Plan, looked_at: Option<Sha256>) -> Result<(), DeploymentError> {
+    if !plan.problems.is_empty() {
+        return Err(DeploymentError::PlanHasProblems {
+            problems: plan.problems.clone(),
+        });
+    }
+    if looked_at.is_some_and(|digest| digest != plan.digest) {
+        return Err(DeploymentError::PlanChanged);
+    }
+    if plan.items.len() > MAX_ITEMS {
+        return Err(DeploymentError::TooManyItems {
+            items: plan.items.len(),
+        });
+    }
+    if !plan.items.iter().any(PlannedItem::writes) {
+        return Err(DeploymentError::NothingToDo);
+    }
+    Ok(())
 }
 
 /// A stage of a pipeline, with what it connects.

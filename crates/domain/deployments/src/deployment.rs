@@ -101,7 +101,7 @@ pub struct Deployment {
     pub target: EnvironmentId,
     /// Where it comes from.
     pub origin: Origin,
-    /// What had to hold when it was asked for, and how it is done.
+    /// What had to hold when it was asked for, and how it is carried out.
     pub gates: Gates,
     /// The digest of what it is to do (`slipway.plan.v1`).
     pub plan_digest: Sha256,
@@ -278,9 +278,9 @@ pub struct Item {
     pub before: Option<Sha256>,
     /// The document in the target afterwards, in the object store. References to other workflows stand in it by key.
     pub after: Option<Sha256>,
-    /// Its place behind the items that it refers to.
+    /// When it is written: higher than the ranks of the items that it refers to, from 0.
     pub rank: u32,
-    /// Whether it has to be pointed at others afterwards.
+    /// Whether it refers to an item that gets its id no sooner than itself, so that it is written again when all have one.
     pub in_cycle: bool,
     /// Why it was skipped or failed.
     pub problem: Option<Problem>,
@@ -338,7 +338,7 @@ pub trait DeploymentRepository: Send {
     /// that this one would hold (see [`State::holds_environment`]). A wish to stop that is written already MUST stay.
     async fn update(&mut self, deployment: &Deployment, from: State) -> Result<(), StoreError>;
 
-    /// The number of the deployment that undoes this one, or has: of those that came to nothing none counts.
+    /// The number of the deployment that undoes this one, or has undone it. Those that failed, or never began, don't count.
     async fn undone_by(&mut self, id: DeploymentId) -> Result<Option<i64>, StoreError>;
 
     /// Whether somebody asked to stop a deployment.
@@ -376,7 +376,7 @@ pub trait DeploymentRepository: Send {
         steps: &[Step],
     ) -> Result<(), StoreError>;
 
-    /// Puts a running deployment's items, and these steps, none begun, in the place of those it had. An adapter MUST answer
+    /// Replaces a running deployment's items and steps by its new items and these steps, none begun. An adapter MUST answer
     /// [`StoreError::Conflict`] where more than [`Work::Preflight`](crate::Work::Preflight) was begun.
     async fn replace_plan(
         &mut self,
@@ -384,8 +384,8 @@ pub trait DeploymentRepository: Send {
         steps: &[Step],
     ) -> Result<(), StoreError>;
 
-    /// Writes the phases of a deployment's steps anew, and raises its epoch, so that nothing that was sent before counts
-    /// any more. An adapter MUST answer [`StoreError::Conflict`] where the deployment is not in doubt.
+    /// Overwrites the phases of a deployment's steps, and raises its epoch, so that late writes of an earlier claim are
+    /// refused. An adapter MUST answer [`StoreError::Conflict`] where the deployment is not in doubt.
     async fn rewrite_steps(
         &mut self,
         deployment: DeploymentId,
