@@ -17,6 +17,7 @@ use slipway_store::{Reader, Store};
 use crate::{
     audit::Refusals,
     deployments::Pulses,
+    error::dangling,
     ledger::Feed,
     outside::{Engines, Nowhere, Repositories},
 };
@@ -127,12 +128,7 @@ impl Context {
             return Ok(slug);
         }
         let environment = self.reader().environment_by_id(id).await?;
-        let environment = environment.ok_or_else(|| StoreError::Inconsistent {
-            table: "environment",
-            column: "id",
-            row: id.to_string(),
-            problem: "it is referred to, and not there".to_owned(),
-        })?;
+        let environment = environment.ok_or_else(|| dangling("environment", id))?;
         self.environments.insert(id, environment.slug.clone());
         Ok(environment.slug)
     }

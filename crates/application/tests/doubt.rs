@@ -15,8 +15,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::json;
 use slipway_application::deployments::executor::{Executor, Limits};
 use slipway_application::deployments::{
-    DeploymentError, ResolveInDoubt, RollbackDeployment, StartPromotion, resolve_in_doubt,
-    rollback_deployment, start_promotion,
+    CancelDeployment, DeploymentError, ResolveInDoubt, RollbackDeployment, StartPromotion,
+    cancel_deployment, resolve_in_doubt, rollback_deployment, start_promotion,
 };
 use slipway_application::snapshots::{RestoreSnapshot, restore_snapshot};
 use slipway_deployments::{Deployment, DeploymentName, ItemStatus, State, Unresolvable, Verdict};
@@ -59,6 +59,21 @@ async fn start(world: &World) -> Deployment {
     };
     let started = start_promotion(&world.context, &by(&world.admin), command).await;
     started.expect("starts")
+}
+
+/// What is being undone already goes on to be undone.
+async fn assert_not_cancelable(world: &World, deployment: &Deployment) {
+    let command = CancelDeployment {
+        project: slug("default"),
+        deployment: DeploymentName::Id(deployment.id),
+        reason: "too slow".parse().expect("a reason"),
+    };
+    let refused = cancel_deployment(&world.context, &by(&world.admin), command).await;
+    assert!(
+        matches!(&refused, Err(DeploymentError::NotCancelable { state, .. }) if *state == deployment.state),
+        "{refused:#?}"
+    );
+    assert_eq!(*deployment, world.deployment(deployment).await);
 }
 
 #[tokio::test]
@@ -132,7 +147,9 @@ async fn what_can_not_be_undone_waits_for_a_person() {
     assert_eq!(again.state, State::InDoubt, "{again:#?}");
     stuck.store(false, Ordering::Relaxed);
     let undone = resolve(&world, &again, Verdict::Compensating).await;
-    let undone = world.carry_out(&undone.expect("resolved")).await;
+    let undone = undone.expect("resolved");
+    assert_not_cancelable(&world, &undone).await;
+    let undone = world.carry_out(&undone).await;
     assert_eq!(undone.state, State::Failed, "{undone:#?}");
     assert!(undone.problem.is_some());
     let [orders, mail] = &*undone.items else {

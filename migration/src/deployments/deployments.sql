@@ -145,12 +145,8 @@ CREATE TABLE deployment_step (
         'POST_SNAPSHOT')),
     item {int},
     phase {text} NOT NULL CHECK (phase IN ('WAITING', 'BEGUN', 'DONE', 'FAILED', 'UNKNOWN')),
-    external {text},
-    problem_reason {text},
-    problem_message {text},
     PRIMARY KEY (deployment_id, number, direction),
     FOREIGN KEY (deployment_id, item) REFERENCES deployment_item (deployment_id, position),
     CONSTRAINT deployment_step_item CHECK ((item IS NOT NULL) = (work IN ('APPLY', 'CONNECT'))),
-    CONSTRAINT deployment_step_undo CHECK (direction = 'DO' OR work IN ('APPLY', 'VERIFY')),
-    CONSTRAINT deployment_step_problem CHECK ((problem_reason IS NULL) = (problem_message IS NULL))
+    CONSTRAINT deployment_step_undo CHECK (direction = 'DO' OR work IN ('APPLY', 'VERIFY'))
 ) {clustered, often updated};

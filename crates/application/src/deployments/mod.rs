@@ -2,6 +2,7 @@
 
 mod cancel;
 mod documents;
+pub(crate) mod event;
 pub mod executor;
 mod gates;
 mod items;
@@ -31,7 +32,10 @@ use slipway_deployments::{
 use slipway_kernel::{DeploymentId, EnvironmentId, ProjectId, Slug, StoreError, id::IdError};
 
 use crate::{
-    CommandError, Context, change::Change, engines::EngineProblem, error::meets_command_errors,
+    CommandError, Context,
+    change::{Change, bad_resource},
+    engines::EngineProblem,
+    error::{dangling, meets_command_errors},
 };
 
 /// Why a command about a deployment was not carried out.
@@ -55,7 +59,7 @@ pub enum DeploymentError {
         /// The environment.
         slug: Slug,
     },
-    /// It is over, or nobody can tell what was done.
+    /// It is over, is being undone already, or nobody can tell what was done.
     #[error("deployment #{number} is {state}: it can't be canceled")]
     NotCancelable {
         /// Its number.
@@ -193,18 +197,12 @@ pub(crate) async fn started_before(
     project: ProjectId,
     id: &str,
 ) -> Result<Deployment, StoreError> {
-    let inconsistent = |problem: String| StoreError::Inconsistent {
-        table: "request",
-        column: "resource",
-        row: id.to_owned(),
-        problem,
-    };
     let name: DeploymentId = id
         .parse()
-        .map_err(|error: IdError| inconsistent(error.to_string()))?;
+        .map_err(|error: IdError| bad_resource(id, error.to_string()))?;
     let name = DeploymentName::Id(name);
     let found = change.unit.deployments().find(project, name).await?;
-    found.ok_or_else(|| inconsistent("there is no such deployment".to_owned()))
+    found.ok_or_else(|| bad_resource(id, "there is no such deployment"))
 }
 
 /// The environment that a deployment changes.
@@ -221,10 +219,5 @@ pub(crate) async fn environment(
     id: EnvironmentId,
 ) -> Result<Environment, StoreError> {
     let environment = context.reader().environment_by_id(id).await?;
-    environment.ok_or_else(|| StoreError::Inconsistent {
-        table: "environment",
-        column: "id",
-        row: id.to_string(),
-        problem: "it is referred to, and not there".to_owned(),
-    })
+    environment.ok_or_else(|| dangling("environment", id))
 }

@@ -10,10 +10,7 @@ use slipway_identity::Command;
 use slipway_kernel::{Slug, text::Reason};
 
 use super::{DeploymentError, executor::problem};
-use crate::{
-    Call, Context,
-    change::{Change, Done},
-};
+use crate::{Call, Context, change::Change};
 
 /// A doubt to resolve.
 #[derive(Debug, Clone, Serialize)]
@@ -81,19 +78,17 @@ pub async fn resolve_in_doubt(
         deployments.update_items(after.id, &given_up).await?;
     }
     change
-        .audit(Done {
-            resource: Resource::new("deployment", &after.id),
-            before: Some(json!({ "state": before.state, "problem": before.problem })),
-            after: Some(json!({
+        .done(
+            Resource::new("deployment", &after.id),
+            Some(json!({ "state": before.state, "problem": before.problem })),
+            Some(json!({
                 "state": after.state,
                 "verdict": verdict,
                 "reason": command.reason,
                 "in_doubt": resolved.doubtful,
             })),
-            facts: &[],
-        })
+        )
         .await?;
-    change.commit().await?;
     Ok(after)
 }
 

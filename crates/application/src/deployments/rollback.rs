@@ -3,7 +3,9 @@
 use serde::Serialize;
 use serde_json::json;
 use slipway_audit::Resource;
-use slipway_deployments::{Deployment, DeploymentKind, DeploymentName, Origin, Plan, State};
+use slipway_deployments::{
+    Deployment, DeploymentKind, DeploymentName, NewDeployment, Origin, Plan, State,
+};
 use slipway_identity::Command;
 use slipway_kernel::{DeploymentId, ProjectId, Slug, SnapshotId, digest_of, text::Reason};
 
@@ -12,11 +14,7 @@ use super::{
     putting_back::{GATES, later_writers, plan_back, touched},
     started_before,
 };
-use crate::{
-    Call, Context,
-    approvals::gate,
-    change::{Change, Done},
-};
+use crate::{Call, Context, approvals::gate, change::Change};
 
 /// A deployment to undo.
 #[derive(Debug, Clone, Serialize)]
@@ -65,10 +63,10 @@ pub async fn rollback_deployment(
     };
     let asked_for = gate::add(context, &mut *change.unit, &mut deployment).await?;
     change
-        .audit(Done {
-            resource: Resource::new("deployment", &id),
-            before: None,
-            after: Some(json!({
+        .done(
+            Resource::new("deployment", &id),
+            None,
+            Some(json!({
                 "number": deployment.number,
                 "kind": deployment.kind,
                 "state": deployment.state,
@@ -76,10 +74,8 @@ pub async fn rollback_deployment(
                 "reason": command.reason,
                 "approval_request": asked_for,
             })),
-            facts: &[],
-        })
+        )
         .await?;
-    change.commit().await?;
     Ok(deployment)
 }
 
@@ -111,12 +107,10 @@ async fn rollback(
     if !later.is_empty() {
         return Err(DeploymentError::LaterDeployments { number, later });
     }
-    Ok(Deployment {
+    let rollback = NewDeployment {
         id: DeploymentId::new(&*context.ids),
         project,
-        number: 0,
         kind: DeploymentKind::Rollback,
-        state: State::Queued,
         target: undone.target,
         origin: Origin::Undoes {
             deployment: undone.id,
@@ -129,17 +123,9 @@ async fn rollback(
         requested_by: call.caller.principal,
         created_at: change.now,
         reason: Some(command.reason.clone()),
-        approved_by: None,
-        started_at: None,
-        finished_at: None,
-        pre_snapshot: None,
-        post_snapshot: None,
-        problem: None,
-        cancel: None,
-        resolution: None,
-        rolled_back_by: None,
         items: Vec::new(),
-    })
+    };
+    Ok(rollback.into())
 }
 
 /// The snapshot that a rollback goes back to.

@@ -1,7 +1,7 @@
 use serde::Serialize;
 use serde_json::json;
 use slipway_audit::Resource;
-use slipway_deployments::{Deployment, DeploymentKind, Origin, Plan, State};
+use slipway_deployments::{Deployment, DeploymentKind, NewDeployment, Origin, Plan};
 use slipway_identity::Command;
 use slipway_kernel::{DeploymentId, ProjectId, Slug, SnapshotId, Timestamp, digest_of};
 use slipway_snapshots::Snapshot;
@@ -10,7 +10,7 @@ use super::SnapshotError;
 use crate::{
     Call, Context,
     approvals::gate,
-    change::{Change, Done},
+    change::Change,
     deployments::{
         environment,
         putting_back::{GATES, plan_back},
@@ -62,10 +62,10 @@ pub async fn restore_snapshot(
     let mut deployment = Deployment { id, ..restore };
     let asked_for = gate::add(context, &mut *change.unit, &mut deployment).await?;
     change
-        .audit(Done {
-            resource: Resource::new("deployment", &id),
-            before: None,
-            after: Some(json!({
+        .done(
+            Resource::new("deployment", &id),
+            None,
+            Some(json!({
                 "number": deployment.number,
                 "kind": deployment.kind,
                 "state": deployment.state,
@@ -73,10 +73,8 @@ pub async fn restore_snapshot(
                 "commit": snapshot.commit,
                 "approval_request": asked_for,
             })),
-            facts: &[],
-        })
+        )
         .await?;
-    change.commit().await?;
     Ok(deployment)
 }
 
@@ -96,12 +94,10 @@ async fn restore(
     if target.archived_at.is_some() {
         return Err(SnapshotError::EnvironmentArchived { slug: target.slug });
     }
-    let restore = Deployment {
+    let restore = NewDeployment {
         id: DeploymentId::new(&*context.ids),
         project,
-        number: 0,
         kind: DeploymentKind::Restore,
-        state: State::Queued,
         target: snapshot.environment,
         origin: Origin::Snapshot {
             snapshot: snapshot.id,
@@ -114,16 +110,7 @@ async fn restore(
         requested_by: call.caller.principal,
         created_at: now,
         reason: None,
-        approved_by: None,
-        started_at: None,
-        finished_at: None,
-        pre_snapshot: None,
-        post_snapshot: None,
-        problem: None,
-        cancel: None,
-        resolution: None,
-        rolled_back_by: None,
         items: Vec::new(),
     };
-    Ok((restore, snapshot))
+    Ok((restore.into(), snapshot))
 }

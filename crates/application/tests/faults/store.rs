@@ -10,7 +10,7 @@ use slipway_audit::{AuditLog, ChainRepository, ChangeFeed};
 use slipway_catalog::{ApplicationRepository, EnvironmentRepository, VersionRepository};
 use slipway_deployments::{
     Cancel, Claim, Deployment, DeploymentName, DeploymentRepository, Direction, Item, Phase,
-    PipelineRepository, State, Step, StepResult,
+    PipelineRepository, State, Step,
 };
 use slipway_identity::{
     MembershipRepository, PrincipalRepository, ProjectRepository, TokenRepository,
@@ -280,7 +280,7 @@ impl DeploymentRepository for Unit {
         claim: &Claim,
         number: u32,
         direction: Direction,
-        result: &StepResult,
+        phase: Phase,
     ) -> Result<bool, StoreError> {
         self.did = match direction {
             Direction::Do => "result",
@@ -297,7 +297,7 @@ impl DeploymentRepository for Unit {
             deployments.begin_step(claim, number, direction).await?;
         }
         let ended = deployments
-            .end_step(&named, number, direction, result)
+            .end_step(&named, number, direction, phase)
             .await?;
         self.wrote(claim, ended);
         Ok(ended)

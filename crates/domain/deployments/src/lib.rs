@@ -11,7 +11,7 @@ pub mod steps;
 
 pub use deployment::{
     Cancel, Change, Claim, Deployment, DeploymentKind, DeploymentName, DeploymentRepository, Item,
-    ItemStatus, MAX_ITEMS, Origin, Problem, StepResult,
+    ItemStatus, MAX_ITEMS, NewDeployment, Origin, Problem,
 };
 pub use effect::{Probe, in_between, probe};
 pub use pipeline::{

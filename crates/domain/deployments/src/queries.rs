@@ -9,7 +9,8 @@ use slipway_kernel::{
 
 use crate::{Deployment, DeploymentName, Pipeline, State};
 
-/// How far a deployment is, in a few numbers. While it is carried out everything that changes about it changes these.
+/// How far a deployment is, in a few numbers. Whatever changes about a deployment that is carried out changes one of them,
+/// so that whoever follows it reads the deployment itself only then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeploymentPulse {
     /// The deployment.

@@ -30,7 +30,8 @@ words! {
 }
 
 impl Verdict {
-    /// Where the deployment is next. Also where it is to end, it looks, records and takes its last snapshot first.
+    /// The deployment's state after the verdict. One that is to end is carried on too: it takes its last steps (looks at the
+    /// target, writes its records, takes its snapshot) and is over after them.
     pub const fn state(self) -> State {
         match self {
             Self::Compensating => State::Compensating,
@@ -122,7 +123,7 @@ fn check(steps: &[Step], verdict: Verdict) -> Result<(), Unresolvable> {
         let mut of_work = steps.iter().filter(|step| step.work == work);
         of_work.all(|step| step.phase == Phase::Done)
     };
-    // An attempt that touched nothing is written as failed, with its undo done.
+    // An attempt that touched nothing is `Failed` with its undo `Done`: see `Step::undo`.
     let went_back = |step: &Step| {
         step.undo != Phase::Waiting && (step.phase, step.undo) != (Phase::Failed, Phase::Done)
     };
@@ -190,7 +191,7 @@ fn give_up(step: &mut Step) {
     let given_up = match step.work {
         Work::Verify => true,
         Work::Record => false,
-        // Where taking it brings the server down, it must not do so for ever.
+        // A snapshot that was begun may be what brought the server down: it is not tried again for ever.
         Work::PostSnapshot => step.phase == Phase::Begun,
         _ => step.phase != Phase::Done || undone_in_vain,
     };

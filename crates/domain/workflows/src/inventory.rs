@@ -95,10 +95,10 @@ fn kept(credential: &CredentialReference) -> Credential {
     }
 }
 
-/// Marks it as such.
+/// What the id of a stand-in begins with.
 const STAND_IN: &str = "slipway:";
 
-/// What stands for a workflow in a document that belongs to no engine.
+/// The id that stands for the workflow with this key in a document that belongs to no engine.
 pub fn stand_in(key: &Key) -> WorkflowId {
     WorkflowId(format!("{STAND_IN}{key}"))
 }

@@ -2,7 +2,7 @@
 
 use slipway_deployments::{
     Claim, Deployment, DeploymentKind, DeploymentPulse, Direction, Item, ItemStatus, Ordered,
-    Origin, Phase, State, StepResult, Verdict, resolve, steps_for,
+    Origin, Phase, State, Verdict, resolve, steps_for,
 };
 use slipway_kernel::{DeploymentId, StoreError};
 
@@ -137,11 +137,6 @@ async fn in_doubt(world: &World<'_>) -> Claim {
     let deployments = work.deployments();
     let added = deployments.add_steps(claim.deployment, &steps).await;
     added.expect("added");
-    let unknown = StepResult {
-        phase: Phase::Unknown,
-        external: None,
-        problem: None,
-    };
     assert!(
         deployments
             .begin_step(&claim, 2, Direction::Do)
@@ -149,7 +144,7 @@ async fn in_doubt(world: &World<'_>) -> Claim {
             .expect("an answer")
     );
     let ended = deployments
-        .end_step(&claim, 2, Direction::Do, &unknown)
+        .end_step(&claim, 2, Direction::Do, Phase::Unknown)
         .await;
     assert!(ended.expect("an answer"));
     commit(work).await;
@@ -224,11 +219,6 @@ pub async fn a_pulse_tells_every_change(store: &dyn Store) {
     added.expect("added");
     commit(work).await;
     assert_eq!(changed(id).await.steps, 6);
-    let done = StepResult {
-        phase: Phase::Done,
-        external: None,
-        problem: None,
-    };
     for direction in [Direction::Do, Direction::Undo] {
         for step in steps
             .iter()
@@ -239,7 +229,7 @@ pub async fn a_pulse_tells_every_change(store: &dyn Store) {
                 let deployments = work.deployments();
                 let written = if end {
                     deployments
-                        .end_step(&claim, step.number, direction, &done)
+                        .end_step(&claim, step.number, direction, Phase::Done)
                         .await
                 } else {
                     deployments.begin_step(&claim, step.number, direction).await

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use sea_orm::{FromQueryResult, Value};
 use slipway_deployments::{
     Cancel, Claim, Deployment, DeploymentKind, DeploymentName, DeploymentRepository, Direction,
-    Item, Origin, State, Step, StepResult,
+    Item, Origin, Phase, State, Step,
 };
 use slipway_kernel::{
     DeploymentId, EnvironmentId, PipelineId, PrincipalId, ProjectId, SnapshotId, StoreError,
@@ -499,9 +499,9 @@ impl DeploymentRepository for SqlUnitOfWork {
         claim: &Claim,
         number: u32,
         direction: Direction,
-        result: &StepResult,
+        phase: Phase,
     ) -> Result<bool, StoreError> {
-        step::end(self.connection().await?, claim, number, direction, result).await
+        step::end(self.connection().await?, claim, number, direction, phase).await
     }
 }
 

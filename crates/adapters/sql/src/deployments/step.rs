@@ -1,10 +1,10 @@
 //! The steps of deployments. A step that can be undone has a row for each direction.
 
 use sea_orm::{FromQueryResult, Value};
-use slipway_deployments::{Claim, Direction, Phase, Step, StepResult, Work};
+use slipway_deployments::{Claim, Direction, Phase, Step, Work};
 use slipway_kernel::{DeploymentId, StoreError};
 
-use super::{lease, problem};
+use super::lease;
 use crate::{
     connection::{Connection, rows_per_statement},
     row::{Place, changed_all, changed_one},
@@ -260,24 +260,19 @@ pub(super) async fn end(
     claim: &Claim,
     number: u32,
     direction: Direction,
-    result: &StepResult,
+    phase: Phase,
 ) -> Result<bool, StoreError> {
     let sql = format!(
-        "UPDATE deployment_step SET phase = $5, external = $6, problem_reason = $7, problem_message = $8 \
-         WHERE {} AND phase = 'BEGUN'",
+        "UPDATE deployment_step SET phase = $5 WHERE {} AND phase = 'BEGUN'",
         fence(connection)
     );
     let [id, epoch] = lease::values(claim);
-    let [reason, message] = problem::values(result.problem.as_ref());
     let values = [
         id,
         epoch,
         i64::from(number).into(),
         direction.as_str().into(),
-        result.phase.as_str().into(),
-        result.external.as_deref().into(),
-        reason,
-        message,
+        phase.as_str().into(),
     ];
     Ok(connection.execute(sql, values).await? == 1)
 }

@@ -25,8 +25,8 @@ pub(super) async fn undone_by(
     Ok(found.map(|found| found.number))
 }
 
-/// Later is what began later, or has not begun; of two that began at the same time the one with the higher number. What was undone since left the workflows as they were before it, and so
-/// did whatever undid it.
+/// Later is what began later, or has not begun; of two that began at the same time, the one with the higher number. What was
+/// undone since does not count, and neither does what undid it: together they left the workflows as they were.
 pub(super) async fn later_writers(
     connection: &Connection,
     id: DeploymentId,
@@ -36,7 +36,8 @@ pub(super) async fn later_writers(
         .all(
             "SELECT l.number FROM deployment u \
              JOIN deployment l ON l.target_id = u.target_id AND l.id <> u.id \
-             AND (l.started_at IS NULL OR (l.started_at, l.number) > (u.started_at, u.number)) WHERE u.id = $1 AND l.state <> 'ROLLED_BACK' \
+             AND (l.started_at IS NULL OR (l.started_at, l.number) > (u.started_at, u.number)) \
+             WHERE u.id = $1 AND l.state <> 'ROLLED_BACK' \
              AND NOT EXISTS (SELECT 1 FROM deployment x WHERE x.id = l.undoes_id \
              AND (x.started_at, x.number) >= (u.started_at, u.number)) \
              AND EXISTS (SELECT 1 FROM deployment_item i \

@@ -17,10 +17,6 @@ use crate::{CommandError, Context};
 pub(super) struct Effect {
     /// How far the step is now.
     pub(super) phase: Phase,
-    /// What the outside calls what was made.
-    pub(super) external: Option<String>,
-    /// What went wrong.
-    pub(super) problem: Option<Problem>,
     /// Whether it is certain that nothing was touched, so that there is nothing to undo.
     pub(super) untouched: bool,
     /// What is written down with it.
@@ -49,8 +45,6 @@ impl Effect {
     pub(super) fn done() -> Self {
         Self {
             phase: Phase::Done,
-            external: None,
-            problem: None,
             untouched: false,
             writes: Vec::new(),
             replanned: None,
@@ -61,8 +55,7 @@ impl Effect {
     pub(super) fn failed(problem: Problem) -> Self {
         Self {
             phase: Phase::Failed,
-            writes: vec![Write::Problem(problem.clone())],
-            problem: Some(problem),
+            writes: vec![Write::Problem(problem)],
             ..Self::done()
         }
     }

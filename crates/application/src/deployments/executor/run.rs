@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use futures_util::future::BoxFuture;
-use slipway_audit::{ChainId, Event, Outcome, Resource};
+use serde_json::json;
 use slipway_deployments::{
     Claim, Deployment, Direction, ItemStatus, Next, Origin, Phase, Problem, Progress, State, Step,
-    StepResult, Work, next,
+    Work, next,
 };
-use slipway_kernel::{EventId, StoreError};
+use slipway_kernel::StoreError;
 use slipway_store::UnitOfWork;
 use tokio::{
     task::JoinSet,
@@ -26,7 +26,10 @@ use super::{
     replanned::Asked,
     seen::Seen,
 };
-use crate::CommandError;
+use crate::{
+    CommandError,
+    deployments::event::{CARRY_OUT, event},
+};
 
 type Key = (u32, Direction);
 
@@ -246,14 +249,9 @@ impl<'e> Run<'e> {
         }
         let mut deployment = Deployment::clone(&self.deployment);
         let mut unit = self.begin_unit().await?;
-        let result = StepResult {
-            phase: effect.phase,
-            external: effect.external.clone(),
-            problem: effect.problem.clone(),
-        };
         let ended = unit
             .deployments()
-            .end_step(&self.claim, number, direction, &result)
+            .end_step(&self.claim, number, direction, effect.phase)
             .await?;
         if !ended {
             self.too_late("the result of a step");
@@ -265,17 +263,12 @@ impl<'e> Run<'e> {
             effect.untouched && direction == Direction::Do && matches!(work, Work::Apply(_));
         if nothing_to_undo {
             let deployments = unit.deployments();
-            let undone = StepResult {
-                phase: Phase::Done,
-                external: None,
-                problem: None,
-            };
             let begun = deployments
                 .begin_step(&self.claim, number, Direction::Undo)
                 .await?;
             if !begun
                 || !deployments
-                    .end_step(&self.claim, number, Direction::Undo, &undone)
+                    .end_step(&self.claim, number, Direction::Undo, Phase::Done)
                     .await?
             {
                 return Ok(false);
@@ -339,20 +332,9 @@ impl<'e> Run<'e> {
         if state == State::Succeeded {
             tell_undone(&deployment, &mut *unit).await?;
         }
-        let event = Event {
-            id: EventId::new(&*context.ids),
-            chain: ChainId(Some(deployment.project)),
-            at: now,
-            principal: deployment.requested_by,
-            command: "CarryOutDeployment".to_owned(),
-            outcome: Outcome::Allowed,
-            resource: Resource::new("deployment", &deployment.id),
-            before: Some(serde_json::json!({ "state": from })),
-            after: Some(serde_json::json!({ "state": state, "problem": deployment.problem })),
-            facts: Vec::new(),
-            correlation_id: deployment.id.to_string(),
-            repeat_count: 1,
-        };
+        let before = Some(json!({ "state": from }));
+        let after = Some(json!({ "state": state, "problem": deployment.problem }));
+        let event = event(context, &deployment, CARRY_OUT, (before, after), now);
         unit.audit().append(&event).await?;
         unit.commit().await?;
         self.deployment = Arc::new(deployment);

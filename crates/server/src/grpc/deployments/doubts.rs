@@ -6,7 +6,8 @@ use slipway_application::deployments::{
 };
 
 use super::plans::shown_plan;
-use super::promotions::{named, shown};
+use super::promotions::named;
+use super::shown::shown;
 use super::words::verdict;
 use crate::grpc::Api;
 use crate::grpc::door::Session;

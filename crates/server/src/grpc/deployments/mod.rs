@@ -5,11 +5,13 @@ mod pipelines;
 mod plans;
 mod promotions;
 mod refusals;
+mod shown;
 mod watch;
 mod words;
 
 pub(super) use plans::shown_plan;
-pub(super) use promotions::{named, shown};
+pub(super) use promotions::named;
+pub(super) use shown::shown;
 use slipway_api::deployments::v1 as proto;
 use slipway_api::deployments::v1::deployment_service_server::DeploymentService;
 use slipway_api::deployments::v1::pipeline_service_server::PipelineService;

@@ -4,7 +4,7 @@ use prost::Message;
 use slipway_api::deployments::v1 as proto;
 use slipway_deployments::Plan;
 
-use super::promotions::shown_problem;
+use super::shown::shown_problem;
 use super::words::shown_change;
 use crate::grpc::Api;
 

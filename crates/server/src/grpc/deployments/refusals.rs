@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use slipway_api::errors::v1::ErrorReason;
 use slipway_application::deployments::{DeploymentError, PuttingBackError};
 use slipway_application::pipelines::PipelineError;
-use slipway_deployments::DeploymentName;
 use tonic::Code;
 
 use crate::grpc::refusal::Refusal;
@@ -62,10 +61,6 @@ impl From<DeploymentError> for Refusal {
         let unfit = |reason| Self::new(Code::FailedPrecondition, reason, message.clone());
         match error {
             DeploymentError::NotFound { name } => {
-                let name = match name {
-                    DeploymentName::Number(number) => number.to_string(),
-                    DeploymentName::Id(id) => id.to_string(),
-                };
                 not_found(ErrorReason::DeploymentNotFound).about("deployment", name)
             }
             DeploymentError::EnvironmentNotFound { slug } => {

@@ -8,7 +8,8 @@ use slipway_application::deployments::{DeploymentWatch, WatchDeploymentError, Wa
 use slipway_deployments::DeploymentPulse;
 use slipway_kernel::Slug;
 
-use super::promotions::{named, shown};
+use super::promotions::named;
+use super::shown::shown;
 use crate::grpc::Api;
 use crate::grpc::door::Session;
 use crate::grpc::fields::Fields;
