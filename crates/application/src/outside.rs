@@ -12,6 +12,12 @@ pub trait Engines: Send + Sync {
     /// The engine that these settings describe. Nothing is called yet. The same settings give the same engine, so that
     /// its limits on calls hold for all who use it.
     fn open(&self, settings: &EngineSettings) -> Result<Arc<dyn WorkflowEngine>, NotAllowed>;
+
+    /// The settings as an environment keeps them: without anything that would mean something else once the operator's
+    /// configuration has changed.
+    fn settled(&self, settings: EngineSettings) -> EngineSettings {
+        settings
+    }
 }
 
 /// Settings that the operator's configuration does not allow, or that make no sense.

@@ -145,8 +145,19 @@ impl SnapshotQueries for SqlReader {
         &self,
         environment: EnvironmentId,
     ) -> Result<Option<Snapshot>, StoreError> {
+        // The newest of each kind is found by an index, however many there are.
+        let newest = SnapshotKind::ALL.iter().map(|kind| {
+            format!(
+                "SELECT * FROM (SELECT {COLUMNS} FROM snapshot WHERE environment_id = $1 AND kind = '{kind}' \
+                 ORDER BY created_at DESC, id DESC LIMIT 1) AS newest"
+            )
+        });
+        let newest: Vec<_> = newest.collect();
         let sql = format!(
-            "SELECT {COLUMNS} FROM snapshot WHERE environment_id = $1 ORDER BY created_at DESC, id DESC LIMIT 1"
+            "SELECT {COLUMNS} FROM ({}) AS newest \
+             ORDER BY (kind = '{}'), created_at DESC, id DESC LIMIT 1",
+            newest.join(" UNION ALL "),
+            SnapshotKind::AutoBackup
         );
         let row: Option<Row> = self
             .connection

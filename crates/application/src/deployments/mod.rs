@@ -80,7 +80,9 @@ pub enum DeploymentError {
         why: &'static str,
     },
     /// It is undone already, or about to be.
-    #[error("deployment #{number} is undone by deployment #{by} already")]
+    #[error(
+        "deployment #{by} undoes deployment #{number} already, or waits to: follow that one, or cancel it"
+    )]
     UndoneAlready {
         /// Its number.
         number: i64,

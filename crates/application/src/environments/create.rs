@@ -8,7 +8,7 @@ use slipway_kernel::{
 };
 use slipway_workflows::EngineSettings;
 
-use super::{EnvironmentError, allow, described};
+use super::{EnvironmentError, allowed, described};
 use crate::{Call, Context, change::Change};
 
 /// An environment to add.
@@ -68,10 +68,10 @@ pub async fn create_environment(
         archived_at: None,
         revision: Revision::FIRST,
     };
-    let engine = command.engine.as_ref();
-    if let Some(settings) = engine {
-        allow(context, settings)?;
-    }
+    let engine = command.engine.clone();
+    let engine = engine.map(|settings| allowed(context, settings));
+    let engine = engine.transpose()?;
+    let engine = engine.as_ref();
     if !change.unit.environments().insert(&environment).await? {
         return Err(EnvironmentError::AlreadyExists {
             slug: environment.slug,

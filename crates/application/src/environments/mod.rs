@@ -53,10 +53,14 @@ pub enum EnvironmentError {
 
 meets_command_errors!(EnvironmentError);
 
-/// Passes where the operator allows this engine. Nothing is called.
-fn allow(context: &Context, settings: &EngineSettings) -> Result<(), EnvironmentError> {
-    let opened = context.engines.open(settings);
-    opened.map(drop).map_err(EnvironmentError::EngineNotAllowed)
+/// The settings of an engine as they are kept, where the operator allows it. Nothing is called.
+fn allowed(
+    context: &Context,
+    settings: EngineSettings,
+) -> Result<EngineSettings, EnvironmentError> {
+    let opened = context.engines.open(&settings);
+    opened.map_err(EnvironmentError::EngineNotAllowed)?;
+    Ok(context.engines.settled(settings))
 }
 
 /// An environment as the audit trail shows it. Settings of an engine hold no secret, only where one is.

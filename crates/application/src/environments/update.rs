@@ -8,7 +8,7 @@ use slipway_kernel::{
 };
 use slipway_workflows::EngineSettings;
 
-use super::{EnvironmentError, allow, described};
+use super::{EnvironmentError, allowed, described};
 use crate::{Call, Context, change::Change};
 
 /// What to change about an environment; what is `None` stays.
@@ -90,10 +90,7 @@ pub async fn update_environment(
     };
     let engine_before = change.unit.engines().engine(after.id).await?;
     let engine = match command.engine {
-        Some(EngineChange::Set(settings)) => {
-            allow(context, &settings)?;
-            Some(settings)
-        }
+        Some(EngineChange::Set(settings)) => Some(allowed(context, settings)?),
         Some(EngineChange::Clear) => None,
         None => engine_before.clone(),
     };

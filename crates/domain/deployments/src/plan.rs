@@ -122,7 +122,10 @@ pub fn plan(planned: Planned<'_>) -> Result<Plan, CanonicalError> {
     drafts.sort_by(|a, b| a.key.cmp(&b.key));
     problems.extend(missing_callees(planned, &drafts));
     arrange(&mut drafts, planned.target);
-    let mut warnings = Vec::new();
+    if let Some(empty) = emptied(planned, &drafts) {
+        problems.push(empty);
+    }
+    let mut warnings: Vec<_> = drafts.iter().filter_map(told).collect();
     match planned.gates.secrets {
         Secrets::Warn => warnings.extend(embedded_secrets(&drafts)),
         Secrets::Block => problems.extend(embedded_secrets(&drafts)),
@@ -133,6 +136,36 @@ pub fn plan(planned: Planned<'_>) -> Result<Plan, CanonicalError> {
         problems,
         warnings,
         digest,
+    })
+}
+
+/// A source without any workflow is rather one that was not found than one that everything was taken out of. Who means
+/// it chooses the workflows.
+fn emptied(planned: Planned<'_>, items: &[PlannedItem]) -> Option<Problem> {
+    let is_promotion = planned.credentials.is_some();
+    let deletes = items.iter().any(|item| item.change == Change::Deleted);
+    let empty = planned.source.iter().next().is_none();
+    (is_promotion && deletes && empty && planned.chosen.is_none()).then(|| {
+        let message = "the source holds no workflow at all, and the target's would be removed: check that its engine is \
+                       the right one, or choose the workflows to remove";
+        problem("SOURCE_EMPTY", message)
+    })
+}
+
+/// What people should know of an item before it is carried out.
+fn told(item: &PlannedItem) -> Option<Problem> {
+    if item.change == Change::Deleted {
+        let message = format!(
+            "the workflow `{}` will be removed from the target, because the source does not have it any more",
+            item.key
+        );
+        return Some(problem("WORKFLOW_DELETED", message));
+    }
+    let reason = item.reason.as_ref()?;
+    let unreadable = ["SOURCE_UNREADABLE", "TARGET_UNREADABLE"].contains(&reason.reason.as_str());
+    unreadable.then(|| {
+        let message = format!("the workflow `{}` is skipped: {}", item.key, reason.message);
+        problem(&reason.reason, message)
     })
 }
 

@@ -130,7 +130,8 @@ pub trait SnapshotQueries: Send + Sync {
         id: SnapshotId,
     ) -> Result<Option<Snapshot>, StoreError>;
 
-    /// The last snapshot of an environment.
+    /// The last snapshot of an environment that a person or a deployment took; the last one by the clock where there is no
+    /// other. What somebody changed by hand is not made right by the clock.
     async fn last_snapshot(
         &self,
         environment: EnvironmentId,

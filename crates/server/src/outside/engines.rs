@@ -49,7 +49,8 @@ impl AllowedEngines {
         Ok(engine)
     }
 
-    fn directory(&self, path: &str) -> Result<Arc<dyn WorkflowEngine>, NotAllowed> {
+    /// The folder that a path names, absolute.
+    fn folder(&self, path: &str) -> Result<PathBuf, NotAllowed> {
         let refused = |problem: String| NotAllowed {
             field: "path",
             problem,
@@ -66,16 +67,20 @@ impl AllowedEngines {
             .iter()
             .map(|allowed| (allowed, allowed.join(given)))
             .find(|(allowed, wanted)| wanted.starts_with(allowed));
-        let Some((_, wanted)) = found else {
+        found.map(|(_, wanted)| wanted).ok_or_else(|| {
             let allowed = self.directories.iter();
             let allowed: Vec<_> = allowed
                 .map(|path| format!("`{}`", path.display()))
                 .collect();
-            return Err(refused(format!(
+            refused(format!(
                 "`{path}` does not lie in what the server's setting engines.directories allows ({})",
                 allowed.join(", ")
-            )));
-        };
+            ))
+        })
+    }
+
+    fn directory(&self, path: &str) -> Result<Arc<dyn WorkflowEngine>, NotAllowed> {
+        let wanted = self.folder(path)?;
         self.once(&["directory", &wanted.display().to_string()], || {
             Ok(Arc::new(WorkflowDirectory::new(wanted.clone())))
         })
@@ -127,6 +132,17 @@ impl Engines for AllowedEngines {
         match settings {
             EngineSettings::Directory { path } => self.directory(path),
             EngineSettings::N8n { base_url, api_key } => self.n8n(base_url, api_key),
+        }
+    }
+
+    fn settled(&self, settings: EngineSettings) -> EngineSettings {
+        match settings {
+            EngineSettings::Directory { path } => {
+                let folder = self.folder(&path);
+                let path = folder.map_or(path, |folder| folder.display().to_string());
+                EngineSettings::Directory { path }
+            }
+            settings @ EngineSettings::N8n { .. } => settings,
         }
     }
 }

@@ -43,6 +43,17 @@ pub(super) async fn check(context: &Context, deployment: &Deployment, seen: &See
                 Some(found) => Effect::failed(found),
             }
         }
+        Ok(made) if !made.plan.problems.is_empty() => {
+            let first = &made.plan.problems[0];
+            let message = format!(
+                "source or target changed since the plan was made, and {} problems stand against it now, first {}: {}; \
+                 nothing was touched",
+                made.plan.problems.len(),
+                first.reason,
+                first.message
+            );
+            Effect::failed(problem("PLAN_CHANGED", message))
+        }
         Ok(made) => {
             let writes = made
                 .plan

@@ -63,7 +63,8 @@ impl fmt::Display for Unmapped {
                 let nodes = nodes.iter().map(|node| format!("the node `{node}`"));
                 write!(
                     f,
-                    "is mapped to none of the target environment, but used by {}: map it",
+                    "is mapped to none of the target environment, but used by {}: map it with \
+                     SetCredentialMapping",
                     listed(nodes.collect())
                 )
             }
@@ -323,7 +324,7 @@ mod tests {
             [
                 format!(
                     "the credential `Slack` of type `slackApi` (`c1`) is mapped to none of the target environment, but \
-                     used by {nodes_named} and 2 more: map it"
+                     used by {nodes_named} and 2 more: map it with SetCredentialMapping"
                 ),
                 format!(
                     "the workflow `w1` has no counterpart in the target environment, but is named by {nodes_named} and 3 \

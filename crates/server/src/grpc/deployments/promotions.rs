@@ -124,7 +124,8 @@ pub(super) async fn get(
 
 /// A deployment by its number or its id.
 pub(in crate::grpc) fn named(fields: &mut Fields, text: &str) -> Option<DeploymentName> {
-    match text.parse::<i64>() {
+    // People write `#7`, and so do messages.
+    match text.strip_prefix('#').unwrap_or(text).parse::<i64>() {
         Ok(number) => Some(DeploymentName::Number(number)),
         Err(_) => fields.required("deployment", text).map(DeploymentName::Id),
     }
