@@ -67,7 +67,7 @@ pub struct PlannedItem {
     pub after: Option<Workflow>,
     /// How the two differ, where there are two.
     pub difference: Option<Difference>,
-    /// Secrets in the document's parameters.
+    /// Secrets in the document's parameters, where it is written.
     pub secrets: Vec<Secret>,
     /// When it is written: higher than the ranks of the items that it refers to, from 0; 0 for one that is not written.
     pub rank: u32,
@@ -230,22 +230,27 @@ fn draft(planned: Planned<'_>, entry: &Entry, problems: &mut Vec<Problem>) -> Pl
     };
     let active_there = item.before.as_ref().map(|before| before.active);
     after.active = planned.gates.publish.active(workflow.active, active_there);
-    item.secrets = after.secrets();
     let unconnected = there
         .and_then(|there| there.workflow.as_ref().ok())
         .is_some_and(|there| planned.target.is_unconnected(there));
     item.change = match &item.before {
         None => Change::Created,
-        Some(before) if before.state_hash() == after.state_hash() && !unconnected => {
-            Change::Unchanged
-        }
+        Some(before) if is_same(before, &after) && !unconnected => Change::Unchanged,
         Some(before) => {
             item.difference = Some(difference(before, &after));
             Change::Updated
         }
     };
+    if item.writes() {
+        item.secrets = after.secrets();
+    }
     item.after = Some(after);
     item
+}
+
+/// Whether both have one hash; what is equal needs none.
+fn is_same(before: &Workflow, after: &Workflow) -> bool {
+    before == after || before.state_hash() == after.state_hash()
 }
 
 /// The document with the target's credentials, and with keys in place of the source's ids.
@@ -383,12 +388,19 @@ fn digest(planned: Planned<'_>, items: &[PlannedItem]) -> Result<Sha256, Canonic
         before: Option<Sha256>,
         after: Option<Sha256>,
     }
-    let items = items.iter().map(|item| HashedItem {
-        key: &item.key,
-        change: item.change,
-        workflow: item.workflow.as_ref(),
-        before: item.before.as_ref().map(Workflow::state_hash),
-        after: item.after.as_ref().map(Workflow::state_hash),
+    let items = items.iter().map(|item| {
+        let before = item.before.as_ref().map(Workflow::state_hash);
+        HashedItem {
+            key: &item.key,
+            change: item.change,
+            workflow: item.workflow.as_ref(),
+            before,
+            // What is unchanged has the same.
+            after: match item.change {
+                Change::Unchanged => before,
+                _ => item.after.as_ref().map(Workflow::state_hash),
+            },
+        }
     });
     digest_of(
         "slipway.plan.v1",
