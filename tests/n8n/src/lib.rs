@@ -44,7 +44,7 @@ pub struct Options {
     /// the same one passes, as with the real one.
     pub registering: Duration,
     /// How long the webhooks of a workflow are not let go of yet after it was stopped. Another workflow that asks for one
-    /// then makes it unusable for good, as with the real one.
+    /// then makes it unusable for good, and the stopped one can't be removed yet, as with the real one.
     pub releasing: Duration,
 }
 
@@ -55,7 +55,7 @@ impl Default for Options {
             shuffle: None,
             known_types: Vec::new(),
             registering: Duration::from_millis(500),
-            releasing: Duration::from_secs(2),
+            releasing: Duration::from_secs(1),
         }
     }
 }

@@ -26,6 +26,8 @@ pub(crate) struct State {
     pub(crate) delays: Delays,
     /// Addresses that were taken from a workflow: by whom, and when.
     released: BTreeMap<Address, (String, Instant)>,
+    /// When each workflow was stopped last.
+    stopped: BTreeMap<String, Instant>,
     /// Addresses that nobody but these workflows gets any more.
     stuck: BTreeMap<Address, String>,
     shuffle: Option<StdRng>,
@@ -102,6 +104,7 @@ impl State {
             misconfigured: BTreeMap::new(),
             delays,
             released: BTreeMap::new(),
+            stopped: BTreeMap::new(),
             stuck: BTreeMap::new(),
             shuffle: shuffle.map(StdRng::seed_from_u64),
             ids: StdRng::seed_from_u64(seed),
@@ -302,7 +305,14 @@ impl State {
             let released = (id.to_owned(), Instant::now());
             self.released.insert(address, released);
         }
+        self.stopped.insert(id.to_owned(), Instant::now());
         true
+    }
+
+    /// Whether it was stopped only a moment ago.
+    pub(crate) fn is_stopping(&self, id: &str) -> bool {
+        let stopped = self.stopped.get(id);
+        stopped.is_some_and(|at| at.elapsed() < self.delays.releasing)
     }
 }
 

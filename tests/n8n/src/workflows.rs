@@ -229,6 +229,10 @@ pub(crate) async fn delete(Has(shared): Has<Arc<Shared>>, Path(id): Path<String>
         let message = "Cannot delete a published workflow. Unpublish it before deleting.";
         return Err(Refusal::conflict(message));
     }
+    if state.is_stopping(&id) {
+        let message = "Workflow is still being unpublished. Please try again in a few moments.";
+        return Err(Refusal::conflict(message));
+    }
     let answer = show(&state, &id, Effect::Deleted);
     state.workflows.remove(&id);
     answer

@@ -162,7 +162,8 @@ mod tests {
 
     /// The addresses of one node of this type and version, named `N`, with the identity `w`.
     fn addresses(kind: &str, version: f64, parameters: Value) -> Vec<String> {
-        let node = json!({"name": "N", "type": kind, "typeVersion": version, "webhookId": "w", "parameters": parameters});
+        let mut node = json!({"name": "N", "type": kind, "typeVersion": version, "webhookId": "w"});
+        node["parameters"] = parameters;
         let webhooks = of(node.as_object());
         let shown =
             |webhook: Webhook| format!("{} {}", webhook.address.method, webhook.address.path);

@@ -1,8 +1,10 @@
 //! Changing workflows.
 
+use std::time::Duration;
+
 use http::{Method, StatusCode};
 use slipway_workflows::{EngineError, Workflow, WorkflowId};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::client::Client;
 use crate::content::{self, Row};
@@ -237,6 +239,9 @@ fn judge(
     Err(EngineError::Refused { message })
 }
 
+/// How long we wait before we ask anew for the removal of a workflow that n8n is just stopping.
+const STOPPING: Duration = Duration::from_millis(200);
+
 /// Removes a workflow; an active one is stopped first.
 pub(crate) async fn delete(
     client: &Client,
@@ -263,7 +268,15 @@ async fn remove(client: &Client, id: &WorkflowId, deadline: Instant) -> Result<(
     }
     // It is active.
     activation::deactivate(client, id, deadline).await?;
-    let removed = remove().await.and_then(|(_, removed)| removed);
+    let removed = loop {
+        match remove().await {
+            // It is being stopped.
+            Ok((StatusCode::CONFLICT, _)) if Instant::now() + STOPPING < deadline => {
+                sleep(STOPPING).await;
+            }
+            other => break other.and_then(|(_, removed)| removed),
+        }
+    };
     removed.map_err(|error| match error {
         EngineError::NotFound { .. } => error,
         error => partly(error, "the workflow was deactivated"),

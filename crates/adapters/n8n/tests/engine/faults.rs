@@ -35,6 +35,8 @@ async fn a_lost_answer_leaves_it_uncertain() {
         Fault::DropAfter,
     ));
     uncertain(n8n.deactivate(&id).await);
+    // It can be removed a moment after it was stopped.
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
     stand_in.inject(Injection::once("DELETE /workflows/{id}", Fault::DropAfter));
     uncertain(n8n.delete(&id).await);
     assert_eq!(stand_in.ids().len(), 0);

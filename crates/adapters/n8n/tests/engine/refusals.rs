@@ -94,9 +94,14 @@ async fn tags_that_n8n_has_no_room_for() {
     let id = WorkflowId(stand_in.seed(scheduled("there")));
     let name = "a tag of twenty-five char";
     let document = workflow(with(scheduled("a"), "tags", json!(["fine", name])));
-    let words = format!("the tag `{name}` has 25 characters; n8n takes 1 to 24: rename it");
+    let takes = "n8n takes 1 to 24, with no space at an end: rename it";
+    let words = format!("the tag `{name}` has 25 characters; {takes}");
     assert_eq!(refused(n8n.create(&document).await), words);
     assert_eq!(refused(n8n.update(&id, &document).await), words);
+    let mut spaced = workflow(scheduled("a"));
+    spaced.tags.insert(" etl".to_owned());
+    let words = format!("the tag ` etl` has spaces at an end; {takes}");
+    assert_eq!(refused(n8n.create(&spaced).await), words);
     assert_eq!(stand_in.calls(), []);
 
     // One of 24 characters that are not bytes fits.
