@@ -285,9 +285,10 @@ mod tests {
 
     #[test]
     fn only_what_the_table_lists_is_taken() {
-        for key in OPTIONAL {
-            assert!(check_new(&with(key, json!({}))).is_ok(), "{key}");
+        for (key, value) in OPTIONAL.into_iter().zip([json!({}), json!({}), json!([])]) {
+            assert!(check_new(&with(key, value)).is_ok(), "{key}");
         }
+        assert!(check_new(&with("nodeGroups", Value::Null)).is_err());
         assert!(check_new(&with("description", json!("x"))).is_err());
         assert!(check_changed(&with("description", json!(""))).is_ok());
         assert!(check_changed(&with("description", Value::Null)).is_err());
