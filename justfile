@@ -45,7 +45,7 @@ test:
 smoke: (tools "buf" "grpcio")
     .ci/smoke
 
-# Run a benchmark, for example `just bench ledger`; it writes target/bench/NAME.json.
+# Run a benchmark, `just bench ledger` or `just bench promotion`; it writes target/bench/NAME.json.
 bench NAME *ARGS:
     .ci/postgres run cargo run --release --package slipway-bench -- {{NAME}} {{ARGS}}
 
@@ -53,7 +53,8 @@ bench NAME *ARGS:
 coverage *ARGS: (tools "cargo-llvm-cov")
     .ci/coverage {{ARGS}}
 
-# The fault tests (kill loops, races, tampering) at ten times CI's size.
+# The fault tests (kill loops, races, tampering; promotions that are aborted, killed, paused and failed at every point of
+# their steps, and the simulation of executors) at ten times CI's size.
 chaos SCALE="10":
     SLIPWAY_TEST_SCALE={{SCALE}} SLIPWAY_TEST_REQUIRE=all .ci/postgres run cargo test --workspace
 

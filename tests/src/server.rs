@@ -58,12 +58,22 @@ impl Server {
         Self::launch(backend, state, database, settings).await
     }
 
-    /// A second server on the database and the contents of this one.
+    /// A second server on the database, the contents and the repositories of this one.
     pub async fn replica(&self) -> Self {
+        self.replica_with(&[]).await
+    }
+
+    /// A second server on the database and the contents of this one, with further settings.
+    pub async fn replica_with(&self, settings: &[(&str, &str)]) -> Self {
         let state = tempfile::tempdir().expect("a temporary directory");
         let database = Arc::clone(&self.database);
         let objects = self.state.path().join("objects").display().to_string();
-        let settings = [("SLIPWAY__OBJECTS__DIRECTORY", objects.as_str())];
+        let git = self.state.path().join("git").display().to_string();
+        let shared = [
+            ("SLIPWAY__OBJECTS__DIRECTORY", objects.as_str()),
+            ("SLIPWAY__GIT__DIRECTORY", git.as_str()),
+        ];
+        let settings = [settings, &shared].concat();
         Self::launch(self.backend, state, database, &settings).await
     }
 
@@ -96,10 +106,27 @@ impl Server {
                 "SLIPWAY__DATABASE__MAX_CONNECTIONS".to_owned(),
                 "8".to_owned(),
             ),
+            (
+                "SLIPWAY__ENGINES__HOSTS".to_owned(),
+                "[\"127.0.0.1\"]".to_owned(),
+            ),
+            (
+                "SLIPWAY__ENGINES__SECRETS".to_owned(),
+                "[\"env:STAND_IN_KEY\"]".to_owned(),
+            ),
+            (
+                // What every stand-in for n8n takes.
+                "STAND_IN_KEY".to_owned(),
+                slipway_n8n_stand_in::Options::default().api_key,
+            ),
         ]);
         if backend == Backend::Postgres {
             // Each may get a replica.
-            for setting in ["SLIPWAY__CLUSTER", "SLIPWAY__OBJECTS__SHARED"] {
+            for setting in [
+                "SLIPWAY__CLUSTER",
+                "SLIPWAY__OBJECTS__SHARED",
+                "SLIPWAY__GIT__SHARED",
+            ] {
                 all.insert(setting.to_owned(), "true".to_owned());
             }
         }
@@ -227,6 +254,15 @@ impl Server {
         self.process.as_ref().and_then(Child::id)
     }
 
+    /// Sends the process a signal: `STOP`, `CONT`.
+    pub fn signal(&self, name: &str) {
+        let pid = self.pid().expect("a running server").to_string();
+        let sent = Command::new("kill")
+            .args([&format!("-{name}"), &pid])
+            .status();
+        assert!(sent.unwrap().success(), "SIG{name} to {pid}");
+    }
+
     /// Ends the process at once, as `kill -9` does. It has no chance to tidy up.
     pub async fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
@@ -237,10 +273,8 @@ impl Server {
 
     /// Asks the process to end, as a service manager does, and waits until it has.
     pub async fn terminate(&mut self) -> ExitStatus {
+        self.signal("TERM");
         let mut process = self.process.take().expect("a running server");
-        let pid = process.id().expect("a running server").to_string();
-        let sent = Command::new("kill").args(["-TERM", &pid]).status();
-        assert!(sent.unwrap().success(), "SIGTERM to {pid}");
         tokio::time::timeout(STOP_LIMIT, process.wait())
             .await
             .unwrap_or_else(|_| panic!("no end after SIGTERM:\n{}", self.log_tail()))

@@ -104,10 +104,15 @@ impl World {
 
     /// A server for one case alone.
     pub async fn own(backend: Backend) -> Self {
-        Self::on(Server::start(backend).await).await
+        Self::own_with(backend, &[]).await
     }
 
-    /// A server that was set up otherwise, for one case alone.
+    /// A server for one case alone, with further settings.
+    pub async fn own_with(backend: Backend, settings: &[(&str, &str)]) -> Self {
+        Self::on(Server::start_with(backend, settings).await).await
+    }
+
+    /// This server, with its administrator.
     pub async fn on(server: Server) -> Self {
         let admin = server.admin().await;
         let me = admin
@@ -177,7 +182,11 @@ pub struct Project {
 impl Project {
     /// A new project.
     pub async fn create(admin: &Client) -> Self {
-        let slug = format!("project-{}", unique());
+        Self::named(admin, format!("project-{}", unique())).await
+    }
+
+    /// A new project of this name.
+    pub async fn named(admin: &Client, slug: String) -> Self {
         admin
             .identity()
             .create_project(identity::CreateProjectRequest {
@@ -236,6 +245,29 @@ impl Project {
                 project: self.slug.clone(),
                 slug: slug.to_owned(),
                 workflow_engine: Some(directory(folder)),
+                ..Default::default()
+            })
+            .await
+            .granted()
+            .environment
+            .unwrap()
+    }
+
+    /// A new environment whose workflows are in a stand-in for n8n, at this address.
+    pub async fn environment_on_n8n(&self, slug: &str, url: &str) -> catalog::Environment {
+        let instance = catalog::N8nInstance {
+            base_url: url.to_owned(),
+            api_key_reference: "env:STAND_IN_KEY".to_owned(),
+        };
+        let engine = catalog::WorkflowEngine {
+            engine: Some(catalog::workflow_engine::Engine::N8n(instance)),
+        };
+        self.admin
+            .environments()
+            .create_environment(catalog::CreateEnvironmentRequest {
+                project: self.slug.clone(),
+                slug: slug.to_owned(),
+                workflow_engine: Some(engine),
                 ..Default::default()
             })
             .await

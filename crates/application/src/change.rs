@@ -3,7 +3,7 @@
 use serde::Serialize;
 use slipway_audit::{ChainId, Event, Fact, Outcome, Resource};
 use slipway_identity::Command;
-use slipway_kernel::{EventId, ProjectId, Slug, Timestamp, digest_of};
+use slipway_kernel::{EventId, ProjectId, Slug, StoreError, Timestamp, digest_of};
 use slipway_store::{RequestKey, RequestRecord, UnitOfWork, request::RETENTION};
 
 use crate::{Call, CommandError, Context};
@@ -146,8 +146,35 @@ impl<'a> Change<'a> {
         Ok(self.unit.audit().append(&event).await?)
     }
 
+    /// Writes the audit event of what was done, which vouches for no rows, and makes the change visible and durable.
+    pub(crate) async fn done(
+        mut self,
+        resource: Resource,
+        before: Option<serde_json::Value>,
+        after: Option<serde_json::Value>,
+    ) -> Result<(), CommandError> {
+        self.audit(Done {
+            resource,
+            before,
+            after,
+            facts: &[],
+        })
+        .await?;
+        self.commit().await
+    }
+
     /// Makes the change visible and durable.
     pub(crate) async fn commit(self) -> Result<(), CommandError> {
         Ok(self.unit.commit().await?)
+    }
+}
+
+/// What a request is remembered to have made ([`Change::made_before`]) can't be found again.
+pub(crate) fn bad_resource(resource: &str, problem: impl Into<String>) -> StoreError {
+    StoreError::Inconsistent {
+        table: "request",
+        column: "resource",
+        row: resource.to_owned(),
+        problem: problem.into(),
     }
 }

@@ -16,6 +16,8 @@ use slipway_store::{Reader, Store};
 
 use crate::{
     audit::Refusals,
+    deployments::Pulses,
+    error::dangling,
     ledger::Feed,
     outside::{Engines, Nowhere, Repositories},
 };
@@ -51,6 +53,7 @@ pub struct Context {
     pub(crate) bearers: Cache<TokenId, Arc<(Bearer, Caller)>>,
     pub(crate) token_uses: Mutex<HashMap<TokenId, Timestamp>>,
     pub(crate) feed: Feed,
+    pub(crate) pulses: Pulses,
     pub(crate) refusals: Refusals,
 }
 
@@ -83,6 +86,7 @@ impl Context {
                 .build(),
             token_uses: Mutex::default(),
             feed: Feed::default(),
+            pulses: Pulses::default(),
             refusals: Refusals::default(),
         }
     }
@@ -124,12 +128,7 @@ impl Context {
             return Ok(slug);
         }
         let environment = self.reader().environment_by_id(id).await?;
-        let environment = environment.ok_or_else(|| StoreError::Inconsistent {
-            table: "environment",
-            column: "id",
-            row: id.to_string(),
-            problem: "it is referred to, and not there".to_owned(),
-        })?;
+        let environment = environment.ok_or_else(|| dangling("environment", id))?;
         self.environments.insert(id, environment.slug.clone());
         Ok(environment.slug)
     }

@@ -55,6 +55,16 @@ macro_rules! meets_command_errors {
 }
 pub(crate) use meets_command_errors;
 
+/// A row refers to another one that is not there, which foreign keys rule out.
+pub(crate) fn dangling(table: &'static str, id: impl std::fmt::Display) -> StoreError {
+    StoreError::Inconsistent {
+        table,
+        column: "id",
+        row: id.to_string(),
+        problem: "it is referred to, and not there".to_owned(),
+    }
+}
+
 /// An error with its causes, for people: what went wrong, and why.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();

@@ -29,6 +29,11 @@ pub struct NotAllowed {
 pub trait Repositories: Send + Sync {
     /// The repository of a project, made where there is none yet.
     async fn open(&self, project: &Slug) -> Result<Arc<dyn GitStore>, GitError>;
+
+    /// Brings what waits on this machine to where it belongs; called every few seconds. What can't be brought waits on.
+    async fn publish(&self) -> Result<(), GitError> {
+        Ok(())
+    }
 }
 
 /// Where nothing lies outside: every engine is refused, and there is no repository.

@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::json;
@@ -233,8 +234,17 @@ impl World {
     }
 
     async fn carry_out(&self, deployment: &Deployment) -> Deployment {
-        let ended = self.executor().carry_out_one(|| false).await;
-        assert_eq!(ended.expect("carried out"), Ended::Settled);
+        let mut ended = Ended::Idle;
+        // Who was refused a moment ago may hold the deployment still, and then it is passed over.
+        for _ in 0..100 {
+            let tried = self.executor().carry_out_one(|| false).await;
+            ended = tried.expect("carried out");
+            if ended != Ended::Idle {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(ended, Ended::Settled);
         self.get(deployment).await
     }
 

@@ -1,225 +1,17 @@
 //! Promotions and restores of workflows between folders, with snapshots in a local repository.
 
-#![expect(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    reason = "what fails here fails the test"
-)]
-
 mod support;
 
 use std::fs;
-use std::path::PathBuf;
-use std::process::Command;
-use std::sync::Arc;
 
-use serde_json::{Value, json};
-use slipway_application::Context;
-use slipway_application::deployments::executor::{Ended, Executor, Limits};
-use slipway_application::deployments::{
-    PlanPromotion, StartPromotion, get_deployment, plan_promotion, start_promotion,
-};
-use slipway_application::environments::{CreateEnvironment, create_environment};
+use serde_json::json;
+use slipway_application::deployments::{StartPromotion, plan_promotion, start_promotion};
 use slipway_application::ledger::{Moment, get_current_state};
-use slipway_application::snapshots::{
-    CreateSnapshot, RestoreSnapshot, create_snapshot, get_snapshot, restore_snapshot,
-};
-use slipway_deployments::{
-    Change, Deployment, DeploymentName, Gates, ItemStatus, OnFailure, Pipeline, Publish, Stage,
-    State,
-};
-use slipway_identity::Caller;
-use slipway_kernel::{PipelineId, Revision, Tier};
-use slipway_workflows::{CredentialTarget, EngineSettings};
-use support::outside::{Bare, Folders};
-use support::{by, installation, key, new_environment, slug};
-use tempfile::TempDir;
-
-struct World {
-    context: Arc<Context>,
-    admin: Caller,
-    directory: TempDir,
-}
-
-impl World {
-    async fn new(gates: Gates) -> Self {
-        Self::with(gates, Folders::default()).await
-    }
-
-    async fn with(gates: Gates, folders: Folders) -> Self {
-        let installation = installation().await;
-        let repositories = Bare(installation.directory.path().join("git"));
-        fs::create_dir_all(&repositories.0).unwrap();
-        let (admin, directory) = (installation.admin.clone(), installation.directory);
-        let context = installation
-            .context
-            .with_outside(Arc::new(folders), Arc::new(repositories));
-        let world = Self {
-            context: Arc::new(context),
-            admin,
-            directory,
-        };
-        world.set_up(gates).await;
-        world
-    }
-
-    fn folder(&self, environment: &str) -> PathBuf {
-        self.directory.path().join(environment)
-    }
-
-    async fn set_up(&self, gates: Gates) {
-        let project = self.context.reader().project(&slug("default")).await;
-        let project = project.unwrap().unwrap().id;
-        let mut ids = Vec::new();
-        for (name, tier) in [("dev", Tier::Development), ("prod", Tier::Production)] {
-            fs::create_dir_all(self.folder(name)).unwrap();
-            let command = CreateEnvironment {
-                tier,
-                ..new_environment(name)
-            };
-            let environment = create_environment(&self.context, &by(&self.admin), command)
-                .await
-                .expect("created")
-                .id;
-            let mut unit = self.context.store.begin().await.unwrap();
-            let settings = EngineSettings::Directory {
-                path: self.folder(name).display().to_string(),
-            };
-            unit.engines()
-                .set_engine(environment, Some(&settings))
-                .await
-                .unwrap();
-            let mapping = CredentialTarget {
-                kind: "httpBasicAuth".to_owned(),
-                name: "Shop dev".to_owned(),
-                target_id: "p1".to_owned(),
-                target_name: "Shop prod".to_owned(),
-            };
-            unit.engines()
-                .set_credentials(environment, &[mapping])
-                .await
-                .unwrap();
-            unit.commit().await.unwrap();
-            ids.push(environment);
-        }
-        let pipeline = Pipeline {
-            id: PipelineId::new(&*self.context.ids),
-            project,
-            slug: slug("mainline"),
-            display_name: "Mainline".parse().unwrap(),
-            description: "".parse().unwrap(),
-            stages: vec![Stage {
-                source: ids[0],
-                target: ids[1],
-                gates,
-            }],
-            created_at: self.context.clock.now(),
-            archived_at: None,
-            revision: Revision::FIRST,
-        };
-        let mut unit = self.context.store.begin().await.unwrap();
-        assert!(unit.pipelines().insert(&pipeline).await.unwrap());
-        unit.commit().await.unwrap();
-    }
-
-    fn write(&self, environment: &str, file: &str, document: &Value) {
-        let text = serde_json::to_vec(document).unwrap();
-        fs::write(self.folder(environment).join(file), text).unwrap();
-    }
-
-    fn read(&self, environment: &str, file: &str) -> Value {
-        let text = fs::read(self.folder(environment).join(file)).unwrap();
-        serde_json::from_slice(&text).unwrap()
-    }
-
-    fn promotion() -> PlanPromotion {
-        PlanPromotion {
-            project: slug("default"),
-            pipeline: slug("mainline"),
-            target: slug("prod"),
-            workflows: None,
-        }
-    }
-
-    async fn promote(&self) -> Deployment {
-        let command = StartPromotion {
-            promotion: Self::promotion(),
-            plan_digest: None,
-        };
-        let started = start_promotion(&self.context, &by(&self.admin), command).await;
-        let started = started.expect("starts");
-        assert_eq!(started.state, State::Queued);
-        self.carry_out(&started).await
-    }
-
-    async fn carry_out(&self, started: &Deployment) -> Deployment {
-        let executor = Executor::new(Arc::clone(&self.context), "test", Limits::default());
-        let ended = executor.carry_out_one(|| false).await.expect("carried out");
-        assert_eq!(ended, Ended::Settled);
-        self.deployment(started).await
-    }
-
-    async fn deployment(&self, started: &Deployment) -> Deployment {
-        let name = DeploymentName::Number(started.number);
-        get_deployment(&self.context, &by(&self.admin), &slug("default"), name)
-            .await
-            .expect("found")
-    }
-
-    async fn backup(&self, environment: &str) -> slipway_snapshots::Snapshot {
-        let command = CreateSnapshot {
-            project: slug("default"),
-            environment: slug(environment),
-            notes: "before we begin".parse().unwrap(),
-        };
-        create_snapshot(&self.context, &by(&self.admin), command)
-            .await
-            .expect("a snapshot")
-    }
-
-    /// What git says about the repository; `None` where there is no git.
-    fn git(&self, arguments: &[&str]) -> Option<String> {
-        if Command::new("git").arg("--version").output().is_err() {
-            slipway_test_support::skip(
-                "no git: what people read in the repository is not looked at",
-            );
-            return None;
-        }
-        let output = Command::new("git")
-            .arg("--git-dir")
-            .arg(self.directory.path().join("git/default.git"))
-            .args(arguments)
-            .output()
-            .expect("git runs");
-        assert!(output.status.success(), "{output:?}");
-        Some(String::from_utf8(output.stdout).unwrap())
-    }
-}
-
-fn callee() -> Value {
-    json!({"name": "Send mail", "active": true, "tags": ["mail"],
-        "nodes": [{"id": "1", "name": "Start", "type": "n8n-nodes-base.executeWorkflowTrigger", "typeVersion": 1,
-            "position": [0, 0], "parameters": {}}],
-        "connections": {}, "settings": {"executionOrder": "v1"}})
-}
-
-fn caller(of: &str) -> Value {
-    json!({"name": "Orders", "active": true,
-        "nodes": [
-            {"id": "1", "name": "Hook", "type": "n8n-nodes-base.webhook", "typeVersion": 1, "position": [0, 0],
-                "parameters": {"path": "orders"},
-                "credentials": {"httpBasicAuth": {"id": "d1", "name": "Shop dev"}}},
-            {"id": "2", "name": "Mail", "type": "n8n-nodes-base.executeWorkflow", "typeVersion": 1,
-                "position": [200, 0], "parameters": {"workflowId": {"__rl": true, "mode": "id", "value": of}}}],
-        "connections": {"Hook": {"main": [[{"node": "Mail", "type": "main", "index": 0}]]}}, "settings": {}})
-}
-
-fn as_source() -> Gates {
-    Gates {
-        publish: Publish::AsSource,
-        ..Gates::default()
-    }
-}
+use slipway_application::snapshots::get_snapshot;
+use slipway_deployments::{Change, Gates, ItemStatus, OnFailure, State};
+use support::outside::Folders;
+use support::promotion::{World, as_source, callee, caller};
+use support::{by, key, slug};
 
 #[tokio::test]
 async fn workflows_are_promoted_and_put_back() {
@@ -306,14 +98,7 @@ async fn workflows_are_promoted_and_put_back() {
 
     // Back to how it was between the two.
     let between = second.pre_snapshot.expect("taken");
-    let command = RestoreSnapshot {
-        project: slug("default"),
-        snapshot: between,
-    };
-    let restore = restore_snapshot(&world.context, &by(&world.admin), command)
-        .await
-        .expect("asked for");
-    let restored = world.carry_out(&restore).await;
+    let restored = world.restore(between).await;
     assert_eq!(restored.state, State::Succeeded, "{restored:#?}");
     assert_eq!(world.read("prod", "Orders.json"), orders);
     let snapshots = [between, restored.post_snapshot.expect("taken")];
@@ -333,6 +118,32 @@ async fn workflows_are_promoted_and_put_back() {
     let difference = difference.expect("git is here");
     assert!(difference.contains("workflows/Orders.json"), "{difference}");
     world.git(&["fsck", "--strict"]);
+}
+
+#[tokio::test]
+async fn workflows_that_call_each_other_find_each_other_in_the_target() {
+    let world = World::new(as_source()).await;
+    for (name, file, called) in [("Ping", "ping", "pong"), ("Pong", "pong", "ping")] {
+        let mut document = caller(called);
+        document["name"] = json!(name);
+        world.write("dev", &format!("{file}.json"), &document);
+    }
+    let done = world.promote().await;
+    assert_eq!(done.state, State::Succeeded, "{done:#?}");
+    let called = |file| {
+        let document = world.read("prod", file);
+        document["nodes"][1]["parameters"]["workflowId"]["value"].clone()
+    };
+    assert_eq!(called("Ping.json"), "Pong");
+    assert_eq!(called("Pong.json"), "Ping");
+
+    // One that was left behind unconnected is no workflow that needs no change.
+    let mut left = world.read("prod", "Ping.json");
+    left["nodes"][1]["parameters"]["workflowId"]["value"] = json!("slipway:Pong");
+    world.write("prod", "Ping.json", &left);
+    let done = world.promote().await;
+    assert_eq!(done.state, State::Succeeded, "{done:#?}");
+    assert_eq!(called("Ping.json"), "Pong");
 }
 
 #[tokio::test]
@@ -372,7 +183,10 @@ async fn what_was_done_is_undone_or_kept_where_an_item_fails() {
         world.write("dev", "orders.json", &caller("mail"));
         let failed = world.promote().await;
         assert_eq!(failed.state, State::Failed, "{failed:#?}");
-        assert!(failed.post_snapshot.is_some());
+        // It shows what is left, not what was read before.
+        let id = failed.post_snapshot.expect("a snapshot");
+        let snapshot = get_snapshot(&world.context, &by(&world.admin), &slug("default"), id).await;
+        assert_eq!(snapshot.expect("found").workflows, left);
         let [orders, mail] = &*failed.items else {
             unreachable!("two items: {failed:#?}");
         };
@@ -385,7 +199,7 @@ async fn what_was_done_is_undone_or_kept_where_an_item_fails() {
             let name = file.as_ref().unwrap().file_name();
             !name.to_string_lossy().starts_with('.')
         });
-        assert_eq!(kept.count(), left);
+        assert_eq!(kept.count(), left as usize);
         let cell = get_current_state(
             &world.context,
             &by(&world.admin),

@@ -54,6 +54,11 @@ impl Callers {
         })
     }
 
+    /// A connection, for the other services.
+    pub(crate) fn channel(&self) -> Channel {
+        self.channels[0].clone()
+    }
+
     /// The ledger, as this client calls it.
     pub(crate) fn ledger(&self, client: usize) -> LedgerServiceClient<Channel> {
         LedgerServiceClient::new(self.channels[client % self.channels.len()].clone())

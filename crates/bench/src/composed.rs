@@ -88,6 +88,11 @@ impl Composed {
         Ok(text.trim().to_owned())
     }
 
+    /// What use cases and executors work with, with connections of its own.
+    pub(crate) async fn context(&self) -> Result<Arc<Context>, Failure> {
+        wiring::context(&self.config, &Process::new()).await
+    }
+
     /// Makes tokens of the administrator, by SQL directly.
     pub(crate) async fn make_tokens(&self, count: usize) -> Result<Vec<String>, Failure> {
         use slipway_identity::SecretSource;
@@ -159,7 +164,7 @@ impl Composed {
         let (stop, stopped) = oneshot::channel();
         let config = self.config.clone();
         let task = tokio::spawn(async move {
-            let tasks = Tasks::start(context, &process);
+            let tasks = Tasks::start(context, &process, &config.executor.limits());
             let served = listening
                 .serve(
                     &config,

@@ -1,4 +1,4 @@
-//! Benchmarks as ratios, each beside the physical limit: `just bench ledger`.
+//! Benchmarks as ratios, each beside the physical limit: `just bench ledger`, `just bench promotion`.
 //!
 //! A ratio compares what the server does with the least that the same work can cost on the same machine, both measured
 //! by turns in one run. Each is printed with both raw figures, and all are written as `target/bench/NAME.json`. Any
@@ -10,6 +10,7 @@ mod database;
 mod ledger;
 mod load;
 mod postgres;
+mod promotion;
 mod report;
 mod seed;
 mod server;
@@ -39,12 +40,17 @@ struct Cli {
 enum Benchmark {
     /// Recording, resolving, importing and listing deployments
     Ledger(ledger::Options),
+    /// Promoting workflows, committing snapshots, planning, and the executor
+    Promotion(promotion::Options),
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Benchmark::Ledger(options) = Cli::parse().benchmark;
-    match ledger::run(&options).await {
+    let ran = match Cli::parse().benchmark {
+        Benchmark::Ledger(options) => ledger::run(&options).await,
+        Benchmark::Promotion(options) => promotion::run(&options).await,
+    };
+    match ran {
         Ok(path) => {
             println!("\nwritten to {}", path.display());
             ExitCode::SUCCESS

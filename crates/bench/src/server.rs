@@ -60,15 +60,18 @@ pub(crate) struct Server {
     // The process ends before its state goes.
     child: Child,
     binary: PathBuf,
+    settings: Vec<(String, String)>,
     state: TempDir,
 }
 
 impl Server {
-    /// Starts on a new database, with the logs that a server has unless told otherwise, into a file.
+    /// Starts on a new database, with the logs that a server has unless told otherwise, into a file. `settings` are
+    /// variables of its environment.
     pub(crate) async fn start(
         binary: &Path,
         backend: Backend,
         postgres: &Postgres,
+        settings: Vec<(String, String)>,
     ) -> Result<Self, Failure> {
         let state = TempDir::new()?;
         let database = match backend {
@@ -76,12 +79,13 @@ impl Server {
             Backend::Postgres => Database::Postgres(postgres.create().await?),
         };
         let address = free_address()?;
-        let child = spawn(binary, state.path(), &database, address)?;
+        let child = spawn(binary, state.path(), &database, address, &settings)?;
         let mut server = Self {
             address,
             database,
             child,
             binary: binary.to_owned(),
+            settings,
             state,
         };
         server.answers().await?;
@@ -96,6 +100,7 @@ impl Server {
             self.state.path(),
             &self.database,
             self.address,
+            &self.settings,
         )?;
         Ok(())
     }
@@ -160,6 +165,20 @@ impl Server {
         Ok(kibibytes.ok_or("/proc/PID/status has no VmRSS")? * 1024)
     }
 
+    /// How long it was on a processor so far, in seconds: a measure that other work on the machine leaves alone.
+    pub(crate) fn processor_seconds(&self) -> Result<f64, Failure> {
+        /// Linux counts in hundredths of a second, whatever its own clock ticks in.
+        const PER_SECOND: f64 = 100.0;
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid()?))?;
+        // Behind the name in parentheses, which may hold anything; user and system time are fields 14 and 15.
+        let fields = stat.rsplit_once(')').map(|(_, fields)| fields);
+        let times = fields
+            .into_iter()
+            .flat_map(|fields| fields.split_whitespace().skip(11).take(2));
+        let ticks: Result<Vec<f64>, _> = times.map(str::parse).collect();
+        Ok(ticks?.iter().sum::<f64>() / PER_SECOND)
+    }
+
     /// Where its files lie.
     pub(crate) fn directory(&self) -> &Path {
         self.state.path()
@@ -212,6 +231,7 @@ fn spawn(
     state: &Path,
     database: &Database,
     address: SocketAddr,
+    settings: &[(String, String)],
 ) -> Result<Child, Failure> {
     let log = std::fs::File::create(state.join("log"))?;
     let mut command = Command::new(binary);
@@ -226,6 +246,7 @@ fn spawn(
         .env("SLIPWAY__DATABASE__URL", database.url())
         .env("SLIPWAY__SERVER__LISTEN", address.to_string())
         .env("SLIPWAY__SERVER__METRICS_LISTEN", "off")
+        .envs(settings.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)

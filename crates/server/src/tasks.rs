@@ -1,5 +1,5 @@
 //! What the server does without being asked: it chains audit events, carries out deployments, takes backups, tells
-//! watchers what changed, and writes down and forgets what was put off.
+//! watchers what changed, and does what was put off.
 
 use std::error::Error;
 use std::future::Future;
@@ -14,9 +14,10 @@ use slipway_application::approvals::expire_approvals;
 use slipway_application::audit::{MAX_CHAINED, chain_events, flush_all_refusals, flush_refusals};
 use slipway_application::authentication::save_token_uses;
 use slipway_application::deployments::executor::{Ended, Executor, Limits};
+use slipway_application::deployments::watch_pulses;
 use slipway_application::ledger::feed_watchers;
 use slipway_application::requests::forget_requests;
-use slipway_application::snapshots::{BackedUp, take_due_backup};
+use slipway_application::snapshots::{BackedUp, publish_snapshots, take_due_backup};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -35,6 +36,8 @@ const TOKEN_USES: Duration = Duration::from_secs(15);
 const REQUESTS: Duration = Duration::from_hours(1);
 /// How often approval requests that nobody answered in time are looked for.
 const APPROVALS: Duration = Duration::from_secs(15);
+/// How often snapshots that wait here are brought to the Git store.
+const PUBLISH: Duration = Duration::from_secs(5);
 /// How many deployments one server carries out at the same time.
 const EXECUTORS: u32 = 4;
 /// How long an executor waits where nothing is to be carried out.
@@ -67,7 +70,7 @@ pub struct Tasks {
 
 impl Tasks {
     /// Starts all tasks. They go on until the process drains.
-    pub fn start(context: Arc<Context>, process: &Process) -> Self {
+    pub fn start(context: Arc<Context>, process: &Process, limits: &Limits) -> Self {
         let mut tasks = Self {
             context,
             running: JoinSet::new(),
@@ -108,14 +111,29 @@ impl Tasks {
             tracing::debug!(expired, "ended approval requests");
             Ok(APPROVALS)
         });
+        tasks.repeat("publishing snapshots", shutdown, |context| async move {
+            publish_snapshots(&context).await?;
+            Ok(PUBLISH)
+        });
+        let fenced = Counter::default();
+        process.metrics.register(
+            "executor_fenced",
+            "Writes about deployments that changed nothing, because another server had taken over",
+            fenced.clone(),
+        );
         for number in 1..=EXECUTORS {
             let owner = format!("{}-{number}", std::process::id());
-            let executor = Executor::new(Arc::clone(&tasks.context), owner, Limits::default());
+            let executor = Executor::new(Arc::clone(&tasks.context), owner, limits.clone());
             let (executor, draining) = (Arc::new(executor), shutdown.clone());
+            let fenced = fenced.clone();
             tasks.repeat("carrying out deployments", shutdown, move |_| {
                 let (executor, draining) = (Arc::clone(&executor), draining.clone());
+                let fenced: Counter = fenced.clone();
                 async move {
                     let ended = executor.carry_out_one(|| draining.is_draining()).await?;
+                    if ended == Ended::Lost {
+                        fenced.inc();
+                    }
                     Ok(if ended == Ended::Idle {
                         EXECUTOR_IDLE
                     } else {
@@ -139,6 +157,7 @@ impl Tasks {
             tokio::select! {
                 () = shutdown.draining() => {}
                 never = feed_watchers(&context) => match never {},
+                never = watch_pulses(&context) => match never {},
             }
         });
         tasks

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use slipway_application::Context;
+use slipway_application::outside::Repositories;
 use slipway_files::Directory;
 use slipway_sql::{Options, Presence, SqlStore};
 use tokio::net::TcpStream;
@@ -17,7 +18,7 @@ use tokio::net::TcpStream;
 use crate::cli::Failure;
 use crate::config::{Config, DatabaseKind, ResolvedUrl};
 use crate::operations::Probe;
-use crate::outside::{AllowedEngines, LocalRepositories};
+use crate::outside::{AllowedEngines, GitHubRepositories, LocalRepositories};
 use crate::secret::SecretError;
 use crate::serve::Process;
 use crate::system::SystemSecrets;
@@ -75,10 +76,24 @@ pub async fn context(config: &Config, process: &Process) -> Result<Arc<Context>,
         Arc::new(SystemSecrets),
     );
     let engines = AllowedEngines::new(config.engines.clone(), &config.engine_directories())?;
-    let repositories = LocalRepositories::new(config.state.dir.join("git"));
     Ok(Arc::new(
-        context.with_outside(Arc::new(engines), Arc::new(repositories)),
+        context.with_outside(Arc::new(engines), repositories(config)),
     ))
+}
+
+fn repositories(config: &Config) -> Arc<dyn Repositories> {
+    let folder = config.git_directory();
+    match &config.git.github {
+        Some(github) => {
+            let may_run_ahead = !config.cluster || config.git.shared;
+            Arc::new(GitHubRepositories::new(
+                github.clone(),
+                folder,
+                may_run_ahead,
+            ))
+        }
+        None => Arc::new(LocalRepositories::new(folder)),
+    }
 }
 
 /// Keeps a second server off a SQLite file for as long as it lives: each would believe to be the only one.
@@ -126,7 +141,8 @@ pub async fn mark_presence(config: &Config) -> Result<Presence, Failure> {
     let presence = Presence::mark(&options, config.cluster).await?;
     presence.ok_or_else(|| {
         "another server runs on this database, and one of the two does not know that it is one of several; set \
-         cluster = true on all of them, with an objects.directory that all of them see and objects.shared = true"
+         cluster = true on all of them, with an objects.directory and a git.directory that all of them see, and \
+         objects.shared = true and git.shared = true"
             .into()
     })
 }
@@ -238,10 +254,13 @@ async fn reach(url: &str) -> Result<(), Failure> {
 }
 
 fn options(config: &Config, url: &ResolvedUrl) -> Options {
+    let options = Options::new(sqlite_file_made(url.url.expose()));
     Options {
         max_connections: config.database.max_connections,
         acquire_timeout: config.database.acquire_timeout,
-        ..Options::new(sqlite_file_made(url.url.expose()))
+        // A server that stands still must not keep others from its deployments for longer than their leases do.
+        idle_timeout: options.idle_timeout.min(config.executor.lease),
+        ..options
     }
 }
 

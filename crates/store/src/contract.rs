@@ -22,6 +22,7 @@ pub mod requests;
 pub mod snapshots;
 pub mod steps;
 pub mod tokens;
+pub mod undoing;
 pub mod units_of_work;
 pub mod versions;
 
@@ -168,6 +169,12 @@ macro_rules! store_contract {
                 a_change_from_another_state_is_a_conflict,
                 requests_become_overdue,
                 pages_equal_a_list_in_memory,
+            }
+            undoing {
+                one_deployment_undoes_another,
+                later_writers_are_those_that_count,
+                steps_in_doubt_are_rewritten,
+                a_pulse_tells_every_change,
             }
             snapshots {
                 what_is_inserted_is_found,

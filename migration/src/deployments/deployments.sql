@@ -41,6 +41,14 @@ CREATE TABLE deployment (
     cancel_at {bigint},
     cancel_reason {text},
     rolled_back_by {uuid},
+    reason {text},
+    -- How a person resolved its last doubt, and what that was.
+    resolved_by {uuid} REFERENCES principal (id),
+    resolved_at {bigint},
+    verdict {text} CHECK (verdict IN ('SUCCEEDED', 'FAILED', 'RUNNING', 'COMPENSATING')),
+    verdict_reason {text},
+    doubt_reason {text},
+    doubt_message {text},
     -- Who carries it out: until when, by the database's clock; which claim that is; and how many there were.
     epoch {bigint} NOT NULL CHECK (epoch >= 0),
     claims {int} NOT NULL CHECK (claims >= 0),
@@ -74,6 +82,10 @@ CREATE TABLE deployment (
         AND (cancel_by IS NULL) = (cancel_reason IS NULL) AND (state <> 'CANCELING' OR cancel_by IS NOT NULL)),
     CONSTRAINT deployment_rolled_back CHECK ((rolled_back_by IS NOT NULL) = (state = 'ROLLED_BACK')
         AND (rolled_back_by IS NULL OR rolled_back_by <> id)),
+    CONSTRAINT deployment_resolution CHECK ((resolved_by IS NULL) = (resolved_at IS NULL)
+        AND (resolved_by IS NULL) = (verdict IS NULL) AND (resolved_by IS NULL) = (verdict_reason IS NULL)
+        AND (doubt_reason IS NULL) = (doubt_message IS NULL)
+        AND (doubt_reason IS NULL OR resolved_by IS NOT NULL)),
     CONSTRAINT deployment_lease CHECK ((lease_owner IS NULL) = (lease_until IS NULL)
         AND (lease_until IS NULL OR (epoch >= 1
             AND state IN ('QUEUED', 'RUNNING', 'CANCELING', 'COMPENSATING'))))
@@ -82,6 +94,9 @@ CREATE TABLE deployment (
 -- One at a time in each environment.
 CREATE UNIQUE INDEX deployment_holds ON deployment (target_id)
     WHERE state IN ('RUNNING', 'CANCELING', 'COMPENSATING', 'IN_DOUBT');
+-- One deployment undoes another, unless it came to nothing.
+CREATE UNIQUE INDEX deployment_undoes ON deployment (undoes_id)
+    WHERE undoes_id IS NOT NULL AND state NOT IN ('FAILED', 'CANCELED', 'REJECTED', 'EXPIRED');
 -- What executors look for.
 CREATE INDEX deployment_to_do ON deployment (created_at, id)
     WHERE state IN ('QUEUED', 'RUNNING', 'CANCELING', 'COMPENSATING');
@@ -130,12 +145,8 @@ CREATE TABLE deployment_step (
         'POST_SNAPSHOT')),
     item {int},
     phase {text} NOT NULL CHECK (phase IN ('WAITING', 'BEGUN', 'DONE', 'FAILED', 'UNKNOWN')),
-    external {text},
-    problem_reason {text},
-    problem_message {text},
     PRIMARY KEY (deployment_id, number, direction),
     FOREIGN KEY (deployment_id, item) REFERENCES deployment_item (deployment_id, position),
     CONSTRAINT deployment_step_item CHECK ((item IS NOT NULL) = (work IN ('APPLY', 'CONNECT'))),
-    CONSTRAINT deployment_step_undo CHECK (direction = 'DO' OR work IN ('APPLY', 'VERIFY')),
-    CONSTRAINT deployment_step_problem CHECK ((problem_reason IS NULL) = (problem_message IS NULL))
+    CONSTRAINT deployment_step_undo CHECK (direction = 'DO' OR work IN ('APPLY', 'VERIFY'))
 ) {clustered, often updated};

@@ -56,6 +56,10 @@ pub enum Fault {
     FailAfter,
     /// It is done at once; the answer comes this much later.
     SlowAnswer(Duration),
+    /// It waits until [`StandIn::release`](crate::StandIn::release), and is done then.
+    HoldBefore,
+    /// It is done, and the answer waits until [`StandIn::release`](crate::StandIn::release).
+    HoldAfter,
     /// It is done, and the answer has this many spaces before it.
     Padded(usize),
     /// Any status with a page of HTML, as something in front of n8n would; nothing was done.
@@ -67,7 +71,7 @@ pub enum Fault {
 /// A fault for chosen calls.
 #[derive(Debug, Clone)]
 pub struct Injection {
-    /// Method and pattern of the calls, for example `POST /workflows/{id}/activate`.
+    /// Method and pattern of the calls, for example `POST /workflows/{id}/activate`; `*` for all calls.
     pub pattern: String,
     /// What goes wrong.
     pub fault: Fault,
@@ -152,7 +156,8 @@ impl Control {
 
     pub(crate) fn fault(&mut self, pattern: &str) -> Option<Fault> {
         for injection in &mut self.injections {
-            if injection.pattern != pattern || injection.times == 0 {
+            let fits = injection.pattern == pattern || injection.pattern == "*";
+            if !fits || injection.times == 0 {
                 continue;
             }
             if injection.skip > 0 {

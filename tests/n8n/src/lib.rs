@@ -114,6 +114,16 @@ impl StandIn {
         self.shared.control().behave();
     }
 
+    /// Waits until a call is held by [`Fault::HoldBefore`] or [`Fault::HoldAfter`].
+    pub async fn held(&self) {
+        self.shared.held().await;
+    }
+
+    /// Lets the calls go that are held.
+    pub fn release(&self) {
+        self.shared.release();
+    }
+
     /// From now on the activation of this workflow answers 500, as that of some real workflows does.
     pub fn break_activation(&self, id: &str) {
         self.shared.state().broken.insert(id.to_owned());

@@ -15,6 +15,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 
@@ -36,6 +37,9 @@ pub(crate) struct Shared {
     state: Mutex<State>,
     control: Mutex<Control>,
     api_key: String,
+    /// How many calls are held, and how often held ones were let go.
+    held: watch::Sender<usize>,
+    released: watch::Sender<usize>,
 }
 
 impl Shared {
@@ -49,11 +53,31 @@ impl Shared {
             state: Mutex::new(state),
             control: Mutex::default(),
             api_key: options.api_key,
+            held: watch::Sender::new(0),
+            released: watch::Sender::new(0),
         }
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until somebody lets go.
+    async fn hold(&self) {
+        let mut released = self.released.subscribe();
+        self.held.send_modify(|held| *held += 1);
+        // It ends with an error only where the stand-in does.
+        drop(released.changed().await);
+        self.held.send_modify(|held| *held -= 1);
+    }
+
+    pub(crate) fn release(&self) {
+        self.released.send_modify(|released| *released += 1);
+    }
+
+    pub(crate) async fn held(&self) {
+        let mut held = self.held.subscribe();
+        drop(held.wait_for(|held| *held > 0).await);
     }
 
     pub(crate) fn control(&self) -> MutexGuard<'_, Control> {
@@ -185,7 +209,14 @@ async fn faulty(
             let elsewhere = [(header::LOCATION, "http://192.0.2.1/api/v1/workflows")];
             return Ok((StatusCode::FOUND, elsewhere).into_response());
         }
-        Some(Fault::DropAfter | Fault::FailAfter | Fault::SlowAnswer(_) | Fault::Padded(_))
+        Some(Fault::HoldBefore) => shared.hold().await,
+        Some(
+            Fault::DropAfter
+            | Fault::FailAfter
+            | Fault::SlowAnswer(_)
+            | Fault::HoldAfter
+            | Fault::Padded(_),
+        )
         | None => {}
     }
     let response = plain(request, router, shared).await;
@@ -196,6 +227,10 @@ async fn faulty(
         Some(Fault::FailAfter) => Ok(Refusal::broken().into_response()),
         Some(Fault::SlowAnswer(delay)) => {
             tokio::time::sleep(delay).await;
+            Ok(response)
+        }
+        Some(Fault::HoldAfter) => {
+            shared.hold().await;
             Ok(response)
         }
         Some(Fault::Padded(spaces)) => padded(response, spaces).await,

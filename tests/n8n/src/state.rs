@@ -383,6 +383,7 @@ impl Row {
         let mut row = self.to_json(state);
         if let Some(fields) = row.as_object_mut() {
             fields.remove("description");
+            fields.remove("versionCounter");
             if without_pinned_data {
                 fields.remove("pinData");
             }

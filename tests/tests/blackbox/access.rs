@@ -6,12 +6,16 @@
 mod requests;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use slipway_api::audit::v1::{AuditEventFilter, AuditOutcome, ListAuditEventsRequest};
-use slipway_api::deployments::v1::{CancelDeploymentRequest, StartPromotionRequest};
+use slipway_api::deployments::v1::{
+    CancelDeploymentRequest, DeploymentState, StartPromotionRequest,
+};
 use slipway_api::errors::v1::ErrorReason;
 use slipway_api::identity::v1::{DisablePrincipalRequest, RevokeTokenRequest, Role, WhoAmIRequest};
+use slipway_n8n_stand_in::{Fault, Injection, Options, StandIn};
 use slipway_tests::contract::{Method, methods};
 use slipway_tests::refusal::{self, check_details, reason_of};
 use slipway_tests::world::{report, token, workflow};
@@ -54,19 +58,20 @@ const TABLE: &[(Who, &[&str])] = &[
         "GetDeploymentRecord", "ListDeploymentRecords", "GetCurrentState", "ListCurrentState", "CompareEnvironments",
         "WatchCurrentState", "ResolveVersion", "GetStatistics",
         "CheckEngine", "ListWorkflows", "GetCredentialMapping", "GetPipeline", "ListPipelines",
-        "PlanPromotion", "GetDeployment", "ListDeployments", "GetDeploymentSummary", "GetSnapshot", "ListSnapshots",
-        "GetApprovalRequest", "ListApprovalRequests",
+        "PlanPromotion", "GetDeployment", "ListDeployments", "WatchDeployment", "GetDeploymentSummary",
+        "GetSnapshot", "ListSnapshots", "GetApprovalRequest", "ListApprovalRequests",
         "CompareSnapshots", "GetSnapshotWorkflow", "DetectDrift",
     ]),
     (Who::Writers, &[
         "CreateApplication", "UpdateApplication", "CreateVersion", "DeprecateVersion",
-        "RecordDeployment", "ImportDeployments", "StartPromotion", "CancelDeployment", "CreateSnapshot",
+        "RecordDeployment", "ImportDeployments", "StartPromotion", "CancelDeployment", "RollbackDeployment",
+        "CreateSnapshot",
     ]),
     (Who::Admins, &[
         "UpdateProject", "SetMembership", "RemoveMember",
         "CreateEnvironment", "UpdateEnvironment", "ArchiveEnvironment", "ArchiveApplication",
         "RetractDeploymentRecord", "LinkWorkflow", "SetCredentialMapping",
-        "CreatePipeline", "UpdatePipeline", "ArchivePipeline", "RestoreSnapshot", "Approve", "Reject",
+        "CreatePipeline", "UpdatePipeline", "ArchivePipeline", "RestoreSnapshot", "ResolveInDoubt", "Approve", "Reject",
         "ListAuditEvents", "ExportAuditEvents", "VerifyAuditTrail", "ExportCheckpoint",
     ]),
     (Who::Oneself, &["GetPrincipal", "CreateToken", "ListTokens", "RevokeToken"]),
@@ -284,6 +289,15 @@ async fn target(world: &World) -> Target {
     project.guarded_pipeline("guarded", "outbox", "vault").await;
     let asker = project.member(Role::Developer).await;
     let snapshot_id = project.backup("flows").await.snapshot_id;
+    let sent = world.server.workflows(&[]);
+    project.environment_on("sent", &sent).await;
+    project.pipeline("sending", "flows", "sent").await;
+    let succeeded = promoted(&project, "sending", "sent", DeploymentState::Succeeded).await;
+    let n8n = StandIn::start(Options::default()).await;
+    n8n.inject(Injection::always("POST /workflows", Fault::DropBefore));
+    project.environment_on_n8n("lossy", &n8n.url).await;
+    project.pipeline("losing", "flows", "lossy").await;
+    let doubtful = promoted(&project, "losing", "lossy", DeploymentState::InDoubt).await;
     let member = project.member(Role::Viewer).await;
     Target {
         canceled: canceled(&project).await,
@@ -292,7 +306,24 @@ async fn target(world: &World) -> Target {
         outbox,
         asker,
         snapshot_id,
+        succeeded,
+        doubtful,
+        _n8n: Arc::new(n8n),
     }
+}
+
+/// The number of a promotion that has come to this state.
+async fn promoted(project: &Project, pipeline: &str, to: &str, state: DeploymentState) -> String {
+    let mut deployments = project.admin.deployments();
+    let started = deployments.start_promotion(StartPromotionRequest {
+        project: project.slug.clone(),
+        pipeline: pipeline.to_owned(),
+        target: to.to_owned(),
+        ..Default::default()
+    });
+    let number = started.await.granted().deployment.unwrap().number;
+    requests::becomes(project, &number.to_string(), state).await;
+    number.to_string()
 }
 
 /// The number of a promotion that was stopped before it began.
@@ -316,6 +347,7 @@ async fn canceled(project: &Project) -> String {
             project: project.slug.clone(),
             deployment: number.clone(),
             reason: "walked over".to_owned(),
+            ..Default::default()
         });
         // Also one that is stopped while it is carried out keeps what was asked.
         if stopped.await.is_ok() {

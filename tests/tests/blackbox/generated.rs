@@ -223,7 +223,15 @@ fn allowed(code: Code) -> Result<(), String> {
 
 fn changes(method: &Method) -> bool {
     let reads = [
-        "Get", "List", "WhoAmI", "Watch", "Resolve", "Compare", "Export", "Verify", "Check",
+        "Get",
+        "List",
+        "WhoAmI",
+        "Watch",
+        "ResolveVersion",
+        "Compare",
+        "Export",
+        "Verify",
+        "Check",
         "Detect",
     ];
     !reads.iter().any(|verb| method.name().starts_with(verb))

@@ -49,39 +49,42 @@ pub(crate) fn commit(
     let mut branch = Branch::lock(repository, &request.environment)?;
     branch.expect(parent)?;
     let objects = Objects::of(repository);
-    let known = match parent {
+    let before = match parent {
         None => None,
         Some(parent) => {
             let root = objects.root_of(parent)?;
-            let root = root.ok_or_else(|| corrupt(format!("commit {parent} is missing")))?;
-            Some((root, tree::members(&objects, root)?))
+            Some(root.ok_or_else(|| corrupt(format!("commit {parent} is missing")))?)
         }
     };
-    let mut new = contents(&request.files)?;
-    let by_path: Vec<_> = request
-        .files
+    let (root, mut new) = tree_of(&request.files)?;
+    if let (true, Some(parent)) = (before == Some(root), &request.parent) {
+        return Ok(Committed::Unchanged(parent.clone()));
+    }
+    if let Some(before) = before {
+        let members = tree::members(&objects, before)?;
+        new.retain(|object| !members.contains(&object.id));
+    }
+    let commit = object(request, root)?;
+    let id = commit.id;
+    new.push(commit);
+    staging::keep(repository, &format!("env-{}", request.environment), new)?;
+    branch.move_to(parent, id, &request.author)?;
+    branch::point_head_at(repository, &request.environment);
+    fold::when_due(repository, &id);
+    sha(id).map(Committed::New)
+}
+
+/// The tree that holds these files: its hash, and all its objects.
+pub(crate) fn tree_of(files: &Files) -> Result<(ObjectId, Vec<NewObject>), GitError> {
+    let mut new = contents(files)?;
+    let by_path: Vec<_> = files
         .keys()
         .map(String::as_str)
         .zip(new.iter().map(|blob| blob.id))
         .collect();
     new.extend(tree::build(&by_path)?);
-    let root = new
-        .last()
-        .map_or(ObjectId::empty_tree(gix::hash::Kind::Sha1), |root| root.id);
-    if let Some((before, members)) = known {
-        if let (true, Some(parent)) = (before == root, &request.parent) {
-            return Ok(Committed::Unchanged(parent.clone()));
-        }
-        new.retain(|object| !members.contains(&object.id));
-    }
-    let commit = encode(request, parent, root)?;
-    let id = commit.id;
-    new.push(commit);
-    staging::keep(repository, &request.environment, new)?;
-    branch.move_to(parent, id, &request.author)?;
-    branch::point_head_at(repository, &request.environment);
-    fold::when_due(repository, &id);
-    sha(id).map(Committed::New)
+    let empty = ObjectId::empty_tree(gix::hash::Kind::Sha1);
+    Ok((new.last().map_or(empty, |root| root.id), new))
 }
 
 fn contents(files: &Files) -> Result<Vec<NewObject>, GitError> {
@@ -95,11 +98,9 @@ fn contents(files: &Files) -> Result<Vec<NewObject>, GitError> {
     })
 }
 
-fn encode(
-    request: &Request,
-    parent: Option<ObjectId>,
-    tree: ObjectId,
-) -> Result<NewObject, GitError> {
+/// The commit's own object, where this is its tree.
+pub(crate) fn object(request: &Request, tree: ObjectId) -> Result<NewObject, GitError> {
+    let parent = request.parent.as_ref().map(crate::id).transpose()?;
     let commit = gix::objs::Commit {
         tree,
         parents: parent.into_iter().collect(),

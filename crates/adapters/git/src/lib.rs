@@ -8,6 +8,9 @@
 //!
 //! A few objects are kept one by one; many come as one pack, and what has gathered one by one is put into a pack now and
 //! then. Nothing is ever pruned.
+//!
+//! Beside it, [`Mirrored`] keeps a copy of a repository elsewhere in a local one, and goes on in that while the other can't
+//! be reached.
 
 mod branch;
 mod commit;
@@ -15,7 +18,9 @@ mod create;
 mod durable;
 mod error;
 mod fold;
+mod mirrored;
 mod objects;
+mod refs;
 mod staging;
 mod tree;
 
@@ -25,7 +30,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use slipway_kernel::Slug;
 use slipway_snapshots::git::is_path;
-use slipway_snapshots::{CommitSha, Committed, FileChange, Files, GitError, GitStore, NewCommit};
+use slipway_snapshots::{
+    CommitSha, Committed, FileChange, Files, GitError, GitStore, NewCommit, Upstream,
+};
+
+pub use mirrored::{Mirrored, Patience};
 
 use crate::error::unavailable;
 use crate::objects::Objects;
@@ -127,6 +136,20 @@ impl GitStore for LocalRepository {
                 return Ok(None);
             };
             tree::compare(&objects, earlier, later).map(Some)
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl Upstream for LocalRepository {
+    async fn commit_object(&self, commit: &CommitSha) -> Result<Option<Bytes>, GitError> {
+        let commit = id(commit)?;
+        self.blocking(move |repository| {
+            Ok(match Objects::of(repository).find(&commit)? {
+                Some((gix::objs::Kind::Commit, bytes)) => Some(Bytes::from(bytes)),
+                _ => None,
+            })
         })
         .await
     }

@@ -14,7 +14,6 @@ use gix::progress::Discard;
 use gix::zlib::Compression;
 use gix_pack::Bundle;
 use gix_pack::data::{Version, output};
-use slipway_kernel::Slug;
 use slipway_snapshots::GitError;
 
 use crate::durable::{each, make_folder, remove_folder, sync};
@@ -28,10 +27,10 @@ const MOST_ONE_BY_ONE: usize = 64;
 /// How many objects are compressed before they are written to the pack.
 const AT_ONCE: usize = 256;
 
-/// Keeps objects, durably, that are not there yet. The caller has locked the branch, after which the folder is named.
+/// Keeps objects, durably, that are not there yet. The caller has a lock of this name, as which the folder is named.
 pub(crate) fn keep(
     repository: &gix::Repository,
-    environment: &Slug,
+    name: &str,
     new: Vec<NewObject>,
 ) -> Result<(), GitError> {
     let folder = repository.objects.store_ref().path().to_owned();
@@ -44,7 +43,7 @@ pub(crate) fn keep(
         .filter(|path| path.exists())
         .collect();
     each(&there, |path| sync(path))?;
-    let staging = Staging::begin(&folder, &format!("env-{environment}"))?;
+    let staging = Staging::begin(&folder, name)?;
     let mut touched: BTreeSet<PathBuf> = there.iter().filter_map(|path| above(path)).collect();
     if missing.len() > MOST_ONE_BY_ONE {
         staging.pack(&missing)?;

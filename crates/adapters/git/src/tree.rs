@@ -13,6 +13,7 @@ use crate::error::unavailable;
 use crate::objects::{Objects, hash};
 
 /// An object that is to be written.
+#[derive(Clone)]
 pub(crate) struct NewObject {
     pub(crate) id: ObjectId,
     pub(crate) kind: Kind,

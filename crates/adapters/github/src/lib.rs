@@ -20,5 +20,5 @@ mod upload;
 mod wire;
 
 pub use octocrab::secrecy::SecretString;
-pub use options::{Auth, Options, OptionsError};
+pub use options::{Auth, Options, OptionsError, check_place};
 pub use store::GitHub;

@@ -105,17 +105,23 @@ impl Session<'_> {
 
     /// A commit, its hash verified; `None` where there is none.
     pub(crate) async fn commit(self, sha: &CommitSha) -> Result<Option<wire::Commit>, GitError> {
+        let found = self.commit_and_bytes(sha).await?;
+        Ok(found.map(|(commit, _)| commit))
+    }
+
+    /// A commit, and the bytes that have its hash; `None` where there is none.
+    pub(crate) async fn commit_and_bytes(
+        self,
+        sha: &CommitSha,
+    ) -> Result<Option<(wire::Commit, String)>, GitError> {
         let answer = self.get(&format!("/git/commits/{sha}")).await?;
         match answer.status {
             StatusCode::OK => {
                 let commit: wire::Commit = answer.parse()?;
                 let sha = sha.clone();
-                blocking(move || {
-                    if commit_has_hash(&commit, &sha) {
-                        Ok(Some(commit))
-                    } else {
-                        Err(corrupt(format!("the commit {sha} has another hash")))
-                    }
+                blocking(move || match bytes_with_hash(&commit, &sha) {
+                    Some(bytes) => Ok(Some((commit, bytes))),
+                    None => Err(corrupt(format!("the commit {sha} has another hash"))),
                 })
                 .await?
             }
@@ -217,9 +223,9 @@ fn is_safe(path: &str) -> bool {
             .all(|part| !matches!(part, "" | "." | "..") && !part.eq_ignore_ascii_case(".git"))
 }
 
-/// Whether a commit's bytes have this hash. GitHub tells everything but the time zones of author and committer and a
+/// The bytes of a commit that have this hash. GitHub tells everything but the time zones of author and committer and a
 /// line break at the message's end, so those that give the hash are looked for; of a signed commit it tells the bytes.
-fn commit_has_hash(commit: &wire::Commit, sha: &CommitSha) -> bool {
+fn bytes_with_hash(commit: &wire::Commit, sha: &CommitSha) -> Option<String> {
     let tree = commit.tree.sha;
     let parents: Vec<Id> = commit.parents.iter().map(|parent| parent.sha).collect();
     if let Some(wire::Verification {
@@ -228,27 +234,27 @@ fn commit_has_hash(commit: &wire::Commit, sha: &CommitSha) -> bool {
     }) = &commit.verification
     {
         let head = object::commit_head(tree, &parents) + "author ";
-        return payload.starts_with(&head) && signed_has_hash(payload, signature, sha);
+        let is_of_it = payload.starts_with(&head);
+        return is_of_it.then(|| signed_with_hash(payload, signature, sha))?;
     }
-    let (Ok(written_at), Ok(committed_at)) = (
-        Timestamp::parse(&commit.author.date),
-        Timestamp::parse(&commit.committer.date),
-    ) else {
-        return false;
-    };
-    let matches = |author_zone, committer_zone, end| {
+    let written_at = Timestamp::parse(&commit.author.date).ok()?;
+    let committed_at = Timestamp::parse(&commit.committer.date).ok()?;
+    let with = |author_zone, committer_zone, end| {
         let author = person(&commit.author, written_at, author_zone);
         let committer = person(&commit.committer, committed_at, committer_zone);
         let message = format!("{}{end}", commit.message);
         let body = object::commit(tree, &parents, &author, &committer, &message);
-        Id::of_commit(body.as_bytes()) == *sha
+        (Id::of_commit(body.as_bytes()) == *sha).then_some(body)
     };
     // Ours first, then one zone for both, then any two.
-    ["", "\n"].into_iter().any(|end| matches(0, 0, end))
-        || ["\n", ""].into_iter().any(|end| {
-            zones().any(|zone| matches(zone, zone, end))
-                || zones().any(|author| zones().any(|committer| matches(author, committer, end)))
+    let ours = ["", "\n"].into_iter().find_map(|end| with(0, 0, end));
+    ours.or_else(|| {
+        ["\n", ""].into_iter().find_map(|end| {
+            let one = zones().find_map(|zone| with(zone, zone, end));
+            let two = |author| zones().find_map(move |committer| with(author, committer, end));
+            one.or_else(|| zones().find_map(two))
         })
+    })
 }
 
 fn person(who: &wire::Who, at: Timestamp, zone: i32) -> Person<'_> {
@@ -265,17 +271,15 @@ fn zones() -> impl Iterator<Item = i32> {
     (-12 * 60..=14 * 60).step_by(15)
 }
 
-/// Whether a signed commit's bytes have this hash: the signature stands between the headers and the message. Programs
+/// The bytes of a signed commit that have this hash: the signature stands between the headers and the message. Programs
 /// differ in the line breaks at its end.
-fn signed_has_hash(payload: &str, signature: &str, sha: &CommitSha) -> bool {
-    let Some((headers, message)) = payload.split_once("\n\n") else {
-        return false;
-    };
+fn signed_with_hash(payload: &str, signature: &str, sha: &CommitSha) -> Option<String> {
+    let (headers, message) = payload.split_once("\n\n")?;
     let trimmed = signature.trim_end_matches('\n');
-    ["", "\n", "\n\n"].into_iter().any(|end| {
+    ["", "\n", "\n\n"].into_iter().find_map(|end| {
         let signature = format!("{trimmed}{end}").replace('\n', "\n ");
         let body = format!("{headers}\ngpgsig {signature}\n\n{message}");
-        Id::of_commit(body.as_bytes()) == *sha
+        (Id::of_commit(body.as_bytes()) == *sha).then_some(body)
     })
 }
 

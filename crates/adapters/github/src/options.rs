@@ -114,49 +114,64 @@ pub enum OptionsError {
     },
 }
 
+/// Fails where no repository can be at this place.
+pub fn check_place(base_url: &str, owner: &str, repository: &str) -> Result<(), OptionsError> {
+    base_of(base_url)?;
+    check_names(owner, repository)
+}
+
+/// The address without a slash at its end.
+fn base_of(base_url: &str) -> Result<String, OptionsError> {
+    let base = base_url.trim_end_matches('/');
+    let refuse = || OptionsError::BaseUrl {
+        given: without_user(base),
+    };
+    let uri: Uri = base.parse().map_err(|_| refuse())?;
+    let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+        return Err(refuse());
+    };
+    if authority.as_str().contains('@') || base.contains(['?', '#']) {
+        return Err(refuse());
+    }
+    match scheme {
+        "https" => Ok(base.to_owned()),
+        "http" if is_this_machine(authority.host()) => Ok(base.to_owned()),
+        "http" => Err(OptionsError::Plaintext {
+            host: authority.host().to_owned(),
+        }),
+        _ => Err(refuse()),
+    }
+}
+
+/// Refuses names that would lead to other addresses of the API: nobody escapes them.
+fn check_names(owner: &str, repository: &str) -> Result<(), OptionsError> {
+    let name = |text: &str, most: usize, also: &[u8]| {
+        (1..=most).contains(&text.len())
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || also.contains(&byte))
+    };
+    if !name(owner, 39, b"-_") {
+        return Err(OptionsError::Owner {
+            given: owner.chars().take(100).collect(),
+        });
+    }
+    if !name(repository, 100, b"._-") || matches!(repository, "." | "..") {
+        return Err(OptionsError::Repository {
+            given: repository.chars().take(100).collect(),
+        });
+    }
+    Ok(())
+}
+
 impl Options {
     /// The address without a slash at its end.
     pub(crate) fn base(&self) -> Result<String, OptionsError> {
-        let base = self.base_url.trim_end_matches('/');
-        let refuse = || OptionsError::BaseUrl {
-            given: without_user(base),
-        };
-        let uri: Uri = base.parse().map_err(|_| refuse())?;
-        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
-            return Err(refuse());
-        };
-        if authority.as_str().contains('@') || base.contains(['?', '#']) {
-            return Err(refuse());
-        }
-        match scheme {
-            "https" => Ok(base.to_owned()),
-            "http" if is_this_machine(authority.host()) => Ok(base.to_owned()),
-            "http" => Err(OptionsError::Plaintext {
-                host: authority.host().to_owned(),
-            }),
-            _ => Err(refuse()),
-        }
+        base_of(&self.base_url)
     }
 
-    /// Refuses names that would lead to other addresses of the API: nobody escapes them.
     pub(crate) fn check_names(&self) -> Result<(), OptionsError> {
-        let name = |text: &str, most: usize, also: &[u8]| {
-            (1..=most).contains(&text.len())
-                && text
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || also.contains(&byte))
-        };
-        if !name(&self.owner, 39, b"-_") {
-            return Err(OptionsError::Owner {
-                given: self.owner.chars().take(100).collect(),
-            });
-        }
-        if !name(&self.repository, 100, b"._-") || matches!(&*self.repository, "." | "..") {
-            return Err(OptionsError::Repository {
-                given: self.repository.chars().take(100).collect(),
-            });
-        }
-        Ok(())
+        check_names(&self.owner, &self.repository)
     }
 
     /// The client. It repeats nothing and follows no redirection: both would do to a write what we don't want.

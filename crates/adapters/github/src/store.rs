@@ -10,7 +10,7 @@ use http::StatusCode;
 use moka::{policy::EvictionPolicy, sync::Cache};
 use slipway_kernel::Slug;
 use slipway_snapshots::{
-    CommitSha, GitError, GitStore,
+    CommitSha, GitError, GitStore, Upstream,
     git::{Committed, FileChange, Files, NewCommit},
 };
 
@@ -171,6 +171,14 @@ impl GitStore for GitHub {
             (Some(earlier), Some(later)) => Some(earlier.changes_to(&later)),
             _ => None,
         })
+    }
+}
+
+#[async_trait]
+impl Upstream for GitHub {
+    async fn commit_object(&self, commit: &CommitSha) -> Result<Option<Bytes>, GitError> {
+        let found = self.api.session().commit_and_bytes(commit).await?;
+        Ok(found.map(|(_, bytes)| bytes.into()))
     }
 }
 

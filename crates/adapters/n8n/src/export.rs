@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Deserialize;
 use slipway_workflows::workflow::WorkflowError;
@@ -9,8 +10,10 @@ use slipway_workflows::{EngineError, Exported, WorkflowId};
 use tokio::time::Instant;
 use url::form_urlencoded;
 
+use crate::answer::Answer;
 use crate::client::{Client, LIST, NoAnswer, ONE};
 use crate::content::Row;
+use crate::known::{Known, Listed};
 
 /// How many rows a page has; the next smaller one where a page has more bytes than we take.
 const PAGES: [usize; 4] = [250, 50, 10, 1];
@@ -18,17 +21,6 @@ const PAGES: [usize; 4] = [250, 50, 10, 1];
 const MOST_ROWS: usize = 100_000;
 /// How often a list is read before we give up on its bringing everything.
 const MOST_PASSES: usize = 40;
-
-/// What is needed of a row: all else is read with the workflow.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Listed {
-    id: String,
-    #[serde(default)]
-    name: String,
-    #[serde(default)]
-    is_archived: bool,
-}
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -50,6 +42,7 @@ pub(crate) async fn check(client: &Client, deadline: Instant) -> Result<(), Engi
 /// Every workflow, by id.
 pub(crate) async fn export(
     client: &Client,
+    known: &Known,
     max_parallel: usize,
     deadline: Instant,
 ) -> Result<Vec<Exported>, EngineError> {
@@ -57,31 +50,49 @@ pub(crate) async fn export(
     // One by one, because a list shows no descriptions.
     let reads: Vec<_> = listed
         .into_values()
-        .map(|listed| whole(client, listed, deadline))
+        .map(|listed| whole(client, known, listed, deadline))
         .collect();
     let found = stream::iter(reads).buffered(max_parallel);
     // What was removed since it was listed is left out.
-    found
+    let found: Vec<_> = found
         .try_filter_map(async |found| Ok(found))
         .try_collect()
-        .await
+        .await?;
+    let (exported, read): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+    known.remember(read.into_iter().flatten().collect());
+    Ok(exported)
 }
+
+/// A workflow that is there, and the answer that showed it to be remembered.
+type Whole = (Exported, Option<(Listed, Bytes)>);
 
 async fn whole(
     client: &Client,
+    known: &Known,
     listed: Listed,
     deadline: Instant,
-) -> Result<Option<Exported>, EngineError> {
-    let id = WorkflowId(listed.id);
-    match read(client, &id, deadline).await {
-        Ok(row) => Ok(row.map(|row| row.exported(id))),
+) -> Result<Option<Whole>, EngineError> {
+    let id = WorkflowId(listed.id.clone());
+    let answer = match known.unchanged(&listed) {
+        Some(body) => Ok(Some(Answer::remembered(body))),
+        None => answered(client, &id, deadline).await,
+    };
+    match answer {
+        Ok(Some(answer)) => {
+            let exported = answer.content::<Row>()?.exported(id);
+            Ok(Some((exported, Some((listed, answer.body)))))
+        }
+        Ok(None) => Ok(None),
         // One that is too large must not hide the others.
-        Err(ReadError::TooLarge { bytes }) => Ok(Some(Exported {
-            id,
-            name: listed.name,
-            archived: listed.is_archived,
-            workflow: Err(WorkflowError::TooLarge { bytes }),
-        })),
+        Err(ReadError::TooLarge { bytes }) => {
+            let exported = Exported {
+                id,
+                name: listed.name,
+                archived: listed.is_archived,
+                workflow: Err(WorkflowError::TooLarge { bytes }),
+            };
+            Ok(Some((exported, None)))
+        }
         Err(ReadError::Engine(error)) => Err(error),
     }
 }
@@ -102,11 +113,12 @@ pub(crate) async fn row(
     id: &WorkflowId,
     deadline: Instant,
 ) -> Result<Option<Row>, EngineError> {
-    let row = read(client, id, deadline).await;
-    row.map_err(|error| match error {
+    let answer = answered(client, id, deadline).await;
+    let answer = answer.map_err(|error| match error {
         ReadError::TooLarge { bytes } => NoAnswer::TooLarge { bytes }.of_read(),
         ReadError::Engine(error) => error,
-    })
+    })?;
+    answer.map(|answer| answer.content()).transpose()
 }
 
 enum ReadError {
@@ -114,11 +126,12 @@ enum ReadError {
     Engine(EngineError),
 }
 
-async fn read(
+/// The answer that shows a workflow; none where there is no such workflow.
+async fn answered(
     client: &Client,
     id: &WorkflowId,
     deadline: Instant,
-) -> Result<Option<Row>, ReadError> {
+) -> Result<Option<Answer>, ReadError> {
     let path = format!("/workflows/{}", id.0);
     let answer = match client.read(&path, ONE, deadline).await {
         Ok(answer) => answer,
@@ -126,7 +139,7 @@ async fn read(
         Err(other) => return Err(ReadError::Engine(other.of_read())),
     };
     match client.accept(answer, Some(id)) {
-        Ok(answer) => answer.content().map(Some).map_err(ReadError::Engine),
+        Ok(answer) => Ok(Some(answer)),
         Err(EngineError::NotFound { .. }) => Ok(None),
         Err(error) => Err(ReadError::Engine(error)),
     }

@@ -1,10 +1,11 @@
 //! A workflow engine: n8n, through its public REST API.
 //!
-//! Four things about that API shape this crate. Whatever a document may hold is a list of what is sent, never of what is
+//! Five things about that API shape this crate. Whatever a document may hold is a list of what is sent, never of what is
 //! left out: instances refuse a field that they don't know, and they differ. A list comes in pages without an order, so
 //! that it is read until it brings nothing new. And a refusal doesn't mean that nothing was saved: after a failed change
-//! the workflow is read back, and what is there decides. And whether two workflows have the same webhook is found out by
-//! n8n too late, and told without a name: we look ourselves.
+//! the workflow is read back, and what is there decides. A list lacks descriptions, so that an export reads each workflow
+//! by itself: but only what the list shows as changed since the last one. And whether two workflows have the same webhook
+//! is found out by n8n too late, and told without a name: we look ourselves.
 
 mod activation;
 mod addresses;
@@ -12,6 +13,7 @@ mod answer;
 mod client;
 mod content;
 mod export;
+mod known;
 mod options;
 mod tags;
 mod webhooks;
@@ -25,11 +27,13 @@ use slipway_workflows::{EngineError, Exported, Workflow, WorkflowEngine, Workflo
 use tokio::time::Instant;
 
 use crate::client::Client;
+use crate::known::Known;
 pub use crate::options::{ApiKey, MAX_PARALLEL, Options, OptionsError};
 
 /// An instance of n8n.
 pub struct N8n {
     client: Client,
+    known: Known,
     /// Its address, for people.
     address: String,
     timeout: Duration,
@@ -43,6 +47,7 @@ impl N8n {
         let address = options.check()?;
         Ok(Self {
             client: Client::new(&address, options)?,
+            known: Known::default(),
             address,
             timeout: options.timeout,
             export_timeout: options.export_timeout,
@@ -64,7 +69,7 @@ impl WorkflowEngine for N8n {
 
     async fn export(&self) -> Result<Vec<Exported>, EngineError> {
         let deadline = Instant::now() + self.export_timeout;
-        export::export(&self.client, self.max_parallel, deadline).await
+        export::export(&self.client, &self.known, self.max_parallel, deadline).await
     }
 
     async fn get(&self, id: &WorkflowId) -> Result<Option<Exported>, EngineError> {

@@ -23,8 +23,6 @@ const JOURNAL_ATTEMPTS: u32 = 50;
 const JOURNAL_PAUSE: Duration = Duration::from_millis(100);
 /// How long a statement may run on `PostgreSQL`: longer than any of ours should, shorter than a caller waits.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
-/// After how long a transaction that does nothing is ended by `PostgreSQL`.
-const IDLE_IN_TRANSACTION_TIMEOUT: Duration = Duration::from_mins(1);
 /// After how long a connection nobody needs is closed.
 const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 /// A pinged connection costs a round trip, so only those are pinged that a firewall may have dropped.
@@ -237,12 +235,12 @@ fn sqlite_settings(sqlite: SqliteConnectOptions) -> SqliteConnectOptions {
 /// The connections to a `PostgreSQL` database.
 pub(crate) async fn postgres(options: &Options) -> Result<DatabaseConnection, StoreError> {
     let mut connect = common(options);
+    let idle = options.idle_timeout.as_millis().to_string();
     connect
         .max_connections(options.max_connections.max(1))
         .test_before_acquire_if_idle_for(PING_AFTER_IDLE)
         .statement_timeout(STATEMENT_TIMEOUT)
-        .map_sqlx_postgres_opts(|postgres| {
-            let idle = IDLE_IN_TRANSACTION_TIMEOUT.as_millis().to_string();
+        .map_sqlx_postgres_opts(move |postgres| {
             postgres.options([
                 ("idle_in_transaction_session_timeout", idle.as_str()),
                 ("default_transaction_isolation", "read committed"),

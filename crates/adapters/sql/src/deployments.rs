@@ -7,15 +7,18 @@ mod lease;
 mod list;
 mod pipeline;
 mod problem;
+mod pulse;
+mod resolution;
 mod step;
+mod undoing;
 
 use async_trait::async_trait;
 use slipway_deployments::{
-    Deployment, DeploymentFilter, DeploymentName, DeploymentQueries, DeploymentSummary,
-    LastSuccess, Pipeline,
+    Deployment, DeploymentFilter, DeploymentName, DeploymentPulse, DeploymentQueries,
+    DeploymentSummary, LastSuccess, Pipeline,
 };
 use slipway_kernel::{
-    EnvironmentId, Page, PageSize, PipelineId, ProjectId, Slug, StoreError, Timestamp,
+    DeploymentId, EnvironmentId, Page, PageSize, PipelineId, ProjectId, Slug, StoreError, Timestamp,
 };
 
 use crate::SqlReader;
@@ -64,6 +67,17 @@ impl DeploymentQueries for SqlReader {
 
     async fn last_success(&self, target: EnvironmentId) -> Result<Option<LastSuccess>, StoreError> {
         list::last_success(&self.connection, target).await
+    }
+
+    async fn deployment_pulses(
+        &self,
+        ids: &[DeploymentId],
+    ) -> Result<Vec<DeploymentPulse>, StoreError> {
+        pulse::all(&self.connection, ids).await
+    }
+
+    async fn later_writers(&self, id: DeploymentId, limit: u32) -> Result<Vec<i64>, StoreError> {
+        undoing::later_writers(&self.connection, id, limit).await
     }
 
     async fn deployment_summary(

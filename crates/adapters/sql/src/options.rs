@@ -16,6 +16,8 @@ pub struct Options {
     pub max_connections: u32,
     /// How long a call waits for a connection before it answers [`StoreError::Unavailable`].
     pub acquire_timeout: Duration,
+    /// How long rows are held on `PostgreSQL` by somebody who does nothing, such as a process that stands still.
+    pub idle_timeout: Duration,
 }
 
 /// A URL of another kind than those that Slipway knows.
@@ -28,12 +30,13 @@ struct UnknownScheme {
 }
 
 impl Options {
-    /// For a URL, with 10 connections and 5 s to wait for one.
+    /// For a URL, with 10 connections, 5 s to wait for one, and 1 min to do nothing.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
             max_connections: 10,
             acquire_timeout: Duration::from_secs(5),
+            idle_timeout: Duration::from_mins(1),
         }
     }
 
@@ -68,6 +71,7 @@ impl fmt::Debug for Options {
             .field("url", &redacted(&self.url))
             .field("max_connections", &self.max_connections)
             .field("acquire_timeout", &self.acquire_timeout)
+            .field("idle_timeout", &self.idle_timeout)
             .finish()
     }
 }

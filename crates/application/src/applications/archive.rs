@@ -5,10 +5,7 @@ use slipway_identity::Command;
 use slipway_kernel::{Key, Slug};
 
 use super::{ApplicationError, described};
-use crate::{
-    Call, Context,
-    change::{Change, Done},
-};
+use crate::{Call, Context, change::Change};
 
 /// An application to close.
 #[derive(Debug, Clone, Serialize)]
@@ -45,13 +42,11 @@ pub async fn archive_application(
     };
     change.unit.applications().update(&after).await?;
     change
-        .audit(Done {
-            resource: Resource::new("application", &after.key),
-            before: Some(described(&before)),
-            after: Some(described(&after)),
-            facts: &[],
-        })
+        .done(
+            Resource::new("application", &after.key),
+            Some(described(&before)),
+            Some(described(&after)),
+        )
         .await?;
-    change.commit().await?;
     Ok(after)
 }

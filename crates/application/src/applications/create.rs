@@ -8,10 +8,7 @@ use slipway_kernel::{
 };
 
 use super::{ApplicationError, described};
-use crate::{
-    Call, Context,
-    change::{Change, Done},
-};
+use crate::{Call, Context, change::Change};
 
 /// An application to add.
 #[derive(Debug, Clone, Serialize)]
@@ -73,13 +70,11 @@ pub async fn create_application(
         });
     }
     change
-        .audit(Done {
-            resource: Resource::new("application", &application.key),
-            before: None,
-            after: Some(described(&application)),
-            facts: &[],
-        })
+        .done(
+            Resource::new("application", &application.key),
+            None,
+            Some(described(&application)),
+        )
         .await?;
-    change.commit().await?;
     Ok(application)
 }

@@ -8,10 +8,7 @@ use slipway_kernel::{
 };
 
 use super::{ApplicationError, described};
-use crate::{
-    Call, Context,
-    change::{Change, Done},
-};
+use crate::{Call, Context, change::Change};
 
 /// What to change about an application; what is `None` stays.
 #[derive(Debug, Clone, Serialize)]
@@ -59,13 +56,11 @@ pub async fn update_application(
     };
     change.unit.applications().update(&after).await?;
     change
-        .audit(Done {
-            resource: Resource::new("application", &after.key),
-            before: Some(described(&before)),
-            after: Some(described(&after)),
-            facts: &[],
-        })
+        .done(
+            Resource::new("application", &after.key),
+            Some(described(&before)),
+            Some(described(&after)),
+        )
         .await?;
-    change.commit().await?;
     Ok(after)
 }

@@ -7,10 +7,7 @@ use slipway_identity::Command;
 use slipway_kernel::{ProjectId, Sha256, Slug, StoreError, text::Reason};
 
 use super::{ApprovalError, gate, people};
-use crate::{
-    Call, Context,
-    change::{Change, Done},
-};
+use crate::{Call, Context, change::Change};
 
 /// An answer to an approval request.
 #[derive(Debug, Clone, Serialize)]
@@ -64,7 +61,9 @@ async fn decide(
     };
     let (mut change, project) =
         Change::in_any_project(context, call, command, &answer.project).await?;
-    let repeated = change.made_before(&answer, &name(&answer)).await?;
+    // The name given stays the same when the request is repeated.
+    let name = answer.deployment.to_string();
+    let repeated = change.made_before(&answer, &name).await?;
     let Decided {
         request,
         mut deployment,
@@ -109,32 +108,22 @@ async fn decide(
         }
     }
     change
-        .audit(Done {
-            resource: Resource::new("deployment", &deployment.id),
-            before: Some(json!({ "state": before })),
-            after: Some(json!({
+        .done(
+            Resource::new("deployment", &deployment.id),
+            Some(json!({ "state": before })),
+            Some(json!({
                 "state": deployment.state,
                 "approval_request": request.id,
                 "verdict": verdict,
                 "plan_digest": decision.digest,
                 "comment": decision.comment,
             })),
-            facts: &[],
-        })
+        )
         .await?;
-    change.commit().await?;
     Ok(Decided {
         request,
         deployment,
     })
-}
-
-/// How the deployment was named, which stays the same when the request is repeated.
-fn name(answer: &Decide) -> String {
-    match answer.deployment {
-        DeploymentName::Number(number) => number.to_string(),
-        DeploymentName::Id(id) => id.to_string(),
-    }
 }
 
 /// The deployment and its last request, both held: the deployment first.

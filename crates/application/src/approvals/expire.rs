@@ -4,7 +4,7 @@ use slipway_deployments::State;
 use slipway_kernel::{DeploymentId, PageSize};
 
 use super::gate;
-use crate::{CommandError, Context, error::chain};
+use crate::{CommandError, Context, deployments::event::event, error::chain};
 
 /// Ends deployments that nobody agreed to in time, at most a page of them, and says how many. Before this has run,
 /// they can't be agreed to any more either.
@@ -40,11 +40,11 @@ async fn expire(context: &Context, id: DeploymentId) -> Result<bool, CommandErro
     if !waits {
         return Ok(false);
     }
-    let before = json!({ "state": deployment.state });
+    let before = Some(json!({ "state": deployment.state }));
     let request = gate::close(&mut *unit, id, StateKind::Expired, now).await?;
     gate::end(&mut *unit, &mut deployment, State::Expired, now).await?;
-    let after = json!({ "state": deployment.state, "approval_request": request });
-    let event = gate::event(context, &deployment, "ExpireApproval", (before, after), now);
+    let after = Some(json!({ "state": deployment.state, "approval_request": request }));
+    let event = event(context, &deployment, "ExpireApproval", (before, after), now);
     unit.audit().append(&event).await?;
     unit.commit().await?;
     Ok(true)

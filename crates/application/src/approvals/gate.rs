@@ -5,13 +5,15 @@ use slipway_approvals::{
     ApprovalRequest, RequestState, StateKind, enough,
     request::{EXPIRE_AFTER, IllegalStep},
 };
-use slipway_audit::{ChainId, Event, Outcome, Resource};
 use slipway_deployments::{Deployment, ItemStatus, Origin, State};
-use slipway_kernel::{ApprovalRequestId, DeploymentId, EventId, StoreError, Timestamp};
+use slipway_kernel::{ApprovalRequestId, DeploymentId, StoreError, Timestamp};
 use slipway_store::UnitOfWork;
 
 use super::people::{excluded, voter};
-use crate::{CommandError, Context};
+use crate::{
+    CommandError, Context,
+    deployments::event::{CARRY_OUT, event},
+};
 
 /// Adds a new deployment without steps. Where somebody has to agree first, it waits in `PENDING_APPROVAL` for the request
 /// that is answered; else in `QUEUED` for its environment.
@@ -110,15 +112,14 @@ pub(crate) async fn ask_again(
     unit.deployments().update(deployment, from).await?;
     let fell = close(unit, deployment.id, StateKind::Superseded, now).await?;
     let opened = open(context, unit, deployment, now).await?;
-    let before = json!({ "state": from, "approval_request": fell });
-    let after = json!({
+    let before = Some(json!({ "state": from, "approval_request": fell }));
+    let after = Some(json!({
         "state": deployment.state,
         "plan_digest": deployment.plan_digest,
         "approval_request": opened,
         "reason": why,
-    });
-    let command = "CarryOutDeployment";
-    let event = event(context, deployment, command, (before, after), now);
+    }));
+    let event = event(context, deployment, CARRY_OUT, (before, after), now);
     Ok(unit.audit().append(&event).await?)
 }
 
@@ -139,8 +140,8 @@ pub(crate) async fn close(
     Ok(Some(closed.id))
 }
 
-/// A deployment that nothing was done of, over: its items are skipped.
-pub(super) async fn end(
+/// Ends a deployment of which nothing was done: its items are skipped.
+pub(crate) async fn end(
     unit: &mut dyn UnitOfWork,
     deployment: &mut Deployment,
     to: State,
@@ -157,30 +158,6 @@ pub(super) async fn end(
         .update_items(deployment.id, &deployment.items)
         .await?;
     Ok(deployments.update(deployment, from).await?)
-}
-
-/// An event of the server's own doing, in the name of who asked for the deployment.
-pub(super) fn event(
-    context: &Context,
-    deployment: &Deployment,
-    command: &str,
-    (before, after): (serde_json::Value, serde_json::Value),
-    at: Timestamp,
-) -> Event {
-    Event {
-        id: EventId::new(&*context.ids),
-        chain: ChainId(Some(deployment.project)),
-        at,
-        principal: deployment.requested_by,
-        command: command.to_owned(),
-        outcome: Outcome::Allowed,
-        resource: Resource::new("deployment", &deployment.id),
-        before: Some(before),
-        after: Some(after),
-        facts: Vec::new(),
-        correlation_id: deployment.id.to_string(),
-        repeat_count: 1,
-    }
 }
 
 impl From<IllegalStep> for CommandError {

@@ -6,6 +6,8 @@ use slipway_identity::{Principal, PrincipalKind, Role};
 use slipway_kernel::{PrincipalId, ProjectId, StoreError};
 use slipway_store::UnitOfWork;
 
+use crate::error::dangling;
+
 /// Somebody who decides, or did.
 pub(super) async fn voter(
     unit: &mut dyn UnitOfWork,
@@ -28,7 +30,7 @@ pub(super) async fn voter(
     })
 }
 
-/// Those whose own doing a deployment is.
+/// Those who had a part in a deployment, and may not decide about it: whoever asked for it.
 pub(super) async fn excluded(
     unit: &mut dyn UnitOfWork,
     deployment: &Deployment,
@@ -49,10 +51,5 @@ const fn person(principal: &Principal) -> Person {
 
 async fn principal(unit: &mut dyn UnitOfWork, id: PrincipalId) -> Result<Principal, StoreError> {
     let found = unit.principals().get(id).await?;
-    found.ok_or_else(|| StoreError::Inconsistent {
-        table: "principal",
-        column: "id",
-        row: id.to_string(),
-        problem: "it is referred to, and not there".to_owned(),
-    })
+    found.ok_or_else(|| dangling("principal", id))
 }

@@ -2,16 +2,12 @@ use serde::Serialize;
 use serde_json::json;
 use slipway_approvals::StateKind;
 use slipway_audit::Resource;
-use slipway_deployments::{Cancel, Deployment, DeploymentName, ItemStatus, State};
+use slipway_deployments::{Cancel, Deployment, DeploymentName, State};
 use slipway_identity::Command;
 use slipway_kernel::{Slug, text::Reason};
 
 use super::DeploymentError;
-use crate::{
-    Call, Context,
-    approvals::gate,
-    change::{Change, Done},
-};
+use crate::{Call, Context, approvals::gate, change::Change};
 
 /// A deployment to stop.
 #[derive(Debug, Clone, Serialize)]
@@ -19,14 +15,13 @@ pub struct CancelDeployment {
     /// The project.
     pub project: Slug,
     /// The deployment.
-    #[serde(skip)]
     pub deployment: DeploymentName,
     /// Why.
     pub reason: Reason,
 }
 
-/// Stops a deployment. One that has not begun is canceled at once; of one that is carried out the step under way ends
-/// first, and its stage says whether what was done is undone. One that was asked to stop before is returned as it is.
+/// Stops a deployment. One that has not begun is canceled at once. In a running one the step under way ends first, and its
+/// stage says whether what was done is undone. One that was asked to stop before is returned as it is.
 pub async fn cancel_deployment(
     context: &Context,
     call: &Call<'_>,
@@ -37,7 +32,9 @@ pub async fn cancel_deployment(
     let name = command.deployment;
     let found = change.unit.deployments().find(project, name).await?;
     let before = found.ok_or(DeploymentError::NotFound { name })?;
-    if before.cancel.is_some() {
+    let resource = before.id.to_string();
+    let made_before = change.made_before(&command, &resource).await?.is_some();
+    if made_before || before.cancel.is_some() {
         return Ok(before);
     }
     let mut after = before.clone();
@@ -46,43 +43,26 @@ pub async fn cancel_deployment(
         at: change.now,
         reason: command.reason.clone(),
     });
-    if let Ok(canceled) = before.state.to(State::Canceled) {
-        gate::close(
-            &mut *change.unit,
-            before.id,
-            StateKind::Canceled,
-            change.now,
-        )
-        .await?;
-        after.state = canceled;
-        after.finished_at = Some(change.now);
-        for item in &mut after.items {
-            item.status = ItemStatus::Skipped;
+    let now = change.now;
+    let unit = &mut *change.unit;
+    match before.state {
+        State::PendingApproval | State::Approved | State::Queued => {
+            gate::close(unit, before.id, StateKind::Canceled, now).await?;
+            gate::end(unit, &mut after, State::Canceled, now).await?;
         }
-        change
-            .unit
-            .deployments()
-            .update_items(after.id, &after.items)
-            .await?;
-    } else if before.state != State::Running {
-        return Err(DeploymentError::NotCancelable {
-            number: before.number,
-            state: before.state,
-        });
+        State::Running => unit.deployments().update(&after, before.state).await?,
+        // Not COMPENSATING either, though it may become CANCELED: the executor has to undo all of it first.
+        state => {
+            let number = before.number;
+            return Err(DeploymentError::NotCancelable { number, state });
+        }
     }
     change
-        .unit
-        .deployments()
-        .update(&after, before.state)
+        .done(
+            Resource::new("deployment", &after.id),
+            Some(json!({ "state": before.state })),
+            Some(json!({ "state": after.state, "reason": command.reason })),
+        )
         .await?;
-    change
-        .audit(Done {
-            resource: Resource::new("deployment", &after.id),
-            before: Some(json!({ "state": before.state })),
-            after: Some(json!({ "state": after.state, "reason": command.reason })),
-            facts: &[],
-        })
-        .await?;
-    change.commit().await?;
     Ok(after)
 }

@@ -2,6 +2,7 @@
 
 mod cancel;
 mod documents;
+pub(crate) mod event;
 pub mod executor;
 mod gates;
 mod items;
@@ -9,18 +10,33 @@ mod planning;
 mod promotion;
 pub(crate) mod putting_back;
 mod read;
+mod resolve;
+mod rollback;
+mod watch;
 
 pub use cancel::{CancelDeployment, cancel_deployment};
 pub use promotion::{
     PlanPromotion, PlannedPromotion, StartPromotion, plan_promotion, start_promotion,
 };
+pub use putting_back::PuttingBackError;
 pub use read::{ListDeployments, get_deployment, get_deployment_summary, list_deployments};
+pub use resolve::{ResolveInDoubt, resolve_in_doubt};
+pub use rollback::{RollbackDeployment, plan_rollback, rollback_deployment};
+pub(crate) use watch::Pulses;
+pub use watch::{DeploymentWatch, WatchDeploymentError, Watched, watch_pulses};
 
 use slipway_catalog::Environment;
-use slipway_deployments::{Deployment, DeploymentName, Problem, State};
-use slipway_kernel::{EnvironmentId, Slug, StoreError};
+use slipway_deployments::{
+    Deployment, DeploymentKind, DeploymentName, Problem, State, Unresolvable, Verdict,
+};
+use slipway_kernel::{DeploymentId, EnvironmentId, ProjectId, Slug, StoreError, id::IdError};
 
-use crate::{CommandError, Context, engines::EngineProblem, error::meets_command_errors};
+use crate::{
+    CommandError, Context,
+    change::{Change, bad_resource},
+    engines::EngineProblem,
+    error::{dangling, meets_command_errors},
+};
 
 /// Why a command about a deployment was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +59,7 @@ pub enum DeploymentError {
         /// The environment.
         slug: Slug,
     },
-    /// It is over, or nobody can tell what was done.
+    /// It is over, is being undone already, or nobody can tell what was done.
     #[error("deployment #{number} is {state}: it can't be canceled")]
     NotCancelable {
         /// Its number.
@@ -51,6 +67,59 @@ pub enum DeploymentError {
         /// Where it is.
         state: State,
     },
+    /// There is nothing that a rollback could undo, or no way to.
+    #[error("deployment #{number} can't be rolled back: {why}")]
+    NotReversible {
+        /// Its number.
+        number: i64,
+        /// What kind of change it is.
+        kind: DeploymentKind,
+        /// Where it is.
+        state: State,
+        /// Why not, and what to do instead.
+        why: &'static str,
+    },
+    /// It is undone already, or about to be.
+    #[error("deployment #{number} is undone by deployment #{by} already")]
+    UndoneAlready {
+        /// Its number.
+        number: i64,
+        /// The number of the one that undoes it.
+        by: i64,
+    },
+    /// Undoing it would undo what came after it.
+    #[error(
+        "deployment #{number} can't be rolled back by itself: {} wrote the same workflows after it; roll them back \
+         first, the last one first, or restore a snapshot",
+        numbered(later)
+    )]
+    LaterDeployments {
+        /// Its number.
+        number: i64,
+        /// The numbers of those that came after it, lowest first.
+        later: Vec<i64>,
+    },
+    /// There is no doubt to resolve.
+    #[error("deployment #{number} is {state}: only one that is IN_DOUBT is resolved")]
+    NotInDoubt {
+        /// Its number.
+        number: i64,
+        /// Where it is.
+        state: State,
+    },
+    /// The verdict does not fit what has been written down.
+    #[error("deployment #{number} can't be resolved as {verdict}: {why}")]
+    Unresolvable {
+        /// Its number.
+        number: i64,
+        /// The verdict.
+        verdict: Verdict,
+        /// Why not, and what to choose instead.
+        why: Unresolvable,
+    },
+    /// It can't be said what it would take.
+    #[error(transparent)]
+    PuttingBack(#[from] PuttingBackError),
     /// There is no such pipeline.
     #[error("there is no pipeline `{slug}` in this project")]
     PipelineNotFound {
@@ -112,8 +181,28 @@ pub(crate) fn told(name: DeploymentName) -> String {
     }
 }
 
+/// Deployments by their numbers.
+fn numbered(numbers: &[i64]) -> String {
+    let numbers: Vec<_> = numbers.iter().map(|number| format!("#{number}")).collect();
+    numbers.join(", ")
+}
+
 fn first(problems: &[Problem]) -> &str {
     problems.first().map_or("", |problem| &problem.message)
+}
+
+/// The deployment that a request made when it was made before, as it is now.
+pub(crate) async fn started_before(
+    change: &mut Change<'_>,
+    project: ProjectId,
+    id: &str,
+) -> Result<Deployment, StoreError> {
+    let name: DeploymentId = id
+        .parse()
+        .map_err(|error: IdError| bad_resource(id, error.to_string()))?;
+    let name = DeploymentName::Id(name);
+    let found = change.unit.deployments().find(project, name).await?;
+    found.ok_or_else(|| bad_resource(id, "there is no such deployment"))
 }
 
 /// The environment that a deployment changes.
@@ -130,10 +219,5 @@ pub(crate) async fn environment(
     id: EnvironmentId,
 ) -> Result<Environment, StoreError> {
     let environment = context.reader().environment_by_id(id).await?;
-    environment.ok_or_else(|| StoreError::Inconsistent {
-        table: "environment",
-        column: "id",
-        row: id.to_string(),
-        problem: "it is referred to, and not there".to_owned(),
-    })
+    environment.ok_or_else(|| dangling("environment", id))
 }

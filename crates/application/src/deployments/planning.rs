@@ -10,7 +10,7 @@ use slipway_workflows::Link;
 use super::{executor::problem, gates};
 use crate::{
     CommandError, Context,
-    engines::{EngineProblem, survey},
+    engines::{EngineProblem, Surveyed, survey_both},
 };
 
 /// A plan, and what was learned on the way.
@@ -20,6 +20,8 @@ pub(super) struct Made {
     pub(super) source_links: Vec<Link>,
     /// Keys of the target's.
     pub(super) target_links: Vec<Link>,
+    /// All that the target held.
+    pub(super) target: Surveyed,
 }
 
 /// Why a plan could not be made.
@@ -39,8 +41,7 @@ pub(super) async fn plan_stage(
     gates: &Gates,
     chosen: Option<&BTreeSet<Key>>,
 ) -> Result<Made, PlanningError> {
-    let there = survey(context, source, None).await?;
-    let here = survey(context, target, Some(&there.inventory)).await?;
+    let (there, here) = survey_both(context, source, target).await?;
     let credentials = context
         .reader()
         .credentials(target.id)
@@ -69,7 +70,8 @@ pub(super) async fn plan_stage(
     Ok(Made {
         plan,
         source_links: there.new_links,
-        target_links: here.new_links,
+        target_links: here.new_links.clone(),
+        target: here,
     })
 }
 

@@ -7,22 +7,18 @@ use serde_json::json;
 use slipway_audit::Resource;
 use slipway_catalog::Environment;
 use slipway_deployments::{
-    Deployment, DeploymentKind, DeploymentName, MAX_ITEMS, Origin, Pipeline, Plan, PlannedItem,
-    Stage, State, steps_for,
+    Deployment, DeploymentKind, MAX_ITEMS, NewDeployment, Origin, Pipeline, Plan, PlannedItem,
+    Stage, steps_for,
 };
 use slipway_identity::Command;
-use slipway_kernel::{DeploymentId, Key, ProjectId, Sha256, Slug, StoreError, id::IdError};
-use slipway_workflows::Link;
+use slipway_kernel::{DeploymentId, Key, ProjectId, Sha256, Slug};
 
 use super::{
     DeploymentError, environment, items,
     planning::{Made, PlanningError, plan_stage},
+    started_before,
 };
-use crate::{
-    Call, Context,
-    approvals::gate,
-    change::{Change, Done},
-};
+use crate::{Call, Context, approvals::gate, change::Change};
 
 /// A promotion to look at first.
 #[derive(Debug, Clone, Serialize)]
@@ -87,7 +83,7 @@ pub async fn start_promotion(
         let mut change =
             Change::begin(context, call, Command::StartPromotion, Some(project)).await?;
         if let Some(earlier) = change.made_before(&command, "").await? {
-            return started_before(&mut change, project, &earlier).await;
+            return Ok(started_before(&mut change, project, &earlier).await?);
         }
     }
     let (way, made) = plan_now(context, project, asked).await?;
@@ -95,41 +91,22 @@ pub async fn start_promotion(
         plan,
         source_links,
         target_links,
+        ..
     } = made;
-    if !plan.problems.is_empty() {
-        return Err(DeploymentError::PlanHasProblems {
-            problems: plan.problems,
-        });
-    }
-    if command
-        .plan_digest
-        .is_some_and(|digest| digest != plan.digest)
-    {
-        return Err(DeploymentError::PlanChanged);
-    }
-    if plan.items.len() > MAX_ITEMS {
-        return Err(DeploymentError::TooManyItems {
-            items: plan.items.len(),
-        });
-    }
-    if !plan.items.iter().any(PlannedItem::writes) {
-        return Err(DeploymentError::NothingToDo);
-    }
+    check(&plan, command.plan_digest)?;
     let steps = steps_for(&plan.order());
     let items = items::keep(context, &plan).await?;
 
     let mut change = Change::begin(context, call, Command::StartPromotion, Some(project)).await?;
     let id = DeploymentId::new(&*context.ids);
     if let Some(earlier) = change.made_before(&command, &id.to_string()).await? {
-        return started_before(&mut change, project, &earlier).await;
+        return Ok(started_before(&mut change, project, &earlier).await?);
     }
     change.require_open(&asked.project).await?;
-    let mut deployment = Deployment {
+    let mut deployment = Deployment::from(NewDeployment {
         id,
         project,
-        number: 0,
         kind: DeploymentKind::Promotion,
-        state: State::Queued,
         target: way.target.id,
         origin: Origin::Stage {
             pipeline: way.pipeline.id,
@@ -140,24 +117,19 @@ pub async fn start_promotion(
         plan_digest: plan.digest,
         requested_by: call.caller.principal,
         created_at: change.now,
-        approved_by: None,
-        started_at: None,
-        finished_at: None,
-        pre_snapshot: None,
-        post_snapshot: None,
-        problem: None,
-        cancel: None,
-        rolled_back_by: None,
+        reason: None,
         items,
-    };
+    });
     let asked_for = gate::add(context, &mut *change.unit, &mut deployment).await?;
     change.unit.deployments().add_steps(id, &steps).await?;
-    write_links(&mut change, &way, &source_links, &target_links).await?;
+    let engines = change.unit.engines();
+    engines.set_links(way.source.id, &source_links).await?;
+    engines.set_links(way.target.id, &target_links).await?;
     change
-        .audit(Done {
-            resource: Resource::new("deployment", &id),
-            before: None,
-            after: Some(json!({
+        .done(
+            Resource::new("deployment", &id),
+            None,
+            Some(json!({
                 "number": deployment.number,
                 "kind": deployment.kind,
                 "state": deployment.state,
@@ -167,30 +139,30 @@ pub async fn start_promotion(
                 "items": deployment.items.len(),
                 "approval_request": asked_for,
             })),
-            facts: &[],
-        })
+        )
         .await?;
-    change.commit().await?;
     Ok(deployment)
 }
 
-async fn started_before(
-    change: &mut Change<'_>,
-    project: ProjectId,
-    id: &str,
-) -> Result<Deployment, DeploymentError> {
-    let inconsistent = |problem: String| StoreError::Inconsistent {
-        table: "request",
-        column: "resource",
-        row: id.to_owned(),
-        problem,
-    };
-    let name: DeploymentId = id
-        .parse()
-        .map_err(|error: IdError| inconsistent(error.to_string()))?;
-    let name = DeploymentName::Id(name);
-    let found = change.unit.deployments().find(project, name).await?;
-    Ok(found.ok_or_else(|| inconsistent("there is no such deployment".to_owned()))?)
+/// Passes where the plan can be started, and is the one that the caller looked at.
+fn check(plan: &Plan, looked_at: Option<Sha256>) -> Result<(), DeploymentError> {
+    if !plan.problems.is_empty() {
+        return Err(DeploymentError::PlanHasProblems {
+            problems: plan.problems.clone(),
+        });
+    }
+    if looked_at.is_some_and(|digest| digest != plan.digest) {
+        return Err(DeploymentError::PlanChanged);
+    }
+    if plan.items.len() > MAX_ITEMS {
+        return Err(DeploymentError::TooManyItems {
+            items: plan.items.len(),
+        });
+    }
+    if !plan.items.iter().any(PlannedItem::writes) {
+        return Err(DeploymentError::NothingToDo);
+    }
+    Ok(())
 }
 
 /// A stage of a pipeline, with what it connects.
@@ -251,20 +223,6 @@ async fn way(
         pipeline: pipeline.slug,
         target: asked.target.clone(),
     })
-}
-
-async fn write_links(
-    change: &mut Change<'_>,
-    way: &Way,
-    source: &[Link],
-    target: &[Link],
-) -> Result<(), DeploymentError> {
-    for (environment, links) in [(way.source.id, source), (way.target.id, target)] {
-        if !links.is_empty() {
-            change.unit.engines().set_links(environment, links).await?;
-        }
-    }
-    Ok(())
 }
 
 impl From<PlanningError> for DeploymentError {

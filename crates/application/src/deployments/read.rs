@@ -1,7 +1,8 @@
+use std::time::Duration;
+
 use slipway_deployments::{Deployment, DeploymentFilter, DeploymentName, DeploymentSummary};
 use slipway_identity::Command;
 use slipway_kernel::{Page, PageSize, Slug, Timestamp};
-use std::time::Duration;
 
 use super::DeploymentError;
 use crate::{Call, CommandError, Context};

@@ -8,10 +8,7 @@ use slipway_kernel::{Slug, digest_of};
 use slipway_workflows::CredentialTarget;
 
 use super::{EngineCommandError, find::found};
-use crate::{
-    Call, Context,
-    change::{Change, Done},
-};
+use crate::{Call, Context, change::Change};
 
 /// The most credentials of an environment.
 pub const MAX_CREDENTIALS: usize = 1_000;
@@ -119,18 +116,16 @@ pub async fn set_credential_mapping(
         .set_credentials(environment.id, &credentials)
         .await?;
     change
-        .audit(Done {
-            resource: Resource::new("environment", &environment.slug),
-            before: None,
+        .done(
+            Resource::new("environment", &environment.slug),
+            None,
             // All of them would not fit into an event.
-            after: Some(json!({
+            Some(json!({
                 "credentials": credentials.len(),
                 "digest": digest_of("slipway.credentials.v1", &credentials)?,
             })),
-            facts: &[],
-        })
+        )
         .await?;
-    change.commit().await?;
     Ok(credentials)
 }
 

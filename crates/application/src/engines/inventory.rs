@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::future::try_join;
 use slipway_catalog::Environment;
 use slipway_kernel::Key;
 use slipway_workflows::{
@@ -14,6 +15,7 @@ use super::{EngineProblem, called, engine_of};
 use crate::Context;
 
 /// What was found in an engine.
+#[derive(Default)]
 pub(crate) struct Surveyed {
     /// Every workflow with its key.
     pub(crate) inventory: Inventory,
@@ -30,10 +32,30 @@ pub(crate) async fn survey(
     environment: &Environment,
     other: Option<&Inventory>,
 ) -> Result<Surveyed, EngineProblem> {
+    let (exported, links) = read(context, environment).await?;
+    keyed(environment, exported, &links, other)
+}
+
+/// Reads the engines of two environments at the same time; keys of the second follow those of the first.
+pub(crate) async fn survey_both(
+    context: &Context,
+    source: &Environment,
+    target: &Environment,
+) -> Result<(Surveyed, Surveyed), EngineProblem> {
+    let (there, here) = try_join(read(context, source), read(context, target)).await?;
+    let there = keyed(source, there.0, &there.1, None)?;
+    let here = keyed(target, here.0, &here.1, Some(&there.inventory))?;
+    Ok((there, here))
+}
+
+async fn read(
+    context: &Context,
+    environment: &Environment,
+) -> Result<(Vec<Exported>, Vec<Link>), EngineProblem> {
     let engine = engine_of(context, environment).await?;
     let exported = called(environment, engine.export().await)?;
     let links = context.reader().workflow_links(environment.id).await?;
-    keyed(environment, exported, &links, other)
+    Ok((exported, links))
 }
 
 fn keyed(

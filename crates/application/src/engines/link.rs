@@ -7,10 +7,7 @@ use slipway_kernel::{Key, Slug};
 use slipway_workflows::{Link, WorkflowEngine, WorkflowId, inventory::Entry};
 
 use super::{EngineCommandError, FoundWorkflow, called, engine_of, find::found};
-use crate::{
-    Call, Context,
-    change::{Change, Done},
-};
+use crate::{Call, Context, change::Change};
 
 /// A key, and the workflow that it is to stand for.
 #[derive(Debug, Clone, Serialize)]
@@ -85,14 +82,12 @@ pub async fn link_workflow(
         .set_links(held.id, std::slice::from_ref(&link))
         .await?;
     change
-        .audit(Done {
-            resource: Resource::new("environment", &held.slug),
+        .done(
+            Resource::new("environment", &held.slug),
             before,
-            after: Some(json!(link)),
-            facts: &[],
-        })
+            Some(json!(link)),
+        )
         .await?;
-    change.commit().await?;
     Ok(workflow)
 }
 

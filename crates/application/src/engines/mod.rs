@@ -21,7 +21,7 @@ use slipway_workflows::{EngineError, WorkflowEngine, WorkflowId};
 
 use crate::{CommandError, Context, error::meets_command_errors, outside::NotAllowed};
 
-pub(crate) use inventory::{Surveyed, survey};
+pub(crate) use inventory::{Surveyed, survey, survey_both};
 
 /// Why an environment's engine can't be used.
 #[derive(Debug, thiserror::Error)]

@@ -5,10 +5,7 @@ use slipway_identity::Command;
 use slipway_kernel::Slug;
 
 use super::{EnvironmentError, described};
-use crate::{
-    Call, Context,
-    change::{Change, Done},
-};
+use crate::{Call, Context, change::Change};
 
 /// An environment to close.
 #[derive(Debug, Clone, Serialize)]
@@ -46,13 +43,11 @@ pub async fn archive_environment(
     let engine = change.unit.engines().engine(after.id).await?;
     change.unit.environments().update(&after).await?;
     change
-        .audit(Done {
-            resource: Resource::new("environment", &after.slug),
-            before: Some(described(&before, engine.as_ref())),
-            after: Some(described(&after, engine.as_ref())),
-            facts: &[],
-        })
+        .done(
+            Resource::new("environment", &after.slug),
+            Some(described(&before, engine.as_ref())),
+            Some(described(&after, engine.as_ref())),
+        )
         .await?;
-    change.commit().await?;
     Ok(after)
 }

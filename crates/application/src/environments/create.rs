@@ -9,10 +9,7 @@ use slipway_kernel::{
 use slipway_workflows::EngineSettings;
 
 use super::{EnvironmentError, allow, described};
-use crate::{
-    Call, Context,
-    change::{Change, Done},
-};
+use crate::{Call, Context, change::Change};
 
 /// An environment to add.
 #[derive(Debug, Clone, Serialize)]
@@ -85,13 +82,11 @@ pub async fn create_environment(
         engines.set_engine(environment.id, engine).await?;
     }
     change
-        .audit(Done {
-            resource: Resource::new("environment", &environment.slug),
-            before: None,
-            after: Some(described(&environment, engine)),
-            facts: &[],
-        })
+        .done(
+            Resource::new("environment", &environment.slug),
+            None,
+            Some(described(&environment, engine)),
+        )
         .await?;
-    change.commit().await?;
     Ok(environment)
 }

@@ -9,10 +9,7 @@ use slipway_kernel::{
 use slipway_workflows::EngineSettings;
 
 use super::{EnvironmentError, allow, described};
-use crate::{
-    Call, Context,
-    change::{Change, Done},
-};
+use crate::{Call, Context, change::Change};
 
 /// What to change about an environment; what is `None` stays.
 #[derive(Debug, Clone, Serialize)]
@@ -106,13 +103,11 @@ pub async fn update_environment(
         engines.set_engine(after.id, engine.as_ref()).await?;
     }
     change
-        .audit(Done {
-            resource: Resource::new("environment", &after.slug),
-            before: Some(described(&before, engine_before.as_ref())),
-            after: Some(described(&after, engine.as_ref())),
-            facts: &[],
-        })
+        .done(
+            Resource::new("environment", &after.slug),
+            Some(described(&before, engine_before.as_ref())),
+            Some(described(&after, engine.as_ref())),
+        )
         .await?;
-    change.commit().await?;
     Ok(after)
 }

@@ -4,10 +4,7 @@ use slipway_identity::Command;
 use slipway_kernel::{PrincipalId, Slug};
 
 use super::{MembershipError, described};
-use crate::{
-    Call, Context,
-    change::{Change, Done},
-};
+use crate::{Call, Context, change::Change};
 
 /// A membership to end.
 #[derive(Debug, Clone, Serialize)]
@@ -42,14 +39,12 @@ pub async fn remove_member(
     })?;
     change.unit.memberships().remove(project, id).await?;
     change
-        .audit(Done {
-            resource: Resource::new("membership", &id),
-            before: Some(described(&before)),
-            after: None,
-            facts: &[],
-        })
+        .done(
+            Resource::new("membership", &id),
+            Some(described(&before)),
+            None,
+        )
         .await?;
-    change.commit().await?;
     context.forget_bearers();
     Ok(())
 }

@@ -7,10 +7,7 @@ use slipway_identity::{
 use slipway_kernel::{PrincipalId, Slug};
 
 use super::{MembershipError, described};
-use crate::{
-    Call, Context,
-    change::{Change, Done},
-};
+use crate::{Call, Context, change::Change};
 
 /// What a principal shall be allowed to do in a project, in place of what it was before.
 #[derive(Debug, Clone, Serialize)]
@@ -60,14 +57,12 @@ pub async fn set_membership(
     };
     change.unit.memberships().set(&after).await?;
     change
-        .audit(Done {
-            resource: Resource::new("membership", &id),
-            before: before.as_ref().map(described),
-            after: Some(described(&after)),
-            facts: &[],
-        })
+        .done(
+            Resource::new("membership", &id),
+            before.as_ref().map(described),
+            Some(described(&after)),
+        )
         .await?;
-    change.commit().await?;
     context.forget_bearers();
     Ok(after)
 }

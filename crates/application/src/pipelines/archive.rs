@@ -5,10 +5,7 @@ use slipway_identity::Command;
 use slipway_kernel::Slug;
 
 use super::{PipelineError, described};
-use crate::{
-    Call, Context,
-    change::{Change, Done},
-};
+use crate::{Call, Context, change::Change};
 
 /// A pipeline to close.
 #[derive(Debug, Clone, Serialize)]
@@ -44,13 +41,11 @@ pub async fn archive_pipeline(
     };
     change.unit.pipelines().update(&after).await?;
     change
-        .audit(Done {
-            resource: Resource::new("pipeline", &after.slug),
-            before: Some(described(&before)),
-            after: Some(described(&after)),
-            facts: &[],
-        })
+        .done(
+            Resource::new("pipeline", &after.slug),
+            Some(described(&before)),
+            Some(described(&after)),
+        )
         .await?;
-    change.commit().await?;
     Ok(after)
 }

@@ -8,10 +8,7 @@ use slipway_kernel::{
 };
 
 use super::{PipelineError, Stages, described};
-use crate::{
-    Call, Context,
-    change::{Change, Done},
-};
+use crate::{Call, Context, change::Change};
 
 /// A pipeline to add.
 #[derive(Debug, Clone, Serialize)]
@@ -69,13 +66,11 @@ pub async fn create_pipeline(
         });
     }
     change
-        .audit(Done {
-            resource: Resource::new("pipeline", &pipeline.slug),
-            before: None,
-            after: Some(described(&pipeline)),
-            facts: &[],
-        })
+        .done(
+            Resource::new("pipeline", &pipeline.slug),
+            None,
+            Some(described(&pipeline)),
+        )
         .await?;
-    change.commit().await?;
     Ok(pipeline)
 }

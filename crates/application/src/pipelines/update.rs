@@ -8,10 +8,7 @@ use slipway_kernel::{
 };
 
 use super::{PipelineError, Stages, described};
-use crate::{
-    Call, Context,
-    change::{Change, Done},
-};
+use crate::{Call, Context, change::Change};
 
 /// What to change about a pipeline; what is `None` stays.
 #[derive(Debug, Clone, Serialize)]
@@ -67,13 +64,11 @@ pub async fn update_pipeline(
     };
     change.unit.pipelines().update(&after).await?;
     change
-        .audit(Done {
-            resource: Resource::new("pipeline", &after.slug),
-            before: Some(described(&before)),
-            after: Some(described(&after)),
-            facts: &[],
-        })
+        .done(
+            Resource::new("pipeline", &after.slug),
+            Some(described(&before)),
+            Some(described(&after)),
+        )
         .await?;
-    change.commit().await?;
     Ok(after)
 }

@@ -4,10 +4,7 @@ use slipway_identity::{Command, Principal, PrincipalKind, principal::Email};
 use slipway_kernel::{PrincipalId, text::DisplayName};
 
 use super::{PrincipalError, described};
-use crate::{
-    Call, Context,
-    change::{Change, Done},
-};
+use crate::{Call, Context, change::Change};
 
 /// A principal to add.
 #[derive(Debug, Clone, Serialize)]
@@ -68,14 +65,12 @@ pub async fn create_principal(
         return Err(PrincipalError::AlreadyExists);
     }
     change
-        .audit(Done {
-            resource: Resource::new("principal", &principal.id),
-            before: None,
-            after: Some(described(&principal)),
-            facts: &[],
-        })
+        .done(
+            Resource::new("principal", &principal.id),
+            None,
+            Some(described(&principal)),
+        )
         .await?;
-    change.commit().await?;
     Ok(principal)
 }
 

@@ -4,10 +4,7 @@ use slipway_identity::{Command, Principal, principal::Disabled};
 use slipway_kernel::{PrincipalId, text::Reason};
 
 use super::{PrincipalError, described};
-use crate::{
-    Call, Context,
-    change::{Change, Done},
-};
+use crate::{Call, Context, change::Change};
 
 /// A principal to shut out.
 #[derive(Debug, Clone, Serialize)]
@@ -51,14 +48,12 @@ pub async fn disable_principal(
         ..before.clone()
     };
     change
-        .audit(Done {
-            resource: Resource::new("principal", &id),
-            before: Some(described(&before)),
-            after: Some(described(&after)),
-            facts: &[],
-        })
+        .done(
+            Resource::new("principal", &id),
+            Some(described(&before)),
+            Some(described(&after)),
+        )
         .await?;
-    change.commit().await?;
     context.forget_bearers();
     Ok(after)
 }

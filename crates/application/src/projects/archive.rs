@@ -4,10 +4,7 @@ use slipway_identity::{Command, Project};
 use slipway_kernel::Slug;
 
 use super::{ProjectError, described};
-use crate::{
-    Call, CommandError, Context,
-    change::{Change, Done},
-};
+use crate::{Call, CommandError, Context, change::Change};
 
 /// A project to close for changes.
 #[derive(Debug, Clone, Serialize)]
@@ -43,13 +40,11 @@ pub async fn archive_project(
     };
     change.unit.projects().update(&after).await?;
     change
-        .audit(Done {
-            resource: Resource::new("project", &after.slug),
-            before: Some(described(&before)),
-            after: Some(described(&after)),
-            facts: &[],
-        })
+        .done(
+            Resource::new("project", &after.slug),
+            Some(described(&before)),
+            Some(described(&after)),
+        )
         .await?;
-    change.commit().await?;
     Ok(after)
 }

@@ -7,10 +7,7 @@ use slipway_kernel::{
 };
 
 use super::{ProjectError, described};
-use crate::{
-    Call, CommandError, Context,
-    change::{Change, Done},
-};
+use crate::{Call, CommandError, Context, change::Change};
 
 /// A project to add.
 #[derive(Debug, Clone, Serialize)]
@@ -55,13 +52,11 @@ pub async fn create_project(
         return Err(ProjectError::AlreadyExists { slug: project.slug });
     }
     change
-        .audit(Done {
-            resource: Resource::new("project", &project.slug),
-            before: None,
-            after: Some(described(&project)),
-            facts: &[],
-        })
+        .done(
+            Resource::new("project", &project.slug),
+            None,
+            Some(described(&project)),
+        )
         .await?;
-    change.commit().await?;
     Ok(project)
 }

@@ -7,10 +7,7 @@ use slipway_kernel::{
 };
 
 use super::{ProjectError, described};
-use crate::{
-    Call, CommandError, Context,
-    change::{Change, Done},
-};
+use crate::{Call, CommandError, Context, change::Change};
 
 /// What to change about a project; what is `None` stays.
 #[derive(Debug, Clone, Serialize)]
@@ -58,13 +55,11 @@ pub async fn update_project(
     };
     change.unit.projects().update(&after).await?;
     change
-        .audit(Done {
-            resource: Resource::new("project", &after.slug),
-            before: Some(described(&before)),
-            after: Some(described(&after)),
-            facts: &[],
-        })
+        .done(
+            Resource::new("project", &after.slug),
+            Some(described(&before)),
+            Some(described(&after)),
+        )
         .await?;
-    change.commit().await?;
     Ok(after)
 }

@@ -124,9 +124,7 @@ async fn back_up(
         return Ok(false);
     }
     unit.snapshots().insert(&snapshot).await?;
-    if !links.is_empty() {
-        unit.engines().set_links(environment.id, &links).await?;
-    }
+    unit.engines().set_links(environment.id, &links).await?;
     let not_before = snapshot.created_at.plus(PAUSE);
     unit.snapshots()
         .end_backup(claim, &BackupEnd::Taken, not_before)

@@ -16,7 +16,8 @@ use slipway_workflows::{Workflow, WorkflowId, inventory::by_key};
 use super::{TakeError, open_repository};
 use crate::Context;
 
-/// Above one in so many documents, all are read at once: one by one, each costs calls of its own.
+/// Where more than one in this many documents is wanted, the whole commit is read at once: reading them one by one takes
+/// calls for each.
 const FEW: usize = 4;
 
 /// Why a snapshot could not be read.

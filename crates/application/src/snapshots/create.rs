@@ -2,13 +2,13 @@ use serde::Serialize;
 use serde_json::json;
 use slipway_audit::Resource;
 use slipway_identity::Command;
-use slipway_kernel::{ProjectId, Slug, SnapshotId, StoreError, id::IdError, text::Notes};
+use slipway_kernel::{ProjectId, Slug, SnapshotId, id::IdError, text::Notes};
 use slipway_snapshots::{Snapshot, SnapshotKind};
 
 use super::{SnapshotError, Taking, take};
 use crate::{
     Call, Context,
-    change::{Change, Done},
+    change::{Change, bad_resource},
 };
 
 /// A backup to take now.
@@ -66,27 +66,20 @@ pub async fn create_snapshot(
     }
     change.require_open(&command.project).await?;
     change.unit.snapshots().insert(&snapshot).await?;
-    if !links.is_empty() {
-        change
-            .unit
-            .engines()
-            .set_links(environment.id, &links)
-            .await?;
-    }
+    let engines = change.unit.engines();
+    engines.set_links(environment.id, &links).await?;
     change
-        .audit(Done {
-            resource: Resource::new("snapshot", &snapshot.id),
-            before: None,
-            after: Some(json!({
+        .done(
+            Resource::new("snapshot", &snapshot.id),
+            None,
+            Some(json!({
                 "environment": slug,
                 "kind": snapshot.kind,
                 "commit": snapshot.commit,
                 "content_hash": snapshot.content_hash,
             })),
-            facts: &[],
-        })
+        )
         .await?;
-    change.commit().await?;
     Ok(snapshot)
 }
 
@@ -95,15 +88,9 @@ async fn taken_before(
     project: ProjectId,
     earlier: &str,
 ) -> Result<Snapshot, SnapshotError> {
-    let inconsistent = |problem: String| StoreError::Inconsistent {
-        table: "request",
-        column: "resource",
-        row: earlier.to_owned(),
-        problem,
-    };
     let id: SnapshotId = earlier
         .parse()
-        .map_err(|error: IdError| inconsistent(error.to_string()))?;
+        .map_err(|error: IdError| bad_resource(earlier, error.to_string()))?;
     let found = context.reader().snapshot(project, id).await?;
-    Ok(found.ok_or_else(|| inconsistent("there is no such snapshot".to_owned()))?)
+    Ok(found.ok_or_else(|| bad_resource(earlier, "there is no such snapshot"))?)
 }

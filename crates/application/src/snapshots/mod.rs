@@ -5,6 +5,7 @@ mod compare;
 mod comparison;
 mod contents;
 mod create;
+mod publish;
 mod read;
 mod restore;
 mod take;
@@ -17,16 +18,20 @@ pub(crate) use comparison::{Side, compare};
 pub(crate) use contents::Contents;
 pub use contents::ContentsError;
 pub use create::{CreateSnapshot, create_snapshot};
+pub use publish::publish_snapshots;
 use read::get_authorised;
 pub use read::{ListSnapshots, get_snapshot, list_snapshots};
-pub use restore::{RestoreSnapshot, restore_snapshot};
-pub(crate) use take::{Taking, open_repository, take};
+pub use restore::{RestoreSnapshot, plan_restore, restore_snapshot};
+pub(crate) use take::{Taking, keep, open_repository, take};
 pub use workflow::{KeptDocument, KeptWorkflow, get_snapshot_workflow};
 
 use slipway_kernel::{Key, Slug, SnapshotId, StoreError, digest::CanonicalError};
 use slipway_snapshots::GitError;
 
-use crate::{CommandError, engines::EngineProblem, error::meets_command_errors};
+use crate::{
+    CommandError, deployments::PuttingBackError, engines::EngineProblem,
+    error::meets_command_errors,
+};
 
 /// Why a command about a snapshot was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +74,9 @@ pub enum SnapshotError {
     /// It could not be taken.
     #[error(transparent)]
     Take(#[from] TakeError),
+    /// It can't be said what it would take to put it back.
+    #[error(transparent)]
+    PuttingBack(#[from] PuttingBackError),
     /// What any command may meet.
     #[error(transparent)]
     Command(#[from] CommandError),

@@ -1,16 +1,21 @@
 use serde::Serialize;
 use serde_json::json;
 use slipway_audit::Resource;
-use slipway_deployments::{Deployment, DeploymentKind, DeploymentName, Origin, State};
+use slipway_deployments::{Deployment, DeploymentKind, NewDeployment, Origin, Plan};
 use slipway_identity::Command;
-use slipway_kernel::{DeploymentId, Slug, SnapshotId, digest_of};
+use slipway_kernel::{DeploymentId, ProjectId, Slug, SnapshotId, Timestamp, digest_of};
+use slipway_snapshots::Snapshot;
 
 use super::SnapshotError;
 use crate::{
     Call, Context,
     approvals::gate,
-    change::{Change, Done},
-    deployments::{environment, putting_back::GATES},
+    change::Change,
+    deployments::{
+        environment,
+        putting_back::{GATES, plan_back},
+        started_before,
+    },
 };
 
 /// A snapshot to put back.
@@ -20,6 +25,23 @@ pub struct RestoreSnapshot {
     pub project: Slug,
     /// The snapshot.
     pub snapshot: SnapshotId,
+}
+
+/// Says what a restore would do in which environment, and changes nothing. It reads the target's engine and the snapshot.
+pub async fn plan_restore(
+    context: &Context,
+    call: &Call<'_>,
+    command: &RestoreSnapshot,
+) -> Result<(Slug, Plan), SnapshotError> {
+    let (mut change, project) =
+        Change::in_any_project(context, call, Command::RestoreSnapshot, &command.project).await?;
+    change.require_open(&command.project).await?;
+    let now = change.now;
+    // Engines are not waited for while anything is held.
+    drop(change);
+    let (restore, _) = restore(context, call, project, now, command).await?;
+    let target = context.environment_slug(restore.target).await?;
+    Ok((target, plan_back(context, &restore).await?))
 }
 
 /// Asks for an environment to be put back to what a snapshot says, as a deployment of its own, which waits for approval
@@ -33,17 +55,37 @@ pub async fn restore_snapshot(
         Change::in_any_project(context, call, Command::RestoreSnapshot, &command.project).await?;
     let id = DeploymentId::new(&*context.ids);
     if let Some(earlier) = change.made_before(&command, &id.to_string()).await? {
-        let id = earlier.parse().unwrap_or(id);
-        let found = change
-            .unit
-            .deployments()
-            .find(project, DeploymentName::Id(id));
-        let found = found.await?;
-        return found.ok_or(SnapshotError::NotFound {
-            id: command.snapshot,
-        });
+        return Ok(started_before(&mut change, project, &earlier).await?);
     }
     change.require_open(&command.project).await?;
+    let (restore, snapshot) = restore(context, call, project, change.now, &command).await?;
+    let mut deployment = Deployment { id, ..restore };
+    let asked_for = gate::add(context, &mut *change.unit, &mut deployment).await?;
+    change
+        .done(
+            Resource::new("deployment", &id),
+            None,
+            Some(json!({
+                "number": deployment.number,
+                "kind": deployment.kind,
+                "state": deployment.state,
+                "snapshot": snapshot.id,
+                "commit": snapshot.commit,
+                "approval_request": asked_for,
+            })),
+        )
+        .await?;
+    Ok(deployment)
+}
+
+/// The restore that is asked for, where nothing stands against it, and its snapshot.
+async fn restore(
+    context: &Context,
+    call: &Call<'_>,
+    project: ProjectId,
+    now: Timestamp,
+    command: &RestoreSnapshot,
+) -> Result<(Deployment, Snapshot), SnapshotError> {
     let snapshot = context.reader().snapshot(project, command.snapshot).await?;
     let snapshot = snapshot.ok_or(SnapshotError::NotFound {
         id: command.snapshot,
@@ -52,12 +94,10 @@ pub async fn restore_snapshot(
     if target.archived_at.is_some() {
         return Err(SnapshotError::EnvironmentArchived { slug: target.slug });
     }
-    let mut deployment = Deployment {
-        id,
+    let restore = NewDeployment {
+        id: DeploymentId::new(&*context.ids),
         project,
-        number: 0,
         kind: DeploymentKind::Restore,
-        state: State::Queued,
         target: snapshot.environment,
         origin: Origin::Snapshot {
             snapshot: snapshot.id,
@@ -68,33 +108,9 @@ pub async fn restore_snapshot(
             &(snapshot.environment, snapshot.content_hash),
         )?,
         requested_by: call.caller.principal,
-        created_at: change.now,
-        approved_by: None,
-        started_at: None,
-        finished_at: None,
-        pre_snapshot: None,
-        post_snapshot: None,
-        problem: None,
-        cancel: None,
-        rolled_back_by: None,
+        created_at: now,
+        reason: None,
         items: Vec::new(),
     };
-    let asked_for = gate::add(context, &mut *change.unit, &mut deployment).await?;
-    change
-        .audit(Done {
-            resource: Resource::new("deployment", &id),
-            before: None,
-            after: Some(json!({
-                "number": deployment.number,
-                "kind": deployment.kind,
-                "state": deployment.state,
-                "snapshot": snapshot.id,
-                "commit": snapshot.commit,
-                "approval_request": asked_for,
-            })),
-            facts: &[],
-        })
-        .await?;
-    change.commit().await?;
-    Ok(deployment)
+    Ok((restore.into(), snapshot))
 }

@@ -11,6 +11,7 @@ use super::TakeError;
 use crate::{
     Context,
     engines::{Surveyed, survey},
+    error::dangling,
 };
 
 /// How often a commit is tried where somebody else commits to the same branch.
@@ -44,7 +45,7 @@ pub(crate) async fn take(
 }
 
 /// Commits what was read of an environment's engine, like [`take`].
-pub(super) async fn keep(
+pub(crate) async fn keep(
     context: &Context,
     taking: Taking<'_>,
     surveyed: Surveyed,
@@ -76,12 +77,7 @@ pub(crate) async fn open_repository(
     project: ProjectId,
 ) -> Result<Arc<dyn GitStore>, TakeError> {
     let found = context.reader().project_by_id(project).await?;
-    let found = found.ok_or_else(|| StoreError::Inconsistent {
-        table: "project",
-        column: "id",
-        row: project.to_string(),
-        problem: "it is referred to, and not there".to_owned(),
-    })?;
+    let found = found.ok_or_else(|| dangling("project", project))?;
     Ok(context.repositories.open(&found.slug).await?)
 }
 

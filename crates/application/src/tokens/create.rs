@@ -6,10 +6,7 @@ use slipway_identity::{Command, Token, TokenSecret};
 use slipway_kernel::{PrincipalId, Timestamp, TokenId, text::DisplayName};
 
 use super::{TokenError, described, mint};
-use crate::{
-    Call, Context,
-    change::{Change, Done},
-};
+use crate::{Call, Context, change::Change};
 
 /// A token to make.
 #[derive(Debug, Clone, Serialize)]
@@ -75,14 +72,12 @@ pub async fn create_token(
     }
     change.unit.tokens().insert(&token).await?;
     change
-        .audit(Done {
-            resource: Resource::new("token", &token.id),
-            before: None,
-            after: Some(described(&token)),
-            facts: &[],
-        })
+        .done(
+            Resource::new("token", &token.id),
+            None,
+            Some(described(&token)),
+        )
         .await?;
-    change.commit().await?;
     Ok(NewToken {
         token,
         secret: Some(secret),

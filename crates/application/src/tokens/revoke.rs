@@ -4,11 +4,7 @@ use slipway_identity::{Command, Token};
 use slipway_kernel::TokenId;
 
 use super::{TokenError, described};
-use crate::{
-    Call, Context,
-    access::visible,
-    change::{Change, Done},
-};
+use crate::{Call, Context, access::visible, change::Change};
 
 /// A token to revoke.
 #[derive(Debug, Clone, Serialize)]
@@ -44,14 +40,12 @@ pub async fn revoke_token(
         ..before.clone()
     };
     change
-        .audit(Done {
-            resource: Resource::new("token", &id),
-            before: Some(described(&before)),
-            after: Some(described(&after)),
-            facts: &[],
-        })
+        .done(
+            Resource::new("token", &id),
+            Some(described(&before)),
+            Some(described(&after)),
+        )
         .await?;
-    change.commit().await?;
     context.forget_bearers();
     Ok(after)
 }

@@ -11,10 +11,7 @@ use slipway_kernel::{
 };
 
 use super::{VersionError, described, named};
-use crate::{
-    Call, Context,
-    change::{Change, Done},
-};
+use crate::{Call, Context, change::Change};
 
 /// A version to add.
 #[derive(Debug, Clone, Serialize)]
@@ -135,14 +132,12 @@ pub async fn create_version(
         return Ok(version);
     }
     change
-        .audit(Done {
-            resource: named(&application, &version),
-            before: None,
-            after: Some(described(&application, &version)),
-            facts: &[],
-        })
+        .done(
+            named(&application, &version),
+            None,
+            Some(described(&application, &version)),
+        )
         .await?;
-    change.commit().await?;
     Ok(version)
 }
 

@@ -4,10 +4,7 @@ use slipway_identity::Command;
 use slipway_kernel::{Key, Slug, text::Reason};
 
 use super::{VersionError, described, named};
-use crate::{
-    Call, Context,
-    change::{Change, Done},
-};
+use crate::{Call, Context, change::Change};
 
 /// A version that must not be deployed any more.
 #[derive(Debug, Clone, Serialize)]
@@ -75,13 +72,11 @@ pub async fn deprecate_version(
         ..before.clone()
     };
     change
-        .audit(Done {
-            resource: named(&application, &after),
-            before: Some(described(&application, &before)),
-            after: Some(described(&application, &after)),
-            facts: &[],
-        })
+        .done(
+            named(&application, &after),
+            Some(described(&application, &before)),
+            Some(described(&application, &after)),
+        )
         .await?;
-    change.commit().await?;
     Ok(after)
 }

@@ -9,7 +9,9 @@
 #![expect(clippy::expect_used, reason = "what fails here fails the test")]
 
 pub mod deployments;
+pub mod failing_git;
 pub mod outside;
+pub mod promotion;
 pub mod stages;
 
 use std::path::Path;

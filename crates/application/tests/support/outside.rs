@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use slipway_application::outside::{Engines, NotAllowed, Repositories};
@@ -14,11 +15,12 @@ use slipway_workflows::{
 };
 
 /// Every folder is allowed. Workflows of these names are refused wherever they are to be made; and where one of the name
-/// `meddles.0` is changed, somebody else changes the file `meddles.1` at the same time.
+/// `meddles.0` is changed, somebody else changes the file `meddles.1` at the same time. While `stuck`, nothing is deleted.
 #[derive(Default)]
 pub(crate) struct Folders {
     pub(crate) refused: Vec<&'static str>,
     pub(crate) meddles: Option<(&'static str, &'static str)>,
+    pub(crate) stuck: Arc<AtomicBool>,
 }
 
 impl Engines for Folders {
@@ -31,6 +33,7 @@ impl Engines for Folders {
             path: path.into(),
             refused: self.refused.clone(),
             meddles: self.meddles,
+            stuck: Arc::clone(&self.stuck),
         }))
     }
 }
@@ -41,6 +44,7 @@ struct Picky {
     path: PathBuf,
     refused: Vec<&'static str>,
     meddles: Option<(&'static str, &'static str)>,
+    stuck: Arc<AtomicBool>,
 }
 
 #[async_trait]
@@ -77,6 +81,11 @@ impl WorkflowEngine for Picky {
     }
 
     async fn delete(&self, id: &WorkflowId) -> Result<(), EngineError> {
+        if self.stuck.load(Ordering::Relaxed) {
+            return Err(EngineError::Refused {
+                message: format!("{} is in use", id.0),
+            });
+        }
         self.folder.delete(id).await
     }
 

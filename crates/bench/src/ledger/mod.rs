@@ -48,7 +48,7 @@ pub(crate) struct Bench<'a> {
 impl Bench<'_> {
     /// A server on a new database.
     async fn server(&self, backend: Backend) -> Result<Server, Failure> {
-        Server::start(&self.binary, backend, &self.postgres).await
+        Server::start(&self.binary, backend, &self.postgres, Vec::new()).await
     }
 
     fn wants(&self, name: &str) -> bool {

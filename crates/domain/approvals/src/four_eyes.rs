@@ -32,19 +32,19 @@ pub struct Voter {
 /// Why somebody may not decide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum WhyNot {
-    /// It can't do anything any more.
+    /// It is disabled, or its owner is.
     #[error("is disabled")]
     Disabled,
-    /// It is none of those who may be asked.
+    /// It is no administrator.
     #[error("is neither an administrator of the project nor of the installation")]
     NotEligible,
-    /// It is one of those whose own doing it is.
+    /// It asked for the deployment, or is the same person as who did, by another account.
     #[error("asked for it, or the same person did by another account")]
     Excluded,
 }
 
-/// Whether somebody may approve or reject what the excluded ones had a part in. A service account counts as its owner on
-/// both sides.
+/// Whether somebody may approve or reject a deployment in which those excluded had a part. A service account counts as its
+/// owner, whether it decides or is excluded.
 pub fn may_decide(voter: Voter, excluded: &[Person]) -> Result<(), WhyNot> {
     if voter.disabled {
         return Err(WhyNot::Disabled);

@@ -1,6 +1,6 @@
 //! Deployments: governed acts of change to one environment.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use slipway_kernel::{
 };
 use slipway_workflows::WorkflowId;
 
-use crate::{Direction, Gates, Phase, State, Step};
+use crate::{Direction, Gates, OnFailure, Phase, Resolution, State, Step, Verdict};
 
 /// The most items of a deployment.
 pub const MAX_ITEMS: usize = 5_000;
@@ -101,7 +101,7 @@ pub struct Deployment {
     pub target: EnvironmentId,
     /// Where it comes from.
     pub origin: Origin,
-    /// What had to hold when it was asked for, and how it is done.
+    /// What had to hold when it was asked for, and how it is carried out.
     pub gates: Gates,
     /// The digest of what it is to do (`slipway.plan.v1`).
     pub plan_digest: Sha256,
@@ -109,6 +109,8 @@ pub struct Deployment {
     pub requested_by: PrincipalId,
     /// When.
     pub created_at: Timestamp,
+    /// Why, where it had to be said.
+    pub reason: Option<Reason>,
     /// Who agreed, where somebody had to.
     pub approved_by: Option<PrincipalId>,
     /// When its first step began.
@@ -123,10 +125,91 @@ pub struct Deployment {
     pub problem: Option<Problem>,
     /// Who asked to stop it.
     pub cancel: Option<Cancel>,
+    /// How a person resolved its last doubt.
+    pub resolution: Option<Resolution>,
     /// The deployment that undid it.
     pub rolled_back_by: Option<DeploymentId>,
     /// Its items, by position.
     pub items: Vec<Item>,
+}
+
+/// A deployment that is asked for: what is known of it before anything is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewDeployment {
+    /// Its identifier.
+    pub id: DeploymentId,
+    /// The project it belongs to.
+    pub project: ProjectId,
+    /// What kind of change it is.
+    pub kind: DeploymentKind,
+    /// What it changes.
+    pub target: EnvironmentId,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// What has to hold, and how it is done.
+    pub gates: Gates,
+    /// The digest of what it is to do.
+    pub plan_digest: Sha256,
+    /// Who asks for it.
+    pub requested_by: PrincipalId,
+    /// When.
+    pub created_at: Timestamp,
+    /// Why, where it has to be said.
+    pub reason: Option<Reason>,
+    /// Its items, by position; none where it is planned when it is carried out.
+    pub items: Vec<Item>,
+}
+
+impl From<NewDeployment> for Deployment {
+    /// The deployment in [`State::Queued`], without a number.
+    fn from(new: NewDeployment) -> Self {
+        Self {
+            id: new.id,
+            project: new.project,
+            number: 0,
+            kind: new.kind,
+            state: State::Queued,
+            target: new.target,
+            origin: new.origin,
+            gates: new.gates,
+            plan_digest: new.plan_digest,
+            requested_by: new.requested_by,
+            created_at: new.created_at,
+            reason: new.reason,
+            approved_by: None,
+            started_at: None,
+            finished_at: None,
+            pre_snapshot: None,
+            post_snapshot: None,
+            problem: None,
+            cancel: None,
+            resolution: None,
+            rolled_back_by: None,
+            items: new.items,
+        }
+    }
+}
+
+impl Deployment {
+    /// What becomes of what was done where a part fails: as its stage says, unless a person said that it ends as it stands.
+    pub fn on_failure(&self) -> OnFailure {
+        match self.verdict() {
+            Some(Verdict::Failed) => OnFailure::Keep,
+            _ => self.gates.on_failure,
+        }
+    }
+
+    /// Whether a person said that everything is there: then the target is looked at, and not written any more. A wish to stop
+    /// does not matter then.
+    pub fn only_looks(&self) -> bool {
+        self.verdict() == Some(Verdict::Succeeded)
+    }
+
+    fn verdict(&self) -> Option<Verdict> {
+        self.resolution
+            .as_ref()
+            .map(|resolution| resolution.verdict)
+    }
 }
 
 /// Where a deployment comes from.
@@ -195,9 +278,9 @@ pub struct Item {
     pub before: Option<Sha256>,
     /// The document in the target afterwards, in the object store. References to other workflows stand in it by key.
     pub after: Option<Sha256>,
-    /// Its place behind the items that it refers to.
+    /// When it is written: higher than the ranks of the items that it refers to, from 0.
     pub rank: u32,
-    /// Whether it has to be pointed at others afterwards.
+    /// Whether it refers to an item that gets its id no sooner than itself, so that it is written again when all have one.
     pub in_cycle: bool,
     /// Why it was skipped or failed.
     pub problem: Option<Problem>,
@@ -213,6 +296,16 @@ pub enum DeploymentName {
     Id(DeploymentId),
 }
 
+impl fmt::Display for DeploymentName {
+    /// As requests spell it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Id(id) => id.fmt(f),
+        }
+    }
+}
+
 /// A deployment that an executor may work on until its lease is over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
@@ -222,17 +315,6 @@ pub struct Claim {
     pub epoch: i64,
     /// How often it was claimed without coming to an end.
     pub claims: u32,
-}
-
-/// What an executor writes about one of its steps.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StepResult {
-    /// How far the step is now.
-    pub phase: Phase,
-    /// What the outside calls what was made.
-    pub external: Option<String>,
-    /// What went wrong.
-    pub problem: Option<Problem>,
 }
 
 /// Changes deployments, inside a unit of work.
@@ -255,6 +337,9 @@ pub trait DeploymentRepository: Send {
     /// MUST answer [`StoreError::Conflict`] where it is in another, and where another deployment holds the environment
     /// that this one would hold (see [`State::holds_environment`]). A wish to stop that is written already MUST stay.
     async fn update(&mut self, deployment: &Deployment, from: State) -> Result<(), StoreError>;
+
+    /// The number of the deployment that undoes this one, or has undone it. Those that failed, or never began, don't count.
+    async fn undone_by(&mut self, id: DeploymentId) -> Result<Option<i64>, StoreError>;
 
     /// Whether somebody asked to stop a deployment.
     async fn cancel(&mut self, id: DeploymentId) -> Result<Option<Cancel>, StoreError>;
@@ -291,11 +376,19 @@ pub trait DeploymentRepository: Send {
         steps: &[Step],
     ) -> Result<(), StoreError>;
 
-    /// Puts a running deployment's items, and these steps, none begun, in the place of those it had. An adapter MUST answer
+    /// Replaces a running deployment's items and steps by its new items and these steps, none begun. An adapter MUST answer
     /// [`StoreError::Conflict`] where more than [`Work::Preflight`](crate::Work::Preflight) was begun.
     async fn replace_plan(
         &mut self,
         deployment: &Deployment,
+        steps: &[Step],
+    ) -> Result<(), StoreError>;
+
+    /// Overwrites the phases of a deployment's steps, and raises its epoch, so that late writes of an earlier claim are
+    /// refused. An adapter MUST answer [`StoreError::Conflict`] where the deployment is not in doubt.
+    async fn rewrite_steps(
+        &mut self,
+        deployment: DeploymentId,
         steps: &[Step],
     ) -> Result<(), StoreError>;
 
@@ -311,13 +404,13 @@ pub trait DeploymentRepository: Send {
         direction: Direction,
     ) -> Result<bool, StoreError>;
 
-    /// Writes down what came of a step. `false`, and nothing written, where the claim is no longer the last one, or the
+    /// Writes down how far a step is now. `false`, and nothing written, where the claim is no longer the last one, or the
     /// step is not [`Phase::Begun`].
     async fn end_step(
         &mut self,
         claim: &Claim,
         number: u32,
         direction: Direction,
-        result: &StepResult,
+        phase: Phase,
     ) -> Result<bool, StoreError>;
 }

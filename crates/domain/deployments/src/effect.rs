@@ -7,20 +7,20 @@ use slipway_workflows::Workflow;
 pub enum Probe {
     /// What should be is there.
     Happened,
-    /// What was there still is, or a part of what should be: do it (again).
+    /// What was there before is still there, or the change stopped half way: do it (again).
     Open,
     /// Something else is there, which somebody else must have made: touch nothing.
     Conflict,
 }
 
-/// Compares what is in the target with what was there before and what should be there; `None` is nothing. A change of
-/// several calls (content, tags, description, activation) can have happened in part: `in_between` says whether each part
-/// of what was found is either the old or the new one.
+/// Compares what is found in the target with what was there before and with what should be there; `None` means that there
+/// is no such workflow. A change takes several calls (content, tags, description, activation) and can stop between them:
+/// `in_between` says whether every part of what is found is either the old or the new one. So it is when a change is undone
+/// that was applied only in part.
 ///
-/// What is undone may have been applied in part, and connected in part: there the old parts are those of either. Where
-/// several things are found that could be the item, this is not the question: nobody can tell, and the step is
-/// [`Unknown`](crate::Phase::Unknown). A call without an answer can still land for as long as a call may take, so that the
-/// target is read only after that.
+/// A caller that finds several workflows which could be the item does not ask this: the step is
+/// [`Unknown`](crate::Phase::Unknown) then. A call without an answer can still take effect for as long as a call may last;
+/// the target has to be read after that time.
 pub fn probe<T: PartialEq>(
     before: Option<&T>,
     after: Option<&T>,
@@ -36,8 +36,8 @@ pub fn probe<T: PartialEq>(
     }
 }
 
-/// Whether every part of a workflow is either the old one or the new one: then a change of several calls stopped on its
-/// way. Nothing counts as a workflow that is inactive, and has no tags and no description.
+/// Whether every part of a workflow is either the old one or the new one, as it is when a change of several calls stopped
+/// half way. A side without a workflow counts as inactive, without tags and without description.
 pub fn in_between(found: &Workflow, before: Option<&Workflow>, after: Option<&Workflow>) -> bool {
     let part = |matches: &dyn Fn(&Workflow) -> bool, of_none: bool| {
         [before, after]

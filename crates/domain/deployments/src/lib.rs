@@ -5,18 +5,22 @@ pub mod effect;
 pub mod pipeline;
 pub mod plan;
 pub mod queries;
+pub mod resolution;
 pub mod state;
 pub mod steps;
 
 pub use deployment::{
     Cancel, Change, Claim, Deployment, DeploymentKind, DeploymentName, DeploymentRepository, Item,
-    ItemStatus, MAX_ITEMS, Origin, Problem, StepResult,
+    ItemStatus, MAX_ITEMS, NewDeployment, Origin, Problem,
 };
 pub use effect::{Probe, in_between, probe};
 pub use pipeline::{
     Drift, Gates, MAX_STAGES, OnFailure, Pipeline, PipelineRepository, Publish, Secrets, Stage,
 };
 pub use plan::{Plan, Planned, PlannedItem, plan};
-pub use queries::{DeploymentFilter, DeploymentQueries, DeploymentSummary, LastSuccess};
+pub use queries::{
+    DeploymentFilter, DeploymentPulse, DeploymentQueries, DeploymentSummary, LastSuccess,
+};
+pub use resolution::{Resolution, Resolved, Unresolvable, Verdict, resolve};
 pub use state::{IllegalTransition, State};
 pub use steps::{Direction, Next, Ordered, Phase, Progress, Step, Work, next, steps_for};

@@ -56,7 +56,7 @@ pub struct Gates {
     pub drift: Drift,
     /// What is done where an item fails.
     pub on_failure: OnFailure,
-    /// Whether workflows run in the target.
+    /// Whether promoted workflows are active in the target.
     pub publish: Publish,
     /// What is done about secrets in node parameters.
     pub secrets: Secrets,
@@ -66,7 +66,7 @@ pub struct Gates {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Drift {
-    /// The plan tells it.
+    /// The plan warns of it.
     #[default]
     Allow,
     /// The plan fails where a workflow that it would write has drifted.
@@ -84,16 +84,16 @@ pub enum OnFailure {
     Keep,
 }
 
-/// Whether workflows run in the target.
+/// Whether promoted workflows are active in the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Publish {
-    /// As they do already; new ones don't.
+    /// Those that the target has stay as active as they are there; new ones are inactive.
     #[default]
     Keep,
-    /// Where they do in the source.
+    /// Each is active where it is active in the source.
     AsSource,
-    /// None does.
+    /// All are inactive.
     Deactivate,
 }
 
@@ -101,7 +101,7 @@ pub enum Publish {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Secrets {
-    /// The plan tells where they are.
+    /// The plan warns of each.
     #[default]
     Warn,
     /// The plan fails.
@@ -114,7 +114,8 @@ words! { Publish, "publish mode": Keep = "KEEP", AsSource = "AS_SOURCE", Deactiv
 words! { Secrets, "answer to a secret": Warn = "WARN", Block = "BLOCK" }
 
 impl Publish {
-    /// Whether a workflow is to run in the target, which has it already where `target` is given.
+    /// Whether a workflow is to be active in the target, where it is active so far as `target` says; `None` for one that the
+    /// target does not have.
     pub const fn active(self, source: bool, target: Option<bool>) -> bool {
         match (self, target) {
             (Self::Keep, Some(active)) => active,

@@ -40,11 +40,11 @@ pub struct Planned<'a> {
 pub struct Plan {
     /// Its items, by key.
     pub items: Vec<PlannedItem>,
-    /// What stands against carrying it out: with any, it can't be started.
+    /// Why it can't be started; empty where it can.
     pub problems: Vec<Problem>,
-    /// What people should know, and that stands against nothing.
+    /// What people should know before they start it.
     pub warnings: Vec<Problem>,
-    /// What an approval binds: equal digests do the same to the same (`slipway.plan.v1`).
+    /// What an approval binds: plans with equal digests do the same to the same (`slipway.plan.v1`).
     pub digest: Sha256,
 }
 
@@ -69,9 +69,9 @@ pub struct PlannedItem {
     pub difference: Option<Difference>,
     /// Secrets in the document's parameters.
     pub secrets: Vec<Secret>,
-    /// Where its step stands among the others.
+    /// When it is written: higher than the ranks of the items that it refers to, from 0; 0 for one that is not written.
     pub rank: u32,
-    /// Whether it has to be pointed at others afterwards.
+    /// Whether it refers to an item that gets its id no sooner than itself, so that it is written again when all have one.
     pub in_cycle: bool,
 }
 
@@ -100,7 +100,7 @@ impl Plan {
     }
 }
 
-/// Plans a promotion.
+/// Plans what brings the target to what the source holds.
 pub fn plan(planned: Planned<'_>) -> Result<Plan, CanonicalError> {
     let mut drafts = Vec::new();
     let chosen = |key: &Key| planned.chosen.is_none_or(|chosen| chosen.contains(key));
@@ -123,19 +123,9 @@ pub fn plan(planned: Planned<'_>) -> Result<Plan, CanonicalError> {
     problems.extend(missing_callees(planned, &drafts));
     arrange(&mut drafts, planned.target);
     let mut warnings = Vec::new();
-    for item in drafts.iter().filter(|item| item.writes()) {
-        let told = item.secrets.iter().map(|secret| {
-            let message = format!(
-                "the workflow `{}` holds what looks like a secret ({:?}) in the node `{}` at {}: keep it in a \
-                 credential",
-                item.key, secret.kind, secret.node, secret.path
-            );
-            problem("EMBEDDED_SECRET", message)
-        });
-        match planned.gates.secrets {
-            Secrets::Warn => warnings.extend(told),
-            Secrets::Block => problems.extend(told),
-        }
+    match planned.gates.secrets {
+        Secrets::Warn => warnings.extend(embedded_secrets(&drafts)),
+        Secrets::Block => problems.extend(embedded_secrets(&drafts)),
     }
     let digest = digest(planned, &drafts)?;
     Ok(Plan {
@@ -208,9 +198,14 @@ fn draft(planned: Planned<'_>, entry: &Entry, problems: &mut Vec<Problem>) -> Pl
     let active_there = item.before.as_ref().map(|before| before.active);
     after.active = planned.gates.publish.active(workflow.active, active_there);
     item.secrets = after.secrets();
+    let unconnected = there
+        .and_then(|there| there.workflow.as_ref().ok())
+        .is_some_and(|there| planned.target.is_unconnected(there));
     item.change = match &item.before {
         None => Change::Created,
-        Some(before) if before.state_hash() == after.state_hash() => Change::Unchanged,
+        Some(before) if before.state_hash() == after.state_hash() && !unconnected => {
+            Change::Unchanged
+        }
         Some(before) => {
             item.difference = Some(difference(before, &after));
             Change::Updated
@@ -277,7 +272,21 @@ fn missing_callees(planned: Planned<'_>, items: &[PlannedItem]) -> Vec<Problem> 
     problems
 }
 
-/// Gives the items that are written their ranks: callees first; those that are deleted last, for nobody may refer to
+fn embedded_secrets(items: &[PlannedItem]) -> impl Iterator<Item = Problem> {
+    let written = items.iter().filter(|item| item.writes());
+    written.flat_map(|item| {
+        item.secrets.iter().map(|secret| {
+            let message = format!(
+                "the workflow `{}` holds what looks like a secret ({:?}) in the node `{}` at {}: keep it in a \
+                 credential",
+                item.key, secret.kind, secret.node, secret.path
+            );
+            problem("EMBEDDED_SECRET", message)
+        })
+    })
+}
+
+/// Gives the items that are written their ranks: callees first. Items that are deleted come last, when nothing refers to
 /// them any more.
 fn arrange(items: &mut [PlannedItem], target: &Inventory) {
     let written: BTreeSet<Key> = items
@@ -306,7 +315,7 @@ fn arrange(items: &mut [PlannedItem], target: &Inventory) {
             .map(|(rank, _)| rank + 1)
             .max();
         for key in &group.workflows {
-            // An item that exists already has its id, so that nobody has to be pointed at it afterwards.
+            // A workflow that the target has already has its id, so that references to it can be written at once.
             let unborn = |callee: &&Key| target.get(callee).is_none();
             let ring = group.workflows.iter();
             let points_back = ring

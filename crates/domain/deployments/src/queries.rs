@@ -3,10 +3,33 @@
 use async_trait::async_trait;
 use serde::Serialize;
 use slipway_kernel::{
-    EnvironmentId, Page, PageSize, PipelineId, ProjectId, Slug, SnapshotId, StoreError, Timestamp,
+    DeploymentId, EnvironmentId, Page, PageSize, PipelineId, ProjectId, Slug, SnapshotId,
+    StoreError, Timestamp,
 };
 
 use crate::{Deployment, DeploymentName, Pipeline, State};
+
+/// How far a deployment is, in a few numbers. Whatever changes about a deployment that is carried out changes one of them,
+/// so that whoever follows it reads the deployment itself only then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeploymentPulse {
+    /// The deployment.
+    pub id: DeploymentId,
+    /// Where it is.
+    pub state: State,
+    /// Which claim works on it.
+    pub epoch: i64,
+    /// Whether somebody asked to stop it.
+    pub canceled: bool,
+    /// How many steps it takes, forwards; none before it was planned.
+    pub steps: u32,
+    /// How many of them are over.
+    pub over: u32,
+    /// How many steps are under way, in either direction.
+    pub under_way: u32,
+    /// How many items were undone.
+    pub undone: u32,
+}
 
 /// Which deployments a reader wants; what is `None` or empty selects all.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -81,6 +104,17 @@ pub trait DeploymentQueries: Send + Sync {
 
     /// The deployment to an environment that succeeded last and was not rolled back since.
     async fn last_success(&self, target: EnvironmentId) -> Result<Option<LastSuccess>, StoreError>;
+
+    /// How far these deployments are, in any order; those that don't exist are left out.
+    async fn deployment_pulses(
+        &self,
+        ids: &[DeploymentId],
+    ) -> Result<Vec<DeploymentPulse>, StoreError>;
+
+    /// The numbers of later deployments to the same environment that wrote, or are about to write, one of the workflows
+    /// that this one wrote, lowest first and at most `limit`. One that was undone since, and the one that undid it, don't
+    /// count.
+    async fn later_writers(&self, id: DeploymentId, limit: u32) -> Result<Vec<i64>, StoreError>;
 
     /// A project's figures.
     async fn deployment_summary(

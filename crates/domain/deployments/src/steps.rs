@@ -33,6 +33,11 @@ impl Work {
     pub const fn has_undo(self) -> bool {
         matches!(self, Self::Apply(_) | Self::Verify)
     }
+
+    /// Whether it changes the target, or shows whether that was done.
+    pub(crate) const fn is_target(self) -> bool {
+        matches!(self, Self::Apply(_) | Self::Connect(_) | Self::Verify)
+    }
 }
 
 /// How far a step is.
@@ -90,9 +95,10 @@ pub struct Step {
     pub work: Work,
     /// How far doing it is.
     pub phase: Phase,
-    /// How far undoing it is. Undone is [`Work::Apply`], in whole or in part, whatever [`Work::Connect`] made of the item
-    /// since; an attempt that is known to have touched nothing is written as failed with its undo done. Undoing
-    /// [`Work::Verify`] means to read the target again and to find nothing left of what was applied.
+    /// How far undoing it is; always [`Phase::Waiting`] where [`Work::has_undo`] says that there is none. Undoing
+    /// [`Work::Apply`] puts the item back as it was before, also where it was applied only in part, and takes back what
+    /// [`Work::Connect`] did. An attempt that is known to have touched nothing is `Failed` with its undo `Done`. Undoing
+    /// [`Work::Verify`] reads the target again and checks that nothing of what was applied is left.
     pub undo: Phase,
 }
 
@@ -101,9 +107,10 @@ pub struct Step {
 pub struct Ordered {
     /// Its position in the deployment.
     pub position: u32,
-    /// Its place behind the items that it refers to, from 0. Items of one rank don't wait for each other.
+    /// When it is written: higher than the ranks of the items that it refers to, from 0. Items of one rank are written at
+    /// the same time.
     pub rank: u32,
-    /// Whether it refers to an item that comes with it or behind it, so that it has to be pointed there afterwards.
+    /// Whether it refers to an item of its own rank or a higher one, so that it needs a [`Work::Connect`] afterwards.
     pub in_cycle: bool,
 }
 
@@ -166,8 +173,8 @@ pub enum Next {
 /// What an executor does next.
 ///
 /// An answer holds for what was read; the writes that follow from it are conditional on the epoch and on the phase that
-/// was read, so that an answer that has been overtaken does nothing. Whoever resolves a doubt, and lets the deployment go
-/// on, writes every phase that is in doubt anew: [`Phase::Begun`] for "look again", or what they saw.
+/// was read, so that an answer that has been overtaken does nothing. Whoever resolves a doubt writes every phase that is
+/// in doubt anew, as [`resolve`](crate::resolve) says.
 pub fn next(progress: Progress<'_>) -> Next {
     match progress.state {
         State::Running => running(progress),
@@ -201,7 +208,7 @@ fn running(progress: Progress<'_>) -> Next {
         .map(|step| step.wave)
         .min()
     else {
-        // What became of the target does not depend on its picture: a snapshot that failed is told beside it.
+        // A snapshot afterwards that failed changes nothing about the outcome: the deployment's problem tells it.
         let mut matters = progress
             .steps
             .iter()
@@ -285,8 +292,7 @@ impl<'a> Progress<'a> {
 
     /// What changes the target, and what shows whether it did.
     fn target(self) -> impl Iterator<Item = &'a Step> {
-        let looks = |step: &&Step| step.work == Work::Verify;
-        self.items().chain(self.steps.iter().filter(looks))
+        self.steps.iter().filter(|step| step.work.is_target())
     }
 
     fn items_are_over(self) -> bool {

@@ -5,10 +5,12 @@
 //! executor had sent lands before somebody else claims, because a lease is longer than a call and what lands after it;
 //! [`Shape::late`] drops that promise for creates.
 
+use std::io::Write as _;
 use std::time::Instant;
 
 use slipway_deployments::{
-    Direction, Next, OnFailure, Phase, Probe, Progress, State, Step, Work, next, probe,
+    Direction, Next, OnFailure, Phase, Probe, Progress, State, Step, Verdict, Work, next, probe,
+    resolve,
 };
 use stateright::{Checker, Model, Property};
 
@@ -31,6 +33,8 @@ struct Shape {
     outside: bool,
     /// Whether a write is conditional on the epoch, as it should be.
     fenced: bool,
+    /// What a person may say about a doubt, once.
+    verdicts: &'static [Verdict],
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -42,6 +46,8 @@ struct Situation {
     held: bool,
     cancel: bool,
     meddled: bool,
+    /// What a person said.
+    verdict: Option<Verdict>,
     /// Phases forwards and back, by step.
     phases: Vec<(Phase, Phase)>,
     items: Vec<u8>,
@@ -81,6 +87,8 @@ enum Stage {
 enum Act {
     Cancel,
     Meddle(usize),
+    /// A person resolves a doubt.
+    Resolve(Verdict),
     Claim,
     /// The owner's lease ends while it stands still.
     Expire,
@@ -110,6 +118,7 @@ impl Model for Shape {
             held: false,
             cancel: false,
             meddled: false,
+            verdict: None,
             phases: vec![(Phase::Waiting, Phase::Waiting); self.works.len()],
             items: self.works.iter().map(|_| BEFORE).collect(),
             unseen: false,
@@ -127,6 +136,9 @@ impl Model for Shape {
             let sent = |task: &Task| task.stage == Stage::Sent;
             let going = (0..executor.tasks.len()).filter(|t| !sent(&executor.tasks[*t]));
             actions.extend(going.map(|t| Act::Go(n, t)));
+        }
+        if at.state == State::InDoubt && at.verdict.is_none() {
+            actions.extend(self.verdicts.iter().map(|verdict| Act::Resolve(*verdict)));
         }
         if !at.state.is_carried_out() {
             return;
@@ -166,6 +178,14 @@ impl Model for Shape {
             Act::Meddle(item) => {
                 at.meddled = true;
                 at.items[item] = FOREIGN;
+            }
+            Act::Resolve(verdict) => {
+                let resolved = resolve(&self.steps(&at), verdict).ok()?;
+                let phases = resolved.steps.iter().map(|step| (step.phase, step.undo));
+                at.phases = phases.collect();
+                at.verdict = Some(verdict);
+                at.state = verdict.state();
+                at.epoch += 1;
             }
             Act::Claim => {
                 at.epoch += 1;
@@ -246,7 +266,13 @@ impl Shape {
 
     fn decide(&self, at: &mut Situation) {
         let steps = self.steps(at);
-        let (state, on_failure, cancel) = (at.state, self.on_failure, at.cancel);
+        let given_up = at.verdict == Some(Verdict::Failed);
+        let on_failure = if given_up {
+            OnFailure::Keep
+        } else {
+            self.on_failure
+        };
+        let (state, cancel) = (at.state, at.cancel);
         let Some(owner) = at.executors.last_mut() else {
             return;
         };
@@ -390,7 +416,12 @@ impl Shape {
     fn undone(&self, at: &Situation) -> bool {
         let ended = matches!(at.state, State::Failed | State::Canceled);
         let gone = |item: u8| item == BEFORE || at.meddled && item == FOREIGN || at.unseen;
-        !ended || self.on_failure == OnFailure::Keep || self.items(at).all(gone)
+        let undoes = match at.verdict {
+            Some(Verdict::Failed) => false,
+            Some(Verdict::Compensating) => true,
+            _ => self.on_failure == OnFailure::Compensate,
+        };
+        !ended || !undoes || self.items(at).all(gone)
     }
 
     fn items<'a>(&'a self, at: &'a Situation) -> impl Iterator<Item = u8> + 'a {
@@ -486,16 +517,21 @@ fn place(number: u32) -> usize {
     usize::try_from(number).unwrap_or_default()
 }
 
+/// A line for whoever reads the tests' output: not `println!`, which is kept from them as long as the tests pass.
+fn print(line: &str) {
+    drop(std::io::stderr().write_all(format!("{line}\n").as_bytes()));
+}
+
 fn go_through(name: &str, shape: Shape) {
     let began = Instant::now();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let checker = shape.checker().threads(threads).spawn_bfs().join();
     let seconds = began.elapsed().as_secs_f64();
-    println!(
-        "{name}: {} situations, {} of them different, in {seconds:.1} s",
+    print(&format!(
+        "model: {name}: {} situations, {} of them different, in {seconds:.1} s",
         checker.state_count(),
         checker.unique_state_count()
-    );
+    ));
     checker.assert_properties();
 }
 
@@ -511,6 +547,7 @@ fn three_items(on_failure: OnFailure, claims: u8, outside: bool) -> Shape {
         claims,
         outside,
         fenced: true,
+        verdicts: &[],
     }
 }
 
@@ -533,6 +570,28 @@ fn three_items_and_somebody_else() {
 }
 
 #[test]
+fn a_person_resolves_a_doubt() {
+    for on_failure in [OnFailure::Compensate, OnFailure::Keep] {
+        let shape = Shape {
+            on_failure,
+            works: vec![
+                (0, Work::Apply(0)),
+                (1, Work::Apply(1)),
+                (2, Work::Verify),
+                (3, Work::Record),
+            ],
+            late: false,
+            // The verdict takes an epoch too.
+            claims: 3,
+            outside: true,
+            fenced: true,
+            verdicts: &[Verdict::Failed, Verdict::Running, Verdict::Compensating],
+        };
+        go_through("resolved", shape);
+    }
+}
+
+#[test]
 fn a_create_that_lands_later_than_promised_is_found() {
     for on_failure in [OnFailure::Compensate, OnFailure::Keep] {
         let works = vec![(0, Work::Apply(0)), (1, Work::Verify), (2, Work::Record)];
@@ -543,6 +602,7 @@ fn a_create_that_lands_later_than_promised_is_found() {
             claims: 3,
             outside: false,
             fenced: true,
+            verdicts: &[],
         };
         go_through("late creates", shape);
     }
@@ -555,6 +615,6 @@ fn without_the_epoch_it_is_refuted() {
     let checker = shape.checker().spawn_bfs().join();
     let found = checker.discoveries();
     let found: Vec<_> = found.keys().collect();
-    println!("without the epoch: {found:?}");
+    print(&format!("model: without the epoch: {found:?}"));
     assert!(found.contains(&&"nothing is left begun"), "{found:?}");
 }

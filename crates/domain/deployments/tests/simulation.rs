@@ -5,6 +5,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io::Write as _,
     time::{Duration, Instant},
 };
 
@@ -32,6 +33,11 @@ fn seeds() -> u64 {
     let scale = std::env::var("SLIPWAY_TEST_SCALE").ok();
     let scale: f64 = scale.and_then(|scale| scale.parse().ok()).unwrap_or(1.0);
     ((10_000.0 * scale) as u64).max(200)
+}
+
+/// A line for whoever reads the tests' output: not `println!`, which is kept from them as long as the tests pass.
+fn print(line: &str) {
+    drop(std::io::stderr().write_all(format!("{line}\n").as_bytes()));
 }
 
 fn finished(seed: u64, planted: Option<Planted>, traced: bool) -> Run {
@@ -68,7 +74,7 @@ fn whatever_goes_wrong_the_invariants_hold() {
         println!("{}", story(seed));
     }
     let (began, seeds) = (Instant::now(), seeds());
-    let (mut fenced, mut repeated, mut takeovers, mut unseen) = (0, 0, 0, 0);
+    let (mut fenced, mut repeated, mut takeovers, mut unseen, mut resolved) = (0, 0, 0, 0, 0);
     let mut ends: BTreeMap<_, u64> = BTreeMap::new();
     for seed in 0..seeds {
         let run = finished(seed, None, false);
@@ -76,16 +82,22 @@ fn whatever_goes_wrong_the_invariants_hold() {
         fenced += run.database.fenced;
         repeated += run.database.repeated;
         takeovers += run.database.epoch - 1;
+        resolved += run.resolved;
         unseen += u64::from(!run.very_late.is_empty());
         *ends.entry(run.database.state).or_default() += 1;
     }
     let rate = Duration::from_secs(seeds).div_duration_f64(began.elapsed());
-    println!(
-        "{seeds} seeds, {rate:.0} seeds/s; {takeovers} takeovers, {unseen} runs with a very late create"
-    );
-    println!("writes that changed no row: {fenced} by the epoch, {repeated} by the step's phase");
-    println!("ends: {ends:?}");
+    print(&format!(
+        "simulation: {seeds} seeds, {rate:.0} seeds/s; {takeovers} takeovers, {unseen} runs with a very late create"
+    ));
+    print(&format!(
+        "simulation: writes that changed no row: {fenced} by the epoch, {repeated} by the step's phase"
+    ));
+    print(&format!(
+        "simulation: ends {ends:?}; {resolved} doubts resolved"
+    ));
     assert!(fenced > 0 && repeated > 0, "no stale write was ever tried");
+    assert!(resolved > 0, "nobody ever resolved a doubt");
     assert!(ends.len() == 5, "some end was never reached: {ends:?}");
 }
 
@@ -109,12 +121,16 @@ fn every_planted_fault_is_caught() {
                 break;
             }
         }
-        println!("{planted:?}: first at seed {first:?}, by {caught:?}");
+        print(&format!(
+            "simulation: {planted:?}: first at seed {first:?}, by {caught:?}"
+        ));
         assert!(
             !caught.is_empty(),
             "{planted:?} was not caught in {seeds} seeds"
         );
     }
+    let all = Planted::ALL.len();
+    print(&format!("simulation: planted faults caught {all} of {all}"));
 }
 
 #[test]

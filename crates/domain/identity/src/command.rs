@@ -172,6 +172,12 @@ commands! {
     reads GetDeploymentSummary: READERS;
     /// Stops a deployment.
     changes CancelDeployment: WRITERS;
+    /// Follows a deployment.
+    reads WatchDeployment: READERS;
+    /// Undoes a deployment.
+    changes RollbackDeployment: WRITERS;
+    /// Says what became of a deployment that nobody can tell about.
+    changes ResolveInDoubt: ADMINS;
     /// Agrees to a deployment.
     changes Approve: ADMINS;
     /// Disagrees with a deployment.

@@ -11,7 +11,8 @@ pub struct BackupClaim {
     pub epoch: i64,
     /// How many backups of it failed since the last one that did not.
     pub failures: u32,
-    /// How often executors had claimed deployments to it by then. One more, and it was changed meanwhile.
+    /// How often executors had claimed deployments to the environment when the backup was claimed. Where the figure has grown
+    /// since, a deployment may have changed the environment meanwhile.
     pub deployments: i64,
 }
 
@@ -20,7 +21,7 @@ pub struct BackupClaim {
 pub enum BackupEnd {
     /// It was taken.
     Taken,
-    /// Something came between; failures before it still count.
+    /// A deployment came between, so that it is taken later. The count of failures stays as it is.
     PutOff,
     /// It failed.
     Failed {

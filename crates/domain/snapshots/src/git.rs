@@ -139,6 +139,20 @@ pub trait GitStore: Send + Sync {
         earlier: &CommitSha,
         later: &CommitSha,
     ) -> Result<Option<Vec<FileChange>>, GitError>;
+
+    /// Whether the environment's branch has commits that people don't find at the [location](Self::location) yet: kept
+    /// durably, and brought there once it can be reached again. A store that is where it says has none.
+    async fn is_ahead(&self, _environment: &Slug) -> bool {
+        false
+    }
+}
+
+/// A Git store elsewhere, of which others keep a copy.
+#[async_trait]
+pub trait Upstream: GitStore {
+    /// A commit itself, as Git writes it: what has the commit's hash. An adapter MUST verify that; `None` where there is no
+    /// such commit.
+    async fn commit_object(&self, commit: &CommitSha) -> Result<Option<Bytes>, GitError>;
 }
 
 /// Why a Git store did not do what it was asked. None of these texts holds a secret.
@@ -157,7 +171,9 @@ pub enum GitError {
         problem: String,
     },
     /// The store does not take our credentials, or they allow too little.
-    #[error("the Git store refused the credentials: {message}")]
+    #[error(
+        "the Git store refused the credentials: {message}; renew them, or correct the server's setting"
+    )]
     Unauthenticated {
         /// The store's own words, cut after 1,000 characters.
         message: String,
@@ -176,7 +192,9 @@ pub enum GitError {
     },
     /// The store can't be reached, is full, or asks for a pause longer than the adapter waits. Nothing was committed,
     /// or nobody knows: [`GitStore::head`] tells.
-    #[error("the Git store is unavailable: {problem}")]
+    #[error(
+        "the Git store is unavailable: {problem}; see that it can be reached, make room if it is full, and try again"
+    )]
     Unavailable {
         /// What happened.
         problem: String,

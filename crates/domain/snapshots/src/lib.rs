@@ -15,7 +15,7 @@ pub mod outline;
 pub mod snapshot;
 
 pub use backup::{BackupClaim, BackupEnd, FailingBackup};
-pub use git::{CommitSha, Committed, FileChange, Files, GitError, GitStore, NewCommit};
+pub use git::{CommitSha, Committed, FileChange, Files, GitError, GitStore, NewCommit, Upstream};
 pub use outline::{Became, Outline, outline};
 pub use snapshot::{
     Snapshot, SnapshotFilter, SnapshotKind, SnapshotPlace, SnapshotQueries, SnapshotRepository,

@@ -62,6 +62,17 @@ impl Inventory {
     pub fn portable(&self, workflow: &Workflow) -> Workflow {
         by_key(workflow, &|id| self.key_of(id))
     }
+
+    /// Whether a document of this environment names a workflow that is here by what stands for it: it was written before
+    /// that one was there, and still has to be pointed at it. Its portable form does not show that.
+    pub fn is_unconnected(&self, workflow: &Workflow) -> bool {
+        is_unconnected(workflow, &|key| self.by_key.contains_key(key))
+    }
+}
+
+/// As [`Inventory::is_unconnected`], likewise.
+pub fn is_unconnected(workflow: &Workflow, is_here: &dyn Fn(&Key) -> bool) -> bool {
+    callees(workflow).iter().any(is_here)
 }
 
 /// A document with the keys of workflows in place of their ids. Ids that have no key stay.
@@ -84,10 +95,10 @@ fn kept(credential: &CredentialReference) -> Credential {
     }
 }
 
-/// Marks it as such.
+/// What the id of a stand-in begins with.
 const STAND_IN: &str = "slipway:";
 
-/// What stands for a workflow in a document that belongs to no engine.
+/// The id that stands for the workflow with this key in a document that belongs to no engine.
 pub fn stand_in(key: &Key) -> WorkflowId {
     WorkflowId(format!("{STAND_IN}{key}"))
 }

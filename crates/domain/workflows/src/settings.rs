@@ -69,7 +69,7 @@ pub trait EngineRepository: Send {
     async fn links(&mut self, environment: EnvironmentId) -> Result<Vec<Link>, StoreError>;
 
     /// Sets what keys stand for, in place of what they stood for. A workflow that another key stood for stands for that
-    /// one no longer.
+    /// one no longer. Without any links it does nothing.
     async fn set_links(
         &mut self,
         environment: EnvironmentId,

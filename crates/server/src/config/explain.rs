@@ -50,7 +50,10 @@ pub(super) fn refused(error: &Error, sources: &Figment) -> String {
 }
 
 fn wrong_value(key: &str, kind: &Kind, source: &str, sources: &Figment) -> String {
-    let value = if key.ends_with("url") || key.starts_with("engines.secrets") {
+    let may_be_secret = key.ends_with("url")
+        || key.starts_with("engines.secrets")
+        || matches!(key, "git.github.token" | "git.github.private_key");
+    let value = if may_be_secret {
         String::new()
     } else {
         shown(sources, key).map_or(String::new(), |value| format!(" = {value}"))

@@ -7,7 +7,9 @@
 mod database;
 mod engines;
 mod environment;
+mod executor;
 mod explain;
+mod git;
 mod limits;
 mod log;
 mod objects;
@@ -22,6 +24,8 @@ use serde::Deserialize;
 
 pub use database::{Database, DatabaseKind, DatabaseUrl, ResolvedUrl};
 pub use engines::{AllowedHost, Engines, SecretPattern};
+pub use executor::Executor;
+pub use git::{Git, GitHub, GitStoreKind};
 pub use limits::Limits;
 pub use log::{Log, LogFormat};
 pub use objects::Objects;
@@ -45,8 +49,12 @@ pub struct Config {
     pub database: Database,
     /// Where contents are kept.
     pub objects: Objects,
+    /// Where snapshots are kept.
+    pub git: Git,
     /// Which workflow engines projects may name.
     pub engines: Engines,
+    /// How deployments are carried out.
+    pub executor: Executor,
     /// What is logged, and in which form.
     pub log: Log,
     /// Where the embedded parts keep their files.
@@ -105,6 +113,11 @@ impl Config {
         self.objects.directory_or_default(&self.state)
     }
 
+    /// The directory of Git repositories, by its own setting or in the state directory.
+    pub fn git_directory(&self) -> PathBuf {
+        self.git.directory_or_default(&self.state)
+    }
+
     /// The directories within which workflows may lie, by their own setting or in the state directory.
     pub fn engine_directories(&self) -> Vec<PathBuf> {
         self.engines.directories_or_default(&self.state)
@@ -115,11 +128,14 @@ impl Config {
         self.server.check(&mut problems);
         self.limits.check(&mut problems);
         self.database.check(&self.state, &mut problems);
+        self.git.check(&mut problems);
         self.engines.check(&mut problems);
+        self.executor.check(&mut problems);
         self.log.check(&mut problems);
         if self.cluster {
             self.database.check_shared(&self.state, &mut problems);
             self.objects.check_shared(&mut problems);
+            self.git.check_shared(&mut problems);
         }
         if problems.is_empty() {
             Ok(())

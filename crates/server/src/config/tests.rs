@@ -12,6 +12,8 @@ use figment::Jail;
 
 use super::*;
 
+mod git;
+
 /// Loads `file` as `slipway.toml` under these environment variables.
 fn load(file: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
     let mut loaded = None;
@@ -207,13 +209,36 @@ fn every_problem_is_reported_at_once() {
 }
 
 #[test]
+fn a_step_takes_a_third_of_the_lease_at_most() {
+    let config = load(
+        "[executor]\nlease = \"900ms\"\nstep_timeout = \"300ms\"",
+        &[],
+    )
+    .unwrap();
+    let limits = config.executor.limits();
+    assert_eq!(limits.lease, 3 * limits.effect);
+    let error = refusal("[executor]\nlease = \"2m\"", &[]);
+    assert!(
+        error.contains("more than a third of executor.lease = \"2m\""),
+        "{error}"
+    );
+    let error = refusal("[executor]\nlease = \"1ms\"\nstep_timeout = \"2h\"", &[]);
+    for part in ["executor.lease = \"1ms\"", "executor.step_timeout = \"2h\""] {
+        assert!(error.contains(part), "{part} is missing in: {error}");
+    }
+}
+
+#[test]
 fn a_cluster_refuses_what_servers_cannot_share() {
     let error = refusal("cluster = true", &[]);
     assert!(error.contains("SQLite"), "{error}");
     assert!(error.contains("objects.shared"), "{error}");
+    assert!(error.contains("git.shared"), "{error}");
 
     let shared = "cluster = true\n[database]\nurl = \"postgres://slipway@db/slipway\"\n[objects]\nshared = true";
-    assert!(load(shared, &[]).is_ok());
+    assert!(load(&format!("{shared}\n[git]\nshared = true"), &[]).is_ok());
+    let on_github = format!("{shared}\n[git]\nstore = \"github\"\n{}", git::GITHUB);
+    assert!(load(&on_github, &[]).is_ok());
 }
 
 #[test]

@@ -11,13 +11,13 @@ pub use lists::{
 use futures_util::future::join_all;
 use slipway_deployments::{
     Cancel, Change, Deployment, DeploymentFilter, DeploymentKind, DeploymentName, Drift, Gates,
-    Item, ItemStatus, OnFailure, Origin, Problem, Publish, Secrets, State,
+    Item, ItemStatus, OnFailure, Origin, Problem, Publish, Resolution, Secrets, State, Verdict,
 };
 use slipway_kernel::{DeploymentId, Sha256, SnapshotId};
 use slipway_snapshots::{Snapshot, SnapshotKind};
 use slipway_workflows::WorkflowId;
 
-use self::given::{World, became, deployment_id, found, item};
+use self::given::{World, became, deployment_id, found, item, resolution};
 use super::given::{application, at, begin, commit, name, principal_id, size, uuid};
 use crate::{Store, StoreError};
 
@@ -90,6 +90,8 @@ pub async fn what_is_inserted_is_found(store: &dyn Store) {
             at: at(101),
             reason: name("wrong day"),
         }),
+        reason: Some(name("as agreed")),
+        resolution: Some(resolution(Verdict::Failed)),
         items: items(),
         ..world.promotion(1, 0)
     };
@@ -231,6 +233,10 @@ pub async fn an_update_saves_all_but_the_items(store: &dyn Store) {
             by: principal_id(1),
             at: at(102),
             reason: name("enough"),
+        }),
+        resolution: Some(Resolution {
+            doubt: None,
+            ..resolution(Verdict::Running)
         }),
         ..first.clone()
     };

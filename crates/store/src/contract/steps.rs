@@ -1,9 +1,7 @@
 //! The steps of deployments.
 
 use futures_util::future::join_all;
-use slipway_deployments::{
-    Claim, Deployment, Direction, Ordered, Phase, Problem, Step, StepResult, steps_for,
-};
+use slipway_deployments::{Claim, Deployment, Direction, Ordered, Phase, Step, steps_for};
 use slipway_kernel::StoreError;
 
 use super::{
@@ -11,14 +9,6 @@ use super::{
     given::{begin, commit},
 };
 use crate::Store;
-
-fn result(phase: Phase) -> StepResult {
-    StepResult {
-        phase,
-        external: None,
-        problem: None,
-    }
-}
 
 /// A deployment with as many items, claimed, with its steps.
 async fn claimed(world: &World<'_>, items: u32) -> (Claim, Vec<Step>) {
@@ -87,24 +77,15 @@ pub async fn a_step_ends_once(store: &dyn Store) {
     for (step, end) in expected.iter_mut().zip(ends.into_iter().cycle()) {
         let mut work = begin(store).await;
         let deployments = work.deployments();
-        let plain = result(end);
-        let early = deployments.end_step(&claim, step.number, Direction::Do, &plain);
+        let early = deployments.end_step(&claim, step.number, Direction::Do, end);
         assert!(!early.await.expect("an answer"), "ended before it began");
         for _ in 0..2 {
             let begun = deployments.begin_step(&claim, step.number, Direction::Do);
             assert!(begun.await.expect("an answer"));
         }
-        let told = StepResult {
-            phase: end,
-            external: Some("wf-\"1\"".to_owned()),
-            problem: (end != Phase::Done).then(|| Problem {
-                reason: "ENGINE_REFUSED".to_owned(),
-                message: "no\0".to_owned(),
-            }),
-        };
-        let ended = deployments.end_step(&claim, step.number, Direction::Do, &told);
+        let ended = deployments.end_step(&claim, step.number, Direction::Do, end);
         assert!(ended.await.expect("an answer"));
-        let again = deployments.end_step(&claim, step.number, Direction::Do, &plain);
+        let again = deployments.end_step(&claim, step.number, Direction::Do, end);
         assert!(!again.await.expect("an answer"), "ended twice");
         let again = deployments.begin_step(&claim, step.number, Direction::Do);
         assert!(!again.await.expect("an answer"), "begun after its end");
@@ -124,8 +105,7 @@ pub async fn what_applies_an_item_is_undone(store: &dyn Store) {
         let begun = deployments.begin_step(&claim, step.number, Direction::Undo);
         let applies = step.work.has_undo();
         assert_eq!(begun.await.expect("an answer"), applies, "{step:?}");
-        let failed = result(Phase::Failed);
-        let ended = deployments.end_step(&claim, step.number, Direction::Undo, &failed);
+        let ended = deployments.end_step(&claim, step.number, Direction::Undo, Phase::Failed);
         assert_eq!(ended.await.expect("an answer"), applies, "{step:?}");
         commit(work).await;
         if applies {
@@ -156,10 +136,9 @@ pub async fn steps_at_once_end_once_each(store: &dyn Store) {
         begun.expect("an answer");
         commit(work).await;
         let mut work = begin(store).await;
-        let done = result(Phase::Done);
         let ended = work
             .deployments()
-            .end_step(claim, number, Direction::Do, &done)
+            .end_step(claim, number, Direction::Do, Phase::Done)
             .await;
         commit(work).await;
         usize::from(ended.expect("an answer"))

@@ -1,18 +1,22 @@
 //! A request of each method that would succeed if the caller may call it, and that can be sent again and again.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use slipway_api::catalog::v1::CreateEnvironmentRequest;
-use slipway_api::deployments::v1::StartPromotionRequest;
+use slipway_api::deployments::v1::{DeploymentState, GetDeploymentRequest, StartPromotionRequest};
 use slipway_api::identity::v1::{Role, SetMembershipRequest};
+use slipway_n8n_stand_in::StandIn;
 use slipway_tests::contract::Method;
 use slipway_tests::world::{Project, report, token, unique, user, workflow};
 use slipway_tests::{Client, Granted};
 
 /// What a request is about: a project that has the application `app` with the version `1`, deployed in the environment
 /// `prod`, another environment `dev`, one with a workflow `flows` and a snapshot of it, pipelines `way` and, between engines,
-/// `post` and `guarded`, of which the latter requires approval, a promotion that was canceled, and a member.
+/// `post` and `guarded`, of which the latter requires approval, promotions that were canceled, succeeded and are in doubt,
+/// and a member.
 #[derive(Debug, Clone)]
 pub(super) struct Target {
     pub(super) project: Project,
@@ -26,6 +30,12 @@ pub(super) struct Target {
     pub(super) snapshot_id: String,
     /// The number of a promotion that was canceled.
     pub(super) canceled: String,
+    /// The number of a promotion that succeeded.
+    pub(super) succeeded: String,
+    /// The number of a promotion in doubt, which comes to that again and again.
+    pub(super) doubtful: String,
+    /// The engine that it goes to.
+    pub(super) _n8n: Arc<StandIn>,
 }
 
 impl Target {
@@ -62,7 +72,7 @@ pub(super) async fn for_method(method: &Method, target: &Target, caller: &Client
         }
         "slipway.ledger.v1.LedgerService" => ledger(name, target).await,
         "slipway.deployments.v1.PipelineService" => pipelines(name, target).await,
-        "slipway.deployments.v1.DeploymentService" => deployments(name, target),
+        "slipway.deployments.v1.DeploymentService" => deployments(name, target).await,
         "slipway.approvals.v1.ApprovalService" => approvals(name, target).await,
         "slipway.snapshots.v1.SnapshotService" => snapshots(name, target),
         "slipway.audit.v1.AuditService" => Some(match name {
@@ -182,7 +192,7 @@ async fn pipelines(name: &str, target: &Target) -> Option<Value> {
     })
 }
 
-fn deployments(name: &str, target: &Target) -> Option<Value> {
+async fn deployments(name: &str, target: &Target) -> Option<Value> {
     let project = target.project.slug.as_str();
     let promotion = json!({"project": project, "pipeline": "post", "target": "inbox"});
     Some(match name {
@@ -195,7 +205,17 @@ fn deployments(name: &str, target: &Target) -> Option<Value> {
             promotion
         }
         "GetDeployment" => json!({"project": project, "deployment": target.canceled}),
+        "WatchDeployment" => json!({"project": project, "deployment": target.succeeded}),
         "ListDeployments" | "GetDeploymentSummary" => json!({"project": project}),
+        "RollbackDeployment" => json!({
+            "project": project, "deployment": target.succeeded, "reason": "walked over", "validate_only": true,
+        }),
+        "ResolveInDoubt" => {
+            becomes(&target.project, &target.doubtful, DeploymentState::InDoubt).await;
+            json!({
+                "project": project, "deployment": target.doubtful, "verdict": "VERDICT_RUNNING", "reason": "walked over",
+            })
+        }
         "CancelDeployment" => {
             json!({"project": project, "deployment": target.canceled, "reason": "walked over"})
         }
@@ -230,6 +250,25 @@ async fn approvals(name: &str, target: &Target) -> Option<Value> {
         }
         _ => return None,
     })
+}
+
+/// Waits until a deployment is in this state.
+pub(super) async fn becomes(project: &Project, number: &str, state: DeploymentState) {
+    let request = GetDeploymentRequest {
+        project: project.slug.clone(),
+        deployment: number.to_owned(),
+    };
+    let begin = Instant::now();
+    loop {
+        let mut deployments = project.admin.deployments();
+        let found = deployments.get_deployment(request.clone()).await.granted();
+        let found = found.deployment.unwrap();
+        if found.state() == state {
+            return;
+        }
+        assert!(begin.elapsed() < Duration::from_mins(1), "{found:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 fn snapshots(name: &str, target: &Target) -> Option<Value> {

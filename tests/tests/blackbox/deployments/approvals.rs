@@ -122,6 +122,7 @@ impl Gate {
             project: self.project.slug.clone(),
             deployment: deployment.deployment_id.clone(),
             reason: "changed our minds".to_owned(),
+            ..Default::default()
         }
     }
 

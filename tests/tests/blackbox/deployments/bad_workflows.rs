@@ -13,7 +13,7 @@ use slipway_api::deployments::v1::{Deployment, DeploymentItem, DeploymentState, 
 use slipway_api::errors::v1::ErrorReason;
 use slipway_n8n_stand_in::{Options, StandIn};
 use slipway_tests::world::workflow;
-use slipway_tests::{Backend, Granted, Refused, Server, World};
+use slipway_tests::{Backend, Granted, Refused, World};
 use tonic::Code;
 
 use super::promotions::Way;
@@ -37,7 +37,7 @@ async fn to_n8n(backend: Backend, n8n: &StandIn, key: &str) -> (World, Way) {
         ("N8N_KEY", KEY),
         ("N8N_WRONG_KEY", "n8n_api_wrong"),
     ];
-    let world = World::on(Server::start_with(backend, &settings).await).await;
+    let world = World::own_with(backend, &settings).await;
     let project = world.project().await;
     let dev = world.server.workflows(&[]);
     project.environment_on("dev", &dev).await;

@@ -1,9 +1,16 @@
-//! Pipelines, and what goes through them.
+//! Pipelines, what goes through them, and what becomes of that.
 
 pub(crate) mod approvals;
 pub(crate) mod bad_workflows;
 pub(crate) mod comparisons;
+pub(crate) mod doubts;
+pub(crate) mod endings;
+mod floor;
 pub(crate) mod four_eyes;
+pub(crate) mod github;
+pub(crate) mod meeting;
 pub(crate) mod pipelines;
 pub(crate) mod promotions;
 pub(crate) mod real;
+pub(crate) mod rollbacks;
+pub(crate) mod watching;

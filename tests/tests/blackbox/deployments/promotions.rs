@@ -17,7 +17,7 @@ use slipway_api::snapshots::v1::{
 };
 use slipway_tests::refusal::violated_fields;
 use slipway_tests::world::workflow;
-use slipway_tests::{Backend, Granted, Project, Refused, World};
+use slipway_tests::{Backend, Granted, Project, Refused, Server, World};
 use tonic::Code;
 
 use crate::case::cases;
@@ -37,7 +37,7 @@ cases![
 /// How long a deployment may take on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A project with a pipeline.
+/// A project with a pipeline from `dev` to `prod`.
 pub(super) struct Way {
     pub(super) project: Project,
     pub(super) dev: PathBuf,
@@ -48,12 +48,27 @@ impl Way {
     /// A project with a pipeline from `dev` to `prod`, whose engines hold these workflows.
     pub(super) async fn new(backend: Backend, workflows: &[(&str, Value)]) -> Self {
         let world = World::shared(backend).await;
-        let project = world.project().await;
-        let dev = world.server.workflows(workflows);
-        let prod = world.server.workflows(&[]);
+        Self::of(world.project().await, &world.server, workflows).await
+    }
+
+    /// The same, in a project of some server.
+    pub(super) async fn of(project: Project, server: &Server, workflows: &[(&str, Value)]) -> Self {
+        let dev = server.workflows(workflows);
+        let prod = server.workflows(&[]);
         project.environment_on("dev", &dev).await;
         project.environment_on("prod", &prod).await;
         project.pipeline("way", "dev", "prod").await;
+        Self { project, dev, prod }
+    }
+
+    /// The same to an instance of n8n at this address.
+    pub(super) async fn to_n8n(world: &World, workflows: &[(&str, Value)], url: &str) -> Self {
+        let project = world.project().await;
+        let dev = world.server.workflows(workflows);
+        project.environment_on("dev", &dev).await;
+        project.environment_on_n8n("prod", url).await;
+        project.pipeline("way", "dev", "prod").await;
+        let prod = PathBuf::new();
         Self { project, dev, prod }
     }
 
@@ -101,7 +116,7 @@ impl Way {
         started.deployment.unwrap()
     }
 
-    async fn get(&self, name: &str) -> Deployment {
+    pub(super) async fn get(&self, name: &str) -> Deployment {
         let request = GetDeploymentRequest {
             project: self.project.slug.clone(),
             deployment: name.to_owned(),
@@ -124,7 +139,7 @@ impl Way {
         }
     }
 
-    async fn backup(&self, notes: &str) -> Snapshot {
+    pub(super) async fn backup(&self, notes: &str) -> Snapshot {
         let request = CreateSnapshotRequest {
             project: self.project.slug.clone(),
             environment: "prod".to_owned(),
@@ -217,6 +232,7 @@ async fn workflows_go_to_prod_and_come_back(backend: Backend) {
         project: way.project.slug.clone(),
         snapshot_id: empty.snapshot_id.clone(),
         request_id: "back".to_owned(),
+        validate_only: false,
     };
     let asked = snapshots.restore_snapshot(request).await.granted();
     let restored = way.over(&asked.deployment.unwrap()).await;
@@ -438,6 +454,7 @@ async fn a_promotion_is_canceled_before_it_begins(backend: Backend) {
         project: way.project.slug.clone(),
         deployment: deployment.deployment_id.clone(),
         reason: "the wrong one".to_owned(),
+        request_id: String::new(),
     };
     let started = way.start().await;
     // It may be faster than we are: then it is over, and says so.

@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 use slipway_api::catalog::v1::{CredentialMapping, SetCredentialMappingRequest};
 use slipway_api::deployments::v1::{DeploymentState, ItemChange};
-use slipway_api::snapshots::v1::RestoreSnapshotRequest;
+use slipway_api::snapshots::v1::{DetectDriftRequest, RestoreSnapshotRequest};
 use slipway_tests::{Backend, Granted, World};
 
 use super::promotions::Way;
@@ -120,6 +120,24 @@ async fn real_workflows_are_promoted_and_put_back(backend: Backend) {
     std::fs::write(&edited, document.to_string()).unwrap();
     std::fs::remove_file(way.prod.join(&in_prod[2])).unwrap();
     let mut snapshots = way.project.admin.snapshots();
+    let request = DetectDriftRequest {
+        project: way.project.slug.clone(),
+        environment: "prod".to_owned(),
+        ..Default::default()
+    };
+    let drift = snapshots.detect_drift(request).await.granted();
+    assert!(!drift.in_sync);
+    let found = drift.comparison.unwrap();
+    assert_eq!(
+        (found.changed_count, found.removed_count),
+        (1, 1),
+        "{found:?}"
+    );
+    assert_eq!(
+        (found.added_count, found.unchanged_count),
+        (0, 33),
+        "{found:?}"
+    );
     let request = RestoreSnapshotRequest {
         project: way.project.slug.clone(),
         snapshot_id: first_snapshot.snapshot_id.clone(),

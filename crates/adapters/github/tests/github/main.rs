@@ -11,6 +11,7 @@ mod budget;
 mod damage;
 mod faults;
 mod limits;
+mod mirrored;
 mod port;
 mod races;
 mod repository;

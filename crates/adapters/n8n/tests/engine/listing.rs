@@ -55,6 +55,45 @@ async fn a_list_in_order_is_read_as_often_as_it_needs() {
 }
 
 #[tokio::test]
+async fn only_what_has_changed_is_read_again() {
+    let (stand_in, n8n) = start().await;
+    let ids: Vec<_> = (0..20)
+        .map(|number| stand_in.seed(scheduled(&format!("w{number}"))))
+        .collect();
+    let first = n8n.export().await.expect("exported");
+    stand_in.forget_calls();
+    assert_eq!(n8n.export().await.expect("exported"), first);
+    assert_eq!(stand_in.count("GET /workflows"), 1);
+    assert_eq!(stand_in.count("GET /workflows/{id}"), 0);
+
+    // A list shows neither of these.
+    assert!(stand_in.edit(&ids[3], |it| drop(
+        it.insert("description".to_owned(), json!("why"))
+    )));
+    assert!(stand_in.edit(&ids[4], |it| drop(
+        it.insert("pinData".to_owned(), json!({"Work": [{"json": {}}]}))
+    )));
+    // And tags are kept apart from the workflow.
+    let tagged = workflow(with(scheduled("w5"), "tags", json!(["nightly"])));
+    let id = WorkflowId(ids[5].clone());
+    n8n.update(&id, &tagged).await.expect("tagged");
+    assert!(stand_in.remove(&ids[6]));
+    let added = stand_in.seed(scheduled("new"));
+    stand_in.forget_calls();
+    let again = n8n.export().await.expect("exported");
+    assert_eq!(stand_in.count("GET /workflows/{id}"), 4);
+    let found = |id: &str| {
+        let found = again.iter().find(|found| found.id.0 == id)?;
+        found.workflow.as_ref().ok()
+    };
+    assert_eq!(found(&ids[3]).expect("there").description, "why");
+    assert!(found(&ids[4]).expect("there").pin_data.is_some());
+    assert!(found(&ids[5]).expect("there").tags.contains("nightly"));
+    assert!(found(&ids[6]).is_none() && found(&added).is_some());
+    assert_eq!(again.len(), 20);
+}
+
+#[tokio::test]
 async fn calls_go_side_by_side_up_to_the_limit() {
     let (stand_in, _) = start().await;
     for number in 0..60 {
@@ -67,8 +106,9 @@ async fn calls_go_side_by_side_up_to_the_limit() {
     assert_eq!(n8n.export().await.expect("exported").len(), 60);
     assert_eq!(stand_in.max_in_flight(), 5);
 
-    // The limit is one for everything that is asked of the engine.
+    // The limit is one for everything that is asked of the engine; one that knows nothing yet reads all.
     stand_in.forget_calls();
+    let n8n = N8n::new(&options).expect("an engine");
     let (a, b, c) = tokio::join!(n8n.export(), n8n.export(), n8n.check());
     assert!(a.is_ok() && b.is_ok() && c.is_ok());
     assert_eq!(stand_in.max_in_flight(), 5);

@@ -6,16 +6,19 @@ use async_trait::async_trait;
 use sea_orm::{FromQueryResult, Value};
 use slipway_deployments::{
     Cancel, Claim, Deployment, DeploymentKind, DeploymentName, DeploymentRepository, Direction,
-    Item, Origin, State, Step, StepResult,
+    Item, Origin, Phase, State, Step,
 };
 use slipway_kernel::{
     DeploymentId, EnvironmentId, PipelineId, PrincipalId, ProjectId, SnapshotId, StoreError,
+    text::Reason,
 };
 use uuid::Uuid;
 
 use super::{
     gates::{self, GatesRow},
-    item, lease, problem, step,
+    item, lease, problem,
+    resolution::{self, ResolutionRow},
+    step, undoing,
 };
 use crate::{
     SqlUnitOfWork,
@@ -28,8 +31,9 @@ pub(super) const TABLE: &str = "deployment";
 pub(super) const COLUMNS: &str = "id, project_id, number, kind, state, target_id, pipeline_id, stage, source_id, \
     restores_id, undoes_id, approval_required, source_unchanged, drift, on_failure, publish, secrets, plan_digest, \
     requested_by, created_at, approved_by, started_at, finished_at, succeeded_at, pre_snapshot_id, post_snapshot_id, \
-    problem_reason, problem_message, cancel_by, cancel_at, cancel_reason, rolled_back_by";
-const COLUMN_COUNT: usize = 32;
+    problem_reason, problem_message, cancel_by, cancel_at, cancel_reason, rolled_back_by, reason, resolved_by, \
+    resolved_at, verdict, verdict_reason, doubt_reason, doubt_message";
+const COLUMN_COUNT: usize = 39;
 
 /// A wish to stop.
 #[derive(FromQueryResult)]
@@ -83,6 +87,9 @@ pub(super) struct Row {
     cancel_at: Option<i64>,
     cancel_reason: Option<String>,
     rolled_back_by: Option<Uuid>,
+    reason: Option<String>,
+    #[sea_orm(nested)]
+    resolution: ResolutionRow,
 }
 
 #[derive(FromQueryResult)]
@@ -197,6 +204,7 @@ impl Row {
             plan_digest: place.digest("plan_digest", &self.plan_digest)?,
             requested_by: PrincipalId::from_uuid(self.requested_by),
             created_at: place.parse("created_at", self.created_at)?,
+            reason: place.parse_option("reason", self.reason)?,
             approved_by: self.approved_by.map(PrincipalId::from_uuid),
             started_at: place.parse_option("started_at", self.started_at)?,
             finished_at: place.parse_option("finished_at", self.finished_at)?,
@@ -204,6 +212,7 @@ impl Row {
             post_snapshot: self.post_snapshot_id.map(SnapshotId::from_uuid),
             problem: problem::parse(&place, self.problem_reason, self.problem_message)?,
             cancel,
+            resolution: self.resolution.parse(&place)?,
             rolled_back_by: self.rolled_back_by.map(DeploymentId::from_uuid),
             items: Vec::new(),
         })
@@ -264,7 +273,11 @@ fn values(deployment: &Deployment, number: i64) -> impl Iterator<Item = Value> {
         .chain(became)
         .chain(problem::values(deployment.problem.as_ref()))
         .chain(cancel_values(deployment.cancel.as_ref()))
-        .chain([deployment.rolled_back_by.map(DeploymentId::uuid).into()])
+        .chain([
+            deployment.rolled_back_by.map(DeploymentId::uuid).into(),
+            deployment.reason.as_ref().map(Reason::as_str).into(),
+        ])
+        .chain(resolution::values(deployment.resolution.as_ref()))
 }
 
 fn cancel_values(cancel: Option<&Cancel>) -> [Value; 3] {
@@ -368,6 +381,11 @@ impl DeploymentRepository for SqlUnitOfWork {
             .into_iter()
             .chain(problem)
             .chain([("rolled_back_by", undone)])
+            .chain(
+                resolution::COLUMNS
+                    .into_iter()
+                    .zip(resolution::values(deployment.resolution.as_ref())),
+            )
             .map(|(column, value)| format!("{column} = {}", values.bind(value)))
             .collect();
         // A wish to stop stays, also where whoever saves does not know of it.
@@ -451,6 +469,18 @@ impl DeploymentRepository for SqlUnitOfWork {
         step::add(connection, deployment.id, steps).await
     }
 
+    async fn rewrite_steps(
+        &mut self,
+        deployment: DeploymentId,
+        steps: &[Step],
+    ) -> Result<(), StoreError> {
+        step::rewrite(self.connection().await?, deployment, steps).await
+    }
+
+    async fn undone_by(&mut self, id: DeploymentId) -> Result<Option<i64>, StoreError> {
+        undoing::undone_by(self.connection().await?, id).await
+    }
+
     async fn steps(&mut self, deployment: DeploymentId) -> Result<Vec<Step>, StoreError> {
         step::all(self.connection().await?, deployment).await
     }
@@ -469,9 +499,9 @@ impl DeploymentRepository for SqlUnitOfWork {
         claim: &Claim,
         number: u32,
         direction: Direction,
-        result: &StepResult,
+        phase: Phase,
     ) -> Result<bool, StoreError> {
-        step::end(self.connection().await?, claim, number, direction, result).await
+        step::end(self.connection().await?, claim, number, direction, phase).await
     }
 }
 

@@ -1,4 +1,4 @@
-//! Why something did not go as it should: of deployments, items and steps.
+//! Why something did not go as it should: of deployments and of items.
 
 use sea_orm::Value;
 use slipway_deployments::Problem;

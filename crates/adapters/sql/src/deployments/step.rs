@@ -1,13 +1,13 @@
 //! The steps of deployments. A step that can be undone has a row for each direction.
 
 use sea_orm::{FromQueryResult, Value};
-use slipway_deployments::{Claim, Direction, Phase, Step, StepResult, Work};
+use slipway_deployments::{Claim, Direction, Phase, Step, Work};
 use slipway_kernel::{DeploymentId, StoreError};
 
-use super::{lease, problem};
+use super::lease;
 use crate::{
     connection::{Connection, rows_per_statement},
-    row::Place,
+    row::{Place, changed_all, changed_one},
     values::Values,
 };
 
@@ -122,13 +122,7 @@ pub(super) async fn add(
     if any.is_some() {
         return Ok(());
     }
-    let rows: Vec<_> = steps
-        .iter()
-        .flat_map(|step| {
-            let undo = step.work.has_undo().then_some((step, Direction::Undo));
-            [(step, Direction::Do)].into_iter().chain(undo)
-        })
-        .collect();
+    let rows: Vec<_> = rows(steps).collect();
     for rows in rows.chunks(rows_per_statement(INSERTED_COUNT)) {
         let mut values = Values::default();
         let rows: Vec<_> = rows
@@ -188,6 +182,51 @@ pub(super) async fn all(
     parse(deployment, &rows)
 }
 
+/// Two statements, and one for each 333 rows.
+pub(super) async fn rewrite(
+    connection: &Connection,
+    deployment: DeploymentId,
+    steps: &[Step],
+) -> Result<(), StoreError> {
+    let sql = "UPDATE deployment SET epoch = epoch + 1 WHERE id = $1 AND state = 'IN_DOUBT'";
+    let changed = connection.execute(sql, [deployment.uuid().into()]).await?;
+    changed_one(changed, super::deployment::TABLE, deployment)?;
+    let rows: Vec<_> = rows(steps).collect();
+    for rows in rows.chunks(rows_per_statement(3) - 1) {
+        let mut values = Values::default();
+        let phases: Vec<_> = rows
+            .iter()
+            .map(|(step, direction)| {
+                let row: [Value; 3] = [
+                    i64::from(step.number).into(),
+                    direction.as_str().into(),
+                    step.in_direction(*direction).as_str().into(),
+                ];
+                format!("({})", values.bind_all(row))
+            })
+            .collect();
+        // Both databases call the columns of VALUES column1, column2, …
+        let sql = format!(
+            "UPDATE deployment_step SET phase = n.column3 FROM (VALUES {}) AS n \
+             WHERE deployment_step.deployment_id = {} AND deployment_step.number = n.column1 \
+             AND deployment_step.direction = n.column2",
+            phases.join(", "),
+            values.bind(deployment.uuid())
+        );
+        let changed = connection.execute(sql, values).await?;
+        changed_all(changed, rows.len(), TABLE, deployment)?;
+    }
+    Ok(())
+}
+
+/// The rows of steps: one for each direction that they have.
+fn rows(steps: &[Step]) -> impl Iterator<Item = (&Step, Direction)> {
+    steps.iter().flat_map(|step| {
+        let undo = step.work.has_undo().then_some((step, Direction::Undo));
+        [(step, Direction::Do)].into_iter().chain(undo)
+    })
+}
+
 /// The step that a claim may write. The deployment is held, so that nobody can claim it before this is committed: and
 /// whoever had claimed it just before is seen, because the lock waits for that.
 fn fence(connection: &Connection) -> String {
@@ -221,24 +260,19 @@ pub(super) async fn end(
     claim: &Claim,
     number: u32,
     direction: Direction,
-    result: &StepResult,
+    phase: Phase,
 ) -> Result<bool, StoreError> {
     let sql = format!(
-        "UPDATE deployment_step SET phase = $5, external = $6, problem_reason = $7, problem_message = $8 \
-         WHERE {} AND phase = 'BEGUN'",
+        "UPDATE deployment_step SET phase = $5 WHERE {} AND phase = 'BEGUN'",
         fence(connection)
     );
     let [id, epoch] = lease::values(claim);
-    let [reason, message] = problem::values(result.problem.as_ref());
     let values = [
         id,
         epoch,
         i64::from(number).into(),
         direction.as_str().into(),
-        result.phase.as_str().into(),
-        result.external.as_deref().into(),
-        reason,
-        message,
+        phase.as_str().into(),
     ];
     Ok(connection.execute(sql, values).await? == 1)
 }

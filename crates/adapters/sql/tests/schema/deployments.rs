@@ -29,7 +29,7 @@ INSERT INTO deployment (id, project_id, number, kind, state, target_id, pipeline
     VALUES ({1}, {1}, 1, 'PROMOTION', 'SUCCEEDED', {1}, {1}, 0, {2}, {of_gates}, {hash}, {1}, 1, 2, 2, 1, 0);
 INSERT INTO deployment_item VALUES ({1}, 0, {1}, 'cart', '', NULL, 'CREATED', 'SUCCEEDED', 'wf', NULL, {hash}, 0, FALSE,
     NULL, NULL);
-INSERT INTO deployment_step VALUES ({1}, 0, 'DO', 0, 'PREFLIGHT', NULL, 'DONE', NULL, NULL, NULL),
+INSERT INTO deployment_step VALUES ({1}, 0, 'DO', 0, 'PREFLIGHT', NULL, 'DONE'),
     ({1}, 1, 'DO', 1, 'APPLY', 0, 'DONE', NULL, NULL, NULL), ({1}, 1, 'UNDO', 1, 'APPLY', 0, 'WAITING', NULL, NULL, NULL);
 INSERT INTO snapshot VALUES ({1}, {1}, {1}, '{sha}', {hash}, 'POST_PROMOTION', 1, NULL, {1}, '', 1);
 INSERT INTO snapshot VALUES ({2}, {1}, {2}, '{sha}', {hash}, 'MANUAL_BACKUP', 1, {1}, NULL, '', 1);
@@ -158,14 +158,13 @@ INSERT INTO deployment_item VALUES ({1}, 1, {1}, 'cart', '', NULL, 'CREATED', 'P
 INSERT INTO deployment_item VALUES ({1}, 1, {2}, 'k', '', NULL, 'CREATED', 'PENDING', NULL, NULL, NULL, 0, FALSE, NULL, NULL)
 INSERT INTO deployment_item VALUES ({1}, 1, {1}, 'k', '', NULL, 'DELETED', 'PENDING', NULL, NULL, {hash}, 0, FALSE, NULL, NULL)
 UPDATE deployment_step SET phase = 'GONE'
-UPDATE deployment_step SET problem_message = 'x'
-INSERT INTO deployment_step VALUES ({1}, 1, 'DO', 1, 'APPLY', 0, 'DONE', NULL, NULL, NULL)
-INSERT INTO deployment_step VALUES ({1}, 2, 'DO', 1, 'APPLY', NULL, 'DONE', NULL, NULL, NULL)
-INSERT INTO deployment_step VALUES ({1}, 2, 'DO', 1, 'VERIFY', 0, 'DONE', NULL, NULL, NULL)
-INSERT INTO deployment_step VALUES ({1}, 2, 'UNDO', 1, 'CONNECT', 0, 'DONE', NULL, NULL, NULL)
-INSERT INTO deployment_step VALUES ({1}, 2, 'DO', 1, 'APPLY', 1, 'DONE', NULL, NULL, NULL)
-INSERT INTO deployment_step VALUES ({1}, 2, 'BACK', 1, 'APPLY', 0, 'DONE', NULL, NULL, NULL)
-INSERT INTO deployment_step VALUES ({9}, 2, 'DO', 1, 'VERIFY', NULL, 'DONE', NULL, NULL, NULL)
+INSERT INTO deployment_step VALUES ({1}, 1, 'DO', 1, 'APPLY', 0, 'DONE')
+INSERT INTO deployment_step VALUES ({1}, 2, 'DO', 1, 'APPLY', NULL, 'DONE')
+INSERT INTO deployment_step VALUES ({1}, 2, 'DO', 1, 'VERIFY', 0, 'DONE')
+INSERT INTO deployment_step VALUES ({1}, 2, 'UNDO', 1, 'CONNECT', 0, 'DONE')
+INSERT INTO deployment_step VALUES ({1}, 2, 'DO', 1, 'APPLY', 1, 'DONE')
+INSERT INTO deployment_step VALUES ({1}, 2, 'BACK', 1, 'APPLY', 0, 'DONE')
+INSERT INTO deployment_step VALUES ({9}, 2, 'DO', 1, 'VERIFY', NULL, 'DONE')
 INSERT INTO snapshot VALUES ({5}, {1}, {3}, '{sha}', {hash}, 'MANUAL_BACKUP', 1, NULL, NULL, '', 1)
 INSERT INTO snapshot VALUES ({5}, {1}, {2}, '{sha}', {hash}, 'PRE_PROMOTION', 1, NULL, {1}, '', 1)
 INSERT INTO snapshot VALUES ({5}, {1}, {1}, '{sha}', {hash}, 'PRE_PROMOTION', 1, NULL, NULL, '', 1)

@@ -8,7 +8,7 @@ use slipway_deployments::{
 use slipway_kernel::Key;
 use slipway_workflows::{
     EngineError, Exported, Link, Workflow, WorkflowEngine, WorkflowId,
-    inventory::{Entry, Inventory, for_engine},
+    inventory::{by_key, callees, for_engine, is_unconnected},
 };
 
 use super::{
@@ -21,11 +21,12 @@ use crate::{
     engines::engine_of,
 };
 
-/// Brings the target's workflow to where the item's direction leads, and reads it back.
+/// Brings the target's workflow to where the item's direction leads, and reads it back. `connects` says that it was made
+/// before, and is pointed at others that were not there then; one that failed is left as it is.
 pub(super) async fn apply(
     context: &Context,
     deployment: &Deployment,
-    position: u32,
+    (position, connects): (u32, bool),
     direction: Direction,
     again: bool,
 ) -> Effect {
@@ -33,9 +34,22 @@ pub(super) async fn apply(
         let message = format!("the deployment has no item {position}");
         return Effect::failed(problem("INCONSISTENT", message));
     };
+    if connects && item.status == ItemStatus::Failed {
+        return Effect::done();
+    }
     let outcome = match Applied::prepare(context, deployment, item, direction).await {
-        Ok(applied) => applied.carry_out(again).await,
+        Ok(applied) => match applied.missing_callee(connects, direction) {
+            Some(missing) => Outcome::Untouched(missing),
+            None => applied.carry_out(again).await,
+        },
         Err(problem) => Outcome::Untouched(problem),
+    };
+    let outcome = match outcome {
+        // Whoever said that it is there is told what was found instead.
+        Outcome::Failed(_, problem) | Outcome::Untouched(problem) if deployment.only_looks() => {
+            Outcome::Unknown(problem)
+        }
+        outcome => outcome,
     };
     // An attempt before this one may have touched it.
     let untouched = matches!(outcome, Outcome::Untouched(_)) && !again;
@@ -48,7 +62,8 @@ pub(super) async fn apply(
 enum Outcome {
     /// The target is as it should be; what its engine calls the workflow, if it has one.
     Done(Option<WorkflowId>),
-    Failed(Problem),
+    /// It is not; what there is of it, if there is anything, is called so.
+    Failed(Option<WorkflowId>, Problem),
     /// As failed, before anything was sent.
     Untouched(Problem),
     Unknown(Problem),
@@ -64,6 +79,9 @@ fn told(item: &Item, direction: Direction, outcome: Outcome) -> Effect {
                 Direction::Undo if item.status == ItemStatus::Failed => ItemStatus::Failed,
                 Direction::Undo => ItemStatus::Compensated,
             };
+            if item.status != ItemStatus::Failed {
+                item.problem = None;
+            }
             item.workflow.clone_from(&id);
             let link = match id {
                 Some(workflow) => Write::Links(vec![Link {
@@ -74,7 +92,7 @@ fn told(item: &Item, direction: Direction, outcome: Outcome) -> Effect {
             };
             Effect::done().with(Write::Item(Box::new(item))).with(link)
         }
-        Outcome::Failed(problem) | Outcome::Untouched(problem) | Outcome::Unknown(problem)
+        Outcome::Failed(_, problem) | Outcome::Untouched(problem) | Outcome::Unknown(problem)
             if direction == Direction::Undo =>
         {
             let message = format!(
@@ -85,12 +103,12 @@ fn told(item: &Item, direction: Direction, outcome: Outcome) -> Effect {
             item.problem = Some(problem);
             Effect::failed(undo).with(Write::Item(Box::new(item)))
         }
-        Outcome::Failed(failed) | Outcome::Untouched(failed) => {
-            item.status = ItemStatus::Failed;
-            item.problem = Some(failed.clone());
-            let message = format!("workflow `{}`: {}", item.key, failed.message);
-            Effect::failed(problem("ITEM_FAILED", message)).with(Write::Item(Box::new(item)))
+        Outcome::Failed(id, failed) => {
+            // What was made in part is known by its id, so that it can be undone.
+            item.workflow = id.or(item.workflow);
+            failed_item(item, failed)
         }
+        Outcome::Untouched(failed) => failed_item(item, failed),
         Outcome::Unknown(unknown) => {
             let message = format!("workflow `{}`: {}", item.key, unknown.message);
             item.problem = Some(unknown);
@@ -99,10 +117,21 @@ fn told(item: &Item, direction: Direction, outcome: Outcome) -> Effect {
     }
 }
 
+fn failed_item(mut item: Item, failed: Problem) -> Effect {
+    item.status = ItemStatus::Failed;
+    let message = format!("workflow `{}`: {}", item.key, failed.message);
+    item.problem = Some(failed);
+    Effect::failed(problem("ITEM_FAILED", message)).with(Write::Item(Box::new(item)))
+}
+
 struct Applied<'a> {
     item: &'a Item,
+    direction: Direction,
+    /// A person said that it is there: it is looked at, and not written.
+    only_looks: bool,
     engine: std::sync::Arc<dyn WorkflowEngine>,
     ids: BTreeMap<Key, WorkflowId>,
+    keys: BTreeMap<WorkflowId, Key>,
     /// The workflow with keys in place of ids: as it should be, and as it may still be.
     goal: Option<Workflow>,
     origin: Option<Workflow>,
@@ -136,7 +165,13 @@ impl<'a> Applied<'a> {
         };
         Ok(Self {
             item,
+            direction,
+            only_looks: deployment.only_looks(),
             engine,
+            keys: links
+                .iter()
+                .map(|link| (link.workflow.clone(), link.key.clone()))
+                .collect(),
             ids: links
                 .into_iter()
                 .map(|link| (link.key, link.workflow))
@@ -147,7 +182,7 @@ impl<'a> Applied<'a> {
     }
 
     async fn carry_out(&self, again: bool) -> Outcome {
-        let found = match self.find(again).await {
+        let found = match self.find(again || self.only_looks).await {
             Ok(found) => found,
             Err(error) => return Outcome::Untouched(engine_problem(&error)),
         };
@@ -163,12 +198,18 @@ impl<'a> Applied<'a> {
                 .is_some_and(|standing| in_between(standing, origin, goal))
         };
         match probe(origin, goal, standing.as_ref(), halfway) {
-            Probe::Happened => Outcome::Done(found.map(|found| found.id)),
+            Probe::Happened if !self.is_unconnected(found.as_ref()) => {
+                Outcome::Done(found.map(|found| found.id))
+            }
             Probe::Conflict => Outcome::Untouched(problem(
                 "CONFLICT",
                 "somebody else changed it in the target meanwhile; nothing was overwritten: plan again",
             )),
-            Probe::Open => {
+            Probe::Happened | Probe::Open if self.only_looks => Outcome::Untouched(problem(
+                "NOT_AS_RESOLVED",
+                "it is not as it should be, though the doubt was resolved as SUCCEEDED",
+            )),
+            Probe::Happened | Probe::Open => {
                 let id = found.map(|found| found.id);
                 match self.change(id.as_ref(), standing.as_ref()).await {
                     Ok(id) => self.read_back(id, None).await,
@@ -176,6 +217,18 @@ impl<'a> Applied<'a> {
                 }
             }
         }
+    }
+
+    /// Why it can't be done, where it calls a workflow that failed to be made.
+    fn missing_callee(&self, connects: bool, direction: Direction) -> Option<Problem> {
+        if direction == Direction::Undo || (self.item.in_cycle && !connects) {
+            return None;
+        }
+        let called = self.goal.as_ref().map(callees).unwrap_or_default();
+        let missing = |key: &&Key| **key != self.item.key && !self.ids.contains_key(*key);
+        let missing = called.iter().find(missing)?;
+        let message = format!("it calls the workflow `{missing}`, which is not in the target");
+        Some(problem("CALLEE_MISSING", message))
     }
 
     /// The workflow in the target. One that a lost attempt may have made is known by its name and content.
@@ -188,32 +241,37 @@ impl<'a> Applied<'a> {
         if let Some(id) = id {
             return self.engine.get(id).await;
         }
-        let Some(goal) = self.goal.as_ref().filter(|_| again) else {
+        // What is undone was made by an attempt that was lost, or not at all.
+        let made = match self.direction {
+            Direction::Do => self.goal.as_ref().filter(|_| again),
+            Direction::Undo => self.origin.as_ref(),
+        };
+        let Some(made) = made else {
             return Ok(None);
         };
         let mut exported = self.engine.export().await?;
         exported.retain(|found| {
-            found.name == goal.name && !self.ids.values().any(|known| *known == found.id)
+            found.name == made.name && !self.ids.values().any(|known| *known == found.id)
         });
         exported.retain(|found| {
             let portable = self.portable(found);
-            portable.is_some_and(|standing| in_between(&standing, None, Some(goal)))
+            portable.is_some_and(|standing| in_between(&standing, None, Some(made)))
         });
         Ok(exported.pop())
     }
 
     fn portable(&self, found: &Exported) -> Option<Workflow> {
         let workflow = found.workflow.as_ref().ok()?;
-        let known = self.ids.iter().map(|(key, id)| (key.clone(), id.clone()));
-        let own = (self.item.key.clone(), found.id.clone());
-        let entries = known.chain([own]).map(|(key, id)| Entry {
-            key,
-            id,
-            name: String::new(),
-            archived: false,
-            workflow: Ok(workflow.clone()),
-        });
-        Some(Inventory::new(entries).portable(workflow))
+        let known = |id: &WorkflowId| self.keys.get(id);
+        let own = |id: &WorkflowId| (*id == found.id).then_some(&self.item.key);
+        Some(by_key(workflow, &|id| own(id).or_else(|| known(id))))
+    }
+
+    /// Whether it has to be pointed at a workflow that was not there when it was written.
+    fn is_unconnected(&self, found: Option<&Exported>) -> bool {
+        let workflow = found.and_then(|found| found.workflow.as_ref().ok());
+        let is_here = |key: &Key| *key == self.item.key || self.ids.contains_key(key);
+        workflow.is_some_and(|workflow| is_unconnected(workflow, &is_here))
     }
 
     /// Makes it so. An error comes with the id of what there is by then.
@@ -273,8 +331,10 @@ impl<'a> Applied<'a> {
                         Some(error @ EngineError::Uncertain { .. }) => {
                             Outcome::Unknown(engine_problem(&error))
                         }
-                        Some(error) => Outcome::Failed(engine_problem(&error)),
-                        None => Outcome::Failed(problem("LOST", "the engine does not have it")),
+                        Some(error) => Outcome::Failed(None, engine_problem(&error)),
+                        None => {
+                            Outcome::Failed(None, problem("LOST", "the engine does not have it"))
+                        }
                     };
                 }
                 found => found,
@@ -286,16 +346,19 @@ impl<'a> Applied<'a> {
             Err(unread) => return Outcome::Unknown(engine_problem(&unread)),
         };
         let standing = found.as_ref().and_then(|found| self.portable(found));
-        if standing == self.goal {
-            return Outcome::Done(found.map(|found| found.id));
+        let is_goal = standing == self.goal && !self.is_unconnected(found.as_ref());
+        let id = found.map(|found| found.id);
+        if is_goal {
+            return Outcome::Done(id);
         }
-        match error {
-            Some(error) => Outcome::Failed(engine_problem(&error)),
-            None => Outcome::Failed(problem(
-                "NOT_AS_SENT",
-                "the engine took it, and holds something else: read the workflow there and compare",
-            )),
-        }
+        let problem = error.as_ref().map_or_else(
+            || {
+                let message = "the engine took it, and holds something else: read the workflow there and compare";
+                problem("NOT_AS_SENT", message)
+            },
+            engine_problem,
+        );
+        Outcome::Failed(id, problem)
     }
 }
 

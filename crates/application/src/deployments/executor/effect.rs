@@ -8,17 +8,15 @@ use slipway_snapshots::{Snapshot, SnapshotKind};
 use slipway_store::UnitOfWork;
 use slipway_workflows::Link;
 
-use super::{apply, preflight, record, replanned::Replanned, run::problem, snapshot, verify};
+use super::{
+    apply, preflight, record, replanned::Replanned, run::problem, seen::Seen, snapshot, verify,
+};
 use crate::{CommandError, Context};
 
 /// What came of a step.
 pub(super) struct Effect {
     /// How far the step is now.
     pub(super) phase: Phase,
-    /// What the outside calls what was made.
-    pub(super) external: Option<String>,
-    /// What went wrong.
-    pub(super) problem: Option<Problem>,
     /// Whether it is certain that nothing was touched, so that there is nothing to undo.
     pub(super) untouched: bool,
     /// What is written down with it.
@@ -47,8 +45,6 @@ impl Effect {
     pub(super) fn done() -> Self {
         Self {
             phase: Phase::Done,
-            external: None,
-            problem: None,
             untouched: false,
             writes: Vec::new(),
             replanned: None,
@@ -59,8 +55,7 @@ impl Effect {
     pub(super) fn failed(problem: Problem) -> Self {
         Self {
             phase: Phase::Failed,
-            writes: vec![Write::Problem(problem.clone())],
-            problem: Some(problem),
+            writes: vec![Write::Problem(problem)],
             ..Self::done()
         }
     }
@@ -128,18 +123,24 @@ impl Effect {
 pub(super) async fn perform(
     context: Arc<Context>,
     deployment: Arc<Deployment>,
+    seen: Arc<Seen>,
     work: Work,
     direction: Direction,
     again: bool,
 ) -> Effect {
     match work {
-        Work::Preflight => preflight::check(&context, &deployment).await,
-        Work::PreSnapshot => snapshot::before(&context, &deployment).await,
-        Work::Apply(position) | Work::Connect(position) => {
-            apply::apply(&context, &deployment, position, direction, again).await
+        Work::Preflight => preflight::check(&context, &deployment, &seen).await,
+        Work::PreSnapshot => snapshot::before(&context, &deployment, &seen).await,
+        Work::Apply(position) => {
+            seen.forget();
+            apply::apply(&context, &deployment, (position, false), direction, again).await
         }
-        Work::Verify => verify::verify(&context, &deployment, direction).await,
+        Work::Connect(position) => {
+            seen.forget();
+            apply::apply(&context, &deployment, (position, true), direction, again).await
+        }
+        Work::Verify => verify::verify(&context, &deployment, &seen, direction).await,
         Work::Record => Effect::done().with(Write::Records),
-        Work::PostSnapshot => snapshot::after(&context, &deployment).await,
+        Work::PostSnapshot => snapshot::after(&context, &deployment, &seen).await,
     }
 }

@@ -12,6 +12,7 @@ mod prepare;
 mod record;
 mod replanned;
 mod run;
+mod seen;
 mod snapshot;
 mod verify;
 
@@ -40,12 +41,13 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// A lease of 3 minutes, effects of 1 minute, 8 at a time, 20 claims.
+    /// A lease of 3 minutes, effects of 1 minute, 16 at a time, 20 claims. An engine takes 8 calls at a time, so that
+    /// there is one to make while the result of another step is written down.
     fn default() -> Self {
         Self {
             lease: Duration::from_mins(3),
             effect: Duration::from_mins(1),
-            parallel: 8,
+            parallel: 16,
             max_claims: 20,
         }
     }
@@ -68,8 +70,10 @@ pub enum Ended {
     Settled,
     /// The lease was given back, so that somebody else can go on.
     GivenBack,
-    /// Somebody else has claimed the deployment since.
+    /// Somebody else has claimed the deployment since: the last write changed nothing.
     Lost,
+    /// The lease was over before anything came of a renewal.
+    Expired,
 }
 
 /// What came of asking for a deployment to work on.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use slipway_deployments::{Change, Deployment, Origin};
 use slipway_kernel::Key;
 
-use super::{effect::Effect, replanned::Replanned, run::problem};
+use super::{effect::Effect, replanned::Replanned, run::problem, seen::Seen};
 use crate::{
     Context,
     deployments::{environment, planning::plan_stage, target_of},
@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Plans again, and compares the digests. Nothing has been touched yet.
-pub(super) async fn check(context: &Context, deployment: &Deployment) -> Effect {
+pub(super) async fn check(context: &Context, deployment: &Deployment, seen: &Seen) -> Effect {
     let Origin::Stage { source, .. } = deployment.origin else {
         return Effect::done();
     };
@@ -29,9 +29,11 @@ pub(super) async fn check(context: &Context, deployment: &Deployment) -> Effect 
         let target = target_of(context, deployment)
             .await
             .map_err(|error| chain(&error))?;
-        plan_stage(context, &source, &target, &deployment.gates, Some(&chosen))
+        let mut made = plan_stage(context, &source, &target, &deployment.gates, Some(&chosen))
             .await
-            .map_err(|error| chain(&error))
+            .map_err(|error| chain(&error))?;
+        seen.keep(std::mem::take(&mut made.target));
+        Ok::<_, String>(made)
     };
     match planned.await {
         Ok(made) if made.plan.digest == deployment.plan_digest => {

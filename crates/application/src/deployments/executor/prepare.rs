@@ -1,11 +1,14 @@
 //! A deployment that puts something back is planned when it is carried out: what it takes depends on what is there then.
 
-use slipway_deployments::{Claim, Deployment, Problem, Step, steps_for};
+use slipway_deployments::{Claim, Deployment, Origin, Problem, Step, steps_for};
 
 use super::run::problem;
 use crate::{
     CommandError, Context,
-    deployments::{items, putting_back::plan_back},
+    deployments::{
+        items, numbered,
+        putting_back::{later_writers, plan_back},
+    },
     error::chain,
 };
 
@@ -26,9 +29,12 @@ pub(super) async fn prepare(
     deployment: &mut Deployment,
     steps: &mut Vec<Step>,
 ) -> Result<Prepared, CommandError> {
+    if let Some(problem) = overtaken(context, deployment).await? {
+        return Ok(Prepared::Impossible(problem));
+    }
     let plan = match plan_back(context, deployment).await {
         Ok(plan) => plan,
-        Err(problem) => return Ok(Prepared::Impossible(problem)),
+        Err(error) => return Ok(Prepared::Impossible(error.problem())),
     };
     if let Some(first) = plan.problems.into_iter().next() {
         return Ok(Prepared::Impossible(first));
@@ -60,4 +66,22 @@ pub(super) async fn prepare(
     unit.commit().await?;
     *steps = planned;
     Ok(Prepared::Planned)
+}
+
+/// Whether another deployment wrote the same workflows since the rollback was asked for.
+async fn overtaken(
+    context: &Context,
+    deployment: &Deployment,
+) -> Result<Option<Problem>, CommandError> {
+    let Origin::Undoes { deployment: undone } = deployment.origin else {
+        return Ok(None);
+    };
+    let later = later_writers(context, undone).await?;
+    Ok((!later.is_empty()).then(|| {
+        let message = format!(
+            "{} wrote the same workflows since; nothing was touched: roll them back first, the last one first",
+            numbered(&later)
+        );
+        problem("LATER_DEPLOYMENTS", message)
+    }))
 }

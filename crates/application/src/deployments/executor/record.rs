@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use slipway_audit::{ChainId, Event, Fact, FactKind, Outcome, Resource};
+use slipway_audit::{Event, Fact, FactKind};
 use slipway_catalog::{Application, Content, Version};
 use slipway_deployments::{Change, Deployment, Item, ItemStatus};
 use slipway_kernel::{
-    ApplicationId, ApplicationKind, Attributes, EventId, Key, PersonId, RecordId, Revision, Sha256,
+    ApplicationId, ApplicationKind, Attributes, Key, PersonId, RecordId, Revision, Sha256,
     StoreError, Timestamp, VersionId,
     text::{Description, DisplayName, Notes},
 };
@@ -19,7 +19,10 @@ use slipway_workflows::Workflow;
 
 use crate::{
     CommandError, Context,
-    deployments::{documents, environment},
+    deployments::{
+        documents, environment,
+        event::{CARRY_OUT, event},
+    },
 };
 
 /// A version that an item brought or took away.
@@ -86,13 +89,13 @@ pub(super) async fn write(
     }
     if !placed.is_empty() {
         unit.records().add(&placed).await?;
-        unit.audit()
-            .append(&event(context, deployment, facts, now))
-            .await?;
+        let after = Some(serde_json::json!({ "recorded": facts.len() }));
+        let event = event(context, deployment, CARRY_OUT, (None, after), now);
+        unit.audit().append(&Event { facts, ..event }).await?;
     }
-    let known: Vec<_> = moved.iter().map(|moved| moved.item.position).collect();
-    let mut items = Vec::new();
-    for position in known {
+    let positions: Vec<_> = moved.iter().map(|moved| moved.item.position).collect();
+    let mut items = Vec::with_capacity(positions.len());
+    for position in positions {
         let item = &mut deployment.items[position as usize];
         item.application = applications.get(&item.key).copied();
         items.push(item.clone());
@@ -101,24 +104,6 @@ pub(super) async fn write(
         .update_items(deployment.id, &items)
         .await?;
     Ok(())
-}
-
-/// The event that vouches for the records.
-fn event(context: &Context, deployment: &Deployment, facts: Vec<Fact>, at: Timestamp) -> Event {
-    Event {
-        id: EventId::new(&*context.ids),
-        chain: ChainId(Some(deployment.project)),
-        at,
-        principal: deployment.requested_by,
-        command: "CarryOutDeployment".to_owned(),
-        outcome: Outcome::Allowed,
-        resource: Resource::new("deployment", &deployment.id),
-        before: None,
-        after: Some(serde_json::json!({ "recorded": facts.len() })),
-        facts,
-        correlation_id: deployment.id.to_string(),
-        repeat_count: 1,
-    }
 }
 
 async fn moved<'d>(

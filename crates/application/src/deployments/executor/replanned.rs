@@ -83,9 +83,7 @@ impl Replanned {
             (self.source, self.source_links),
             (deployment.target, self.target_links),
         ] {
-            if !links.is_empty() {
-                unit.engines().set_links(environment, &links).await?;
-            }
+            unit.engines().set_links(environment, &links).await?;
         }
         let why = "what would happen has changed since it was agreed to";
         let now = context.clock.now();

@@ -1,16 +1,22 @@
 //! One deployment in the hands of one executor.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
-use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use slipway_audit::{ChainId, Event, Outcome, Resource};
+use futures_util::future::BoxFuture;
+use serde_json::json;
 use slipway_deployments::{
-    Claim, Deployment, Direction, ItemStatus, Next, Phase, Problem, Progress, State, Step,
-    StepResult, Work, next,
+    Claim, Deployment, Direction, ItemStatus, Next, Origin, Phase, Problem, Progress, State, Step,
+    Work, next,
 };
-use slipway_kernel::EventId;
+use slipway_kernel::StoreError;
 use slipway_store::UnitOfWork;
-use tokio::time::{Instant, interval_at};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, interval_at},
+};
 
 use super::{
     Ended, Executor,
@@ -18,8 +24,12 @@ use super::{
     lease::Lease,
     prepare::{Prepared, prepare},
     replanned::Asked,
+    seen::Seen,
 };
-use crate::CommandError;
+use crate::{
+    CommandError,
+    deployments::event::{CARRY_OUT, event},
+};
 
 type Key = (u32, Direction);
 
@@ -33,15 +43,16 @@ pub(super) async fn carry_out(
     let Some(mut run) = Run::load(executor, claim, lease).await? else {
         return Ok(Ended::Lost);
     };
-    if run.steps.is_empty() && !run.prepare().await? {
+    if run.steps.is_empty() && !run.claimed_too_often() && !run.prepare().await? {
         return Ok(Ended::Settled);
     }
     let mut renewal = interval_at(Instant::now() + lease.renewal(), lease.renewal());
-    let mut under_way: FuturesUnordered<BoxFuture<'_, (Key, Effect)>> = FuturesUnordered::new();
+    // Tasks of their own, which go on while something is written down, and end with this.
+    let mut under_way: JoinSet<(Key, Effect)> = JoinSet::new();
     let mut keys: Vec<Key> = Vec::new();
     loop {
         if run.lease.is_over() {
-            return Ok(Ended::Lost);
+            return Ok(Ended::Expired);
         }
         match run.next(&keys) {
             Next::Become(state) => {
@@ -55,12 +66,14 @@ pub(super) async fn carry_out(
             }
             Next::Begin(ready) if !draining() && run.lease.lasts(2 * executor.limits.effect) => {
                 let free = executor.limits.parallel.saturating_sub(keys.len());
-                for key in ready.into_iter().take(free) {
-                    let Some(effect) = run.begin(key).await? else {
-                        return Ok(Ended::Lost);
-                    };
-                    keys.push(key);
-                    under_way.push(effect);
+                let ready: Vec<_> = ready.into_iter().take(free).collect();
+                let until = Instant::now() + executor.limits.effect;
+                let Some(effects) = run.begin(&ready, until).await? else {
+                    return Ok(Ended::Lost);
+                };
+                keys.extend(ready);
+                for effect in effects {
+                    under_way.spawn(effect);
                 }
             }
             Next::Begin(_) if keys.is_empty() && draining() => {
@@ -70,7 +83,10 @@ pub(super) async fn carry_out(
             Next::Begin(_) | Next::Wait => {}
         }
         tokio::select! {
-            Some((key, effect)) = under_way.next() => {
+            // What ended is written down first.
+            biased;
+            Some(ended) = under_way.join_next() => {
+                let (key, effect) = ended.map_err(|error| StoreError::Fault(Box::new(error)))?;
                 keys.retain(|other| *other != key);
                 if !run.end(key, effect).await? {
                     return Ok(Ended::Lost);
@@ -95,6 +111,7 @@ struct Run<'e> {
     lease: Lease,
     deployment: Arc<Deployment>,
     steps: Vec<Step>,
+    seen: Arc<Seen>,
 }
 
 impl<'e> Run<'e> {
@@ -115,6 +132,7 @@ impl<'e> Run<'e> {
             lease,
             deployment: Arc::new(deployment),
             steps,
+            seen: Arc::default(),
         }))
     }
 
@@ -148,49 +166,68 @@ impl<'e> Run<'e> {
         }
         next(Progress {
             state: self.deployment.state,
-            on_failure: self.deployment.gates.on_failure,
-            cancel: self.deployment.cancel.is_some(),
+            on_failure: self.deployment.on_failure(),
+            cancel: self.deployment.cancel.is_some() && !self.deployment.only_looks(),
             steps: &self.steps,
             under_way,
         })
     }
 
-    /// Writes down the intent; the effect happens when the answer is polled. `None` where the claim is lost.
+    /// Writes down the intents, in one unit of work; an effect happens when its answer is polled, and is cut off at the
+    /// moment `until`. `None` where the claim is lost.
     async fn begin(
         &mut self,
-        (number, direction): Key,
-    ) -> Result<Option<BoxFuture<'e, (Key, Effect)>>, CommandError> {
+        keys: &[Key],
+        until: Instant,
+    ) -> Result<Option<Vec<BoxFuture<'static, (Key, Effect)>>>, CommandError> {
+        if keys.is_empty() {
+            return Ok(Some(Vec::new()));
+        }
         let mut unit = self.begin_unit().await?;
-        let begun = unit
-            .deployments()
-            .begin_step(&self.claim, number, direction)
-            .await?;
-        if !begun {
-            return Ok(None);
+        for (number, direction) in keys {
+            let deployments = unit.deployments();
+            if !deployments
+                .begin_step(&self.claim, *number, *direction)
+                .await?
+            {
+                self.too_late("beginning a step");
+                return Ok(None);
+            }
         }
         unit.commit().await?;
+        Ok(Some(
+            keys.iter().map(|key| self.effect(*key, until)).collect(),
+        ))
+    }
+
+    /// The effect of a step whose intent is written.
+    fn effect(
+        &mut self,
+        (number, direction): Key,
+        until: Instant,
+    ) -> BoxFuture<'static, (Key, Effect)> {
         let step = &mut self.steps[number as usize];
         let seen_before = step.in_direction(direction) == Phase::Begun;
         set(step, direction, Phase::Begun);
-        let work = step.work;
         let effect = perform(
             Arc::clone(&self.executor.context),
             Arc::clone(&self.deployment),
-            work,
+            Arc::clone(&self.seen),
+            step.work,
             direction,
             seen_before,
         );
         let limit = self.executor.limits.effect;
-        Ok(Some(Box::pin(async move {
-            let effect = tokio::time::timeout(limit, effect).await;
-            let effect = effect.unwrap_or_else(|_| {
+        Box::pin(async move {
+            let effect = cut_off(until, effect).await;
+            let effect = effect.unwrap_or_else(|| {
                 Effect::unknown(format!(
                     "no answer within {} s; whether it was done is not known",
                     limit.as_secs()
                 ))
             });
             ((number, direction), effect)
-        })))
+        })
     }
 
     /// Writes down what came of a step. `false` where the claim is lost: then nothing was written.
@@ -212,20 +249,12 @@ impl<'e> Run<'e> {
         }
         let mut deployment = Deployment::clone(&self.deployment);
         let mut unit = self.begin_unit().await?;
-        let result = StepResult {
-            phase: effect.phase,
-            external: effect.external.clone(),
-            problem: effect.problem.clone(),
-        };
         let ended = unit
             .deployments()
-            .end_step(&self.claim, number, direction, &result)
+            .end_step(&self.claim, number, direction, effect.phase)
             .await?;
         if !ended {
-            tracing::warn!(
-                deployment = %self.deployment.id, step = number, epoch = self.claim.epoch,
-                "the result of a step came too late: somebody else goes on with the deployment"
-            );
+            self.too_late("the result of a step");
             return Ok(false);
         }
         // What an item's step did not touch is not undone: what stands there is somebody else's.
@@ -234,17 +263,12 @@ impl<'e> Run<'e> {
             effect.untouched && direction == Direction::Do && matches!(work, Work::Apply(_));
         if nothing_to_undo {
             let deployments = unit.deployments();
-            let undone = StepResult {
-                phase: Phase::Done,
-                external: None,
-                problem: None,
-            };
             let begun = deployments
                 .begin_step(&self.claim, number, Direction::Undo)
                 .await?;
             if !begun
                 || !deployments
-                    .end_step(&self.claim, number, Direction::Undo, &undone)
+                    .end_step(&self.claim, number, Direction::Undo, Phase::Done)
                     .await?
             {
                 return Ok(false);
@@ -279,6 +303,12 @@ impl<'e> Run<'e> {
             let told = problem("CLAIMED_TOO_OFTEN", message);
             deployment.problem.get_or_insert(told);
         }
+        if let Some(resolution) = deployment.resolution.as_ref()
+            && state == State::Failed
+            && deployment.problem.is_none()
+        {
+            deployment.problem.clone_from(&resolution.doubt);
+        }
         let now = context.clock.now();
         if state.is_over() {
             deployment.finished_at = Some(now);
@@ -290,6 +320,7 @@ impl<'e> Run<'e> {
         }
         let mut unit = self.begin_unit().await?;
         if !unit.deployments().guard(&self.claim).await? {
+            self.too_late("a new state");
             return Ok(false);
         }
         unit.deployments().update(&deployment, from).await?;
@@ -298,20 +329,12 @@ impl<'e> Run<'e> {
                 .update_items(deployment.id, &deployment.items)
                 .await?;
         }
-        let event = Event {
-            id: EventId::new(&*context.ids),
-            chain: ChainId(Some(deployment.project)),
-            at: now,
-            principal: deployment.requested_by,
-            command: "CarryOutDeployment".to_owned(),
-            outcome: Outcome::Allowed,
-            resource: Resource::new("deployment", &deployment.id),
-            before: Some(serde_json::json!({ "state": from })),
-            after: Some(serde_json::json!({ "state": state, "problem": deployment.problem })),
-            facts: Vec::new(),
-            correlation_id: deployment.id.to_string(),
-            repeat_count: 1,
-        };
+        if state == State::Succeeded {
+            tell_undone(&deployment, &mut *unit).await?;
+        }
+        let before = Some(json!({ "state": from }));
+        let after = Some(json!({ "state": state, "problem": deployment.problem }));
+        let event = event(context, &deployment, CARRY_OUT, (before, after), now);
         unit.audit().append(&event).await?;
         unit.commit().await?;
         self.deployment = Arc::new(deployment);
@@ -324,6 +347,7 @@ impl<'e> Run<'e> {
         let mut unit = self.begin_unit().await?;
         let length = self.executor.limits.lease;
         if !unit.deployments().renew(&self.claim, length).await? {
+            self.too_late("renewing the lease");
             return Ok(false);
         }
         let cancel = unit.deployments().cancel(self.claim.deployment).await?;
@@ -335,6 +359,14 @@ impl<'e> Run<'e> {
             self.deployment = Arc::new(deployment);
         }
         Ok(true)
+    }
+
+    /// Tells that a write changed nothing.
+    fn too_late(&self, what: &str) {
+        tracing::warn!(
+            deployment = %self.deployment.id, epoch = self.claim.epoch,
+            "{what} came too late: somebody else goes on with the deployment"
+        );
     }
 
     async fn give_back(&self) -> Result<bool, CommandError> {
@@ -349,6 +381,34 @@ impl<'e> Run<'e> {
     }
 }
 
+/// The deployment that a rollback undid is rolled back with it.
+async fn tell_undone(rollback: &Deployment, unit: &mut dyn UnitOfWork) -> Result<(), CommandError> {
+    let Origin::Undoes { deployment } = rollback.origin else {
+        return Ok(());
+    };
+    let found = unit.deployments().find_by_id(deployment).await?;
+    if let Some(mut undone) = found {
+        let from = undone.state;
+        undone.state = from.to(State::RolledBack)?;
+        undone.rolled_back_by = Some(rollback.id);
+        unit.deployments().update(&undone, from).await?;
+    }
+    Ok(())
+}
+
+/// Carries an effect out until this moment at the latest. The clock is looked at before each part of it, so that a process
+/// that stood still meanwhile does nothing more to the outside.
+async fn cut_off(until: Instant, effect: impl Future<Output = Effect>) -> Option<Effect> {
+    let mut effect = pin!(tokio::time::timeout_at(until, effect));
+    poll_fn(|context| {
+        if Instant::now() >= until {
+            return Poll::Ready(None);
+        }
+        effect.as_mut().poll(context).map(Result::ok)
+    })
+    .await
+}
+
 fn set(step: &mut Step, direction: Direction, phase: Phase) {
     match direction {
         Direction::Do => step.phase = phase,
@@ -358,7 +418,7 @@ fn set(step: &mut Step, direction: Direction, phase: Phase) {
 
 impl From<slipway_deployments::IllegalTransition> for CommandError {
     fn from(error: slipway_deployments::IllegalTransition) -> Self {
-        slipway_kernel::StoreError::Fault(Box::new(error)).into()
+        StoreError::Fault(Box::new(error)).into()
     }
 }
 

@@ -9,21 +9,22 @@ use slipway_snapshots::SnapshotKind;
 use super::{
     effect::{Effect, Write},
     run::problem,
+    seen::Seen,
 };
 use crate::{
     Context,
     deployments::target_of,
     error::chain,
-    snapshots::{Taking, take},
+    snapshots::{Taking, keep, open_repository, take},
 };
 
 /// Takes the snapshot that a way back needs. Without it nothing is touched.
-pub(super) async fn before(context: &Context, deployment: &Deployment) -> Effect {
+pub(super) async fn before(context: &Context, deployment: &Deployment, seen: &Seen) -> Effect {
     let kind = match deployment.kind {
         DeploymentKind::Restore => SnapshotKind::PreRestore,
         _ => SnapshotKind::PrePromotion,
     };
-    match taken(context, deployment, kind).await {
+    match taken(context, deployment, seen, kind).await {
         Ok(effect) => effect,
         Err(message) => {
             let message = format!("no snapshot could be taken, so nothing was touched: {message}");
@@ -33,7 +34,7 @@ pub(super) async fn before(context: &Context, deployment: &Deployment) -> Effect
 }
 
 /// Takes the snapshot that shows what became of it. Where that fails the deployment says so, and is not undone for it.
-pub(super) async fn after(context: &Context, deployment: &Deployment) -> Effect {
+pub(super) async fn after(context: &Context, deployment: &Deployment, seen: &Seen) -> Effect {
     let kind = match deployment.kind {
         DeploymentKind::Restore => SnapshotKind::PostRestore,
         _ => SnapshotKind::PostPromotion,
@@ -41,8 +42,8 @@ pub(super) async fn after(context: &Context, deployment: &Deployment) -> Effect 
     let mut last = String::new();
     for attempt in 0..3u64 {
         tokio::time::sleep(std::time::Duration::from_millis(200 * attempt)).await;
-        match taken(context, deployment, kind).await {
-            Ok(effect) => return effect,
+        match taken(context, deployment, seen, kind).await {
+            Ok(effect) => return flagged(context, deployment, effect).await,
             Err(message) => last = message,
         }
     }
@@ -50,27 +51,47 @@ pub(super) async fn after(context: &Context, deployment: &Deployment) -> Effect 
     Effect::done().with(Write::Problem(problem("POST_SNAPSHOT_MISSING", message)))
 }
 
+/// Says so where the snapshots are kept on this server alone, because the Git store can't be reached.
+async fn flagged(context: &Context, deployment: &Deployment, effect: Effect) -> Effect {
+    let Ok(environment) = target_of(context, deployment).await else {
+        return effect;
+    };
+    let Ok(git) = open_repository(context, deployment.project).await else {
+        return effect;
+    };
+    if !git.is_ahead(&environment.slug).await {
+        return effect;
+    }
+    let message = format!(
+        "{} could not be reached: the snapshots are kept on this server alone until it can; they can be restored, and are \
+         brought there without anybody's doing",
+        git.location()
+    );
+    effect.with(Write::Problem(problem("SNAPSHOTS_NOT_PUBLISHED", message)))
+}
+
 async fn taken(
     context: &Context,
     deployment: &Deployment,
+    seen: &Seen,
     kind: SnapshotKind,
 ) -> Result<Effect, String> {
     let environment = target_of(context, deployment)
         .await
         .map_err(|error| chain(&error))?;
-    let (snapshot, links) = take(
-        context,
-        Taking {
-            environment: &environment,
-            kind,
-            by: Some(deployment.requested_by),
-            deployment: Some(deployment.id),
-            notes: Notes::default(),
-            message: message(deployment, kind),
-        },
-    )
-    .await
-    .map_err(|error| chain(&error))?;
+    let taking = Taking {
+        environment: &environment,
+        kind,
+        by: Some(deployment.requested_by),
+        deployment: Some(deployment.id),
+        notes: Notes::default(),
+        message: message(deployment, kind),
+    };
+    let taken = match seen.take() {
+        Some(surveyed) => keep(context, taking, surveyed).await,
+        None => take(context, taking).await,
+    };
+    let (snapshot, links) = taken.map_err(|error| chain(&error))?;
     let effect = Effect::done().with(Write::Snapshot(Box::new(snapshot)));
     Ok(if links.is_empty() {
         effect

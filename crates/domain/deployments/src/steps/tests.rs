@@ -1,6 +1,7 @@
 use proptest::{collection::vec, prelude::*, sample::select};
 
 use super::*;
+use crate::{Resolved, Unresolvable, Verdict, resolve};
 
 fn ordered() -> impl Strategy<Value = Vec<Ordered>> {
     let item = (0..5_u32, any::<bool>());
@@ -227,6 +228,112 @@ proptest! {
     }
 }
 
+fn verdict() -> impl Strategy<Value = Verdict> {
+    select(Verdict::ALL.to_vec())
+}
+
+/// Carries a situation on for as long as something happens by itself. The fates say what becomes of each step in turn;
+/// whoever only looks does not fail, but can't tell. Answers with the steps that were begun.
+fn carried_on(
+    at: &mut Situation,
+    room: usize,
+    only_looks: bool,
+    fates: &mut impl Iterator<Item = u8>,
+) -> Result<Vec<(u32, Direction)>, TestCaseError> {
+    let mut times = Vec::new();
+    for _ in 0..400 {
+        match at.next() {
+            Next::Become(to) => at.state = at.state.to(to)?,
+            Next::Begin(begin) => {
+                let free = room.saturating_sub(at.under_way.len());
+                for step in begin.into_iter().take(free) {
+                    *at.phase(step) = Phase::Begun;
+                    at.under_way.push(step);
+                    prop_assert!(!times.contains(&step), "{step:?} twice");
+                    times.push(step);
+                }
+            }
+            Next::Wait => prop_assert!(!at.under_way.is_empty()),
+        }
+        if !at.state.is_carried_out() {
+            prop_assert_eq!(at.begun(), vec![]);
+            return Ok(times);
+        }
+        if let Some(step) = at.under_way.pop() {
+            *at.phase(step) = match fates.next() {
+                Some(0) if !only_looks => Phase::Failed,
+                Some(0 | 1) => Phase::Unknown,
+                _ => Phase::Done,
+            };
+        }
+    }
+    Err(TestCaseError::fail(format!("still {}", at.state)))
+}
+
+proptest! {
+    #[test]
+    fn whoever_resolves_a_doubt_gets_what_they_said_or_another_doubt(
+        items in ordered(),
+        on_failure in on_failure(),
+        cancel in any::<bool>(),
+        poisoned in proptest::option::of(0..30_usize),
+        room in 1..4_usize,
+        fates in vec(0..6_u8, 200),
+        verdicts in vec(verdict(), 6),
+    ) {
+        let mut at = Situation::new(&items, on_failure);
+        let mut fates = fates.into_iter();
+        carried_on(&mut at, room, false, &mut fates)?;
+        at.cancel |= cancel;
+        // Also where it was taken up too often, whatever it was doing then.
+        if let Some(step) = poisoned.and_then(|step| at.steps.get_mut(step)) {
+            at.state = State::InDoubt;
+            if step.phase == Phase::Waiting {
+                step.phase = Phase::Begun;
+            }
+        }
+        for verdict in verdicts {
+            if at.state != State::InDoubt {
+                break;
+            }
+            let resolved = resolve(&at.steps, verdict);
+            // Nobody is ever without a way out.
+            prop_assert!(resolved.is_ok() || verdict != Verdict::Failed);
+            let Ok(Resolved { steps, .. }) = resolved else { continue };
+            let before = std::mem::replace(&mut at.steps, steps);
+            at.state = at.state.to(verdict.state())?;
+            at.on_failure = if verdict == Verdict::Failed { OnFailure::Keep } else { on_failure };
+            let only_looks = verdict == Verdict::Succeeded;
+            let asked = at.cancel;
+            at.cancel &= !only_looks;
+            let begun = carried_on(&mut at, room, only_looks, &mut fates)?;
+            at.cancel = asked;
+            let item = |number: u32| is_item(at.steps[number as usize].work);
+            let done = |step: &&Step| step.phase == Phase::Done;
+            match (verdict, at.state) {
+                (_, State::InDoubt) => prop_assert!(verdict != Verdict::Failed),
+                (Verdict::Failed, state) => {
+                    prop_assert_eq!(state, State::Failed);
+                    prop_assert!(!begun.iter().any(|(number, _)| item(*number)), "{begun:?}");
+                }
+                (Verdict::Succeeded, State::Succeeded) => {
+                    prop_assert!(at.steps.iter().filter(|step| is_item(step.work)).all(|step| done(&step)));
+                }
+                (Verdict::Compensating, state) => {
+                    prop_assert!(matches!(state, State::Failed | State::Canceled));
+                    let touched = |step: &&Step| matches!(step.work, Work::Apply(_)) && step.phase != Phase::Waiting;
+                    prop_assert!(at.steps.iter().filter(touched).all(|step| step.undo == Phase::Done));
+                    let forwards = |(number, direction): &(u32, Direction)| *direction == Direction::Do && item(*number);
+                    prop_assert!(!begun.iter().any(forwards), "{begun:?}");
+                }
+                (Verdict::Running | Verdict::Succeeded, state) => {
+                    prop_assert!(state.is_over(), "{state}: {before:?}");
+                }
+            }
+        }
+    }
+}
+
 /// What holds for a step that nobody has begun.
 fn check_new(at: &Situation, step: &Step, direction: Direction) -> Result<(), TestCaseError> {
     let items = || at.steps.iter().filter(|step| is_item(step.work));
@@ -436,4 +543,43 @@ fn where_what_was_done_is_kept_the_others_go_on() {
     assert_eq!(at.next(), Next::Become(State::Failed));
     let unknown = at.with(Phase::Unknown, |work| work == Work::Apply(2));
     assert_eq!(unknown.next(), Next::Become(State::InDoubt));
+}
+
+#[test]
+fn a_verdict_that_does_not_fit_is_refused() {
+    let fresh = || Situation::new(&three(), OnFailure::Compensate);
+    let refused = |at: &Situation, verdict| resolve(&at.steps, verdict).err();
+    let early = fresh().with(Phase::Begun, |work| work == Work::Preflight);
+    let nothing = Some(Unresolvable::NothingBegun);
+    assert_eq!(refused(&early, Verdict::Succeeded), nothing);
+    assert_eq!(refused(&early, Verdict::Running), None);
+    let mut undone = fresh().with(Phase::Done, |work| is_item(work) || opens(work));
+    undone.steps[2].undo = Phase::Failed;
+    let going_back = Some(Unresolvable::BeingUndone);
+    assert_eq!(refused(&undone, Verdict::Running), going_back);
+    assert_eq!(refused(&undone, Verdict::Succeeded), going_back);
+    assert_eq!(refused(&undone, Verdict::Compensating), None);
+    let closing = fresh().with(Phase::Done, |work| work != Work::PostSnapshot);
+    let recorded = Some(Unresolvable::Recorded);
+    assert_eq!(refused(&closing, Verdict::Compensating), recorded);
+    assert_eq!(refused(&closing, Verdict::Succeeded), recorded);
+    assert_eq!(refused(&closing, Verdict::Running), None);
+    for verdict in [Verdict::Running, Verdict::Failed, Verdict::Compensating] {
+        assert!(resolve(&[], verdict).is_ok(), "nothing was planned yet");
+    }
+}
+
+#[test]
+fn what_is_given_up_is_recorded_as_far_as_it_is_certain() {
+    let mut at = Situation::new(&three(), OnFailure::Compensate)
+        .with(Phase::Done, |work| opens(work) || work == Work::Apply(0))
+        .with(Phase::Unknown, |work| work == Work::Apply(1));
+    let resolved = resolve(&at.steps, Verdict::Failed).expect("always");
+    assert_eq!(resolved.doubtful, [1].into());
+    (at.steps, at.on_failure) = (resolved.steps, OnFailure::Keep);
+    for work in [Work::Record, Work::PostSnapshot] {
+        assert_eq!(at.next(), begins(&[work], Direction::Do));
+        at = at.with(Phase::Done, |other| other == work);
+    }
+    assert_eq!(at.next(), Next::Become(State::Failed));
 }

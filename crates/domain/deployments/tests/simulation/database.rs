@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use slipway_deployments::{Direction, Phase, State, Step, Work};
+use slipway_deployments::{Direction, Phase, State, Step, Verdict, Work, resolve};
 
 use super::{plan::LEASE, planted::Planted};
 
@@ -34,6 +34,8 @@ pub(crate) struct Database {
     /// Writes that changed no row because of their epoch, and because of the step's phase.
     pub(crate) fenced: u64,
     pub(crate) repeated: u64,
+    /// Whether a person said that everything is there, so that nothing is written in the engine any more.
+    pub(crate) only_looks: bool,
     planted: Option<Planted>,
     pub(crate) violations: Vec<(&'static str, String)>,
 }
@@ -52,6 +54,7 @@ impl Database {
             records: Vec::new(),
             fenced: 0,
             repeated: 0,
+            only_looks: false,
             planted,
             violations: Vec::new(),
         }
@@ -123,6 +126,21 @@ impl Database {
             _ => {}
         }
         true
+    }
+
+    /// Writes what a person says about a doubt: as what it was taken. Nothing that was sent before counts any more.
+    pub(crate) fn resolve(&mut self, verdict: Verdict) -> Verdict {
+        let (verdict, resolved) = match resolve(&self.steps, verdict) {
+            Ok(resolved) => (verdict, Some(resolved)),
+            Err(_) => (Verdict::Failed, resolve(&self.steps, Verdict::Failed).ok()),
+        };
+        if let Some(resolved) = resolved {
+            self.steps = resolved.steps;
+            self.state = verdict.state();
+            self.epoch += 1;
+            self.only_looks = verdict == Verdict::Succeeded;
+        }
+        verdict
     }
 
     /// Writes a state, and gives the lease back where nothing is left to do.
@@ -219,7 +237,9 @@ impl Database {
                 if step.work == Work::PostSnapshot && record != Some(Phase::Done) {
                     wrong.push("Record before PostSnapshot");
                 }
-                let late = self.canceled_at.is_some_and(|at| at < decided_at);
+                let late = self
+                    .canceled_at
+                    .is_some_and(|at| at < decided_at && !self.only_looks);
                 if late && !closes && from == Phase::Waiting && self.items_are_open() {
                     wrong.push("nothing new after a cancel");
                 }

@@ -1,6 +1,6 @@
 //! What has to hold after a run, whatever went wrong in it.
 
-use slipway_deployments::{Direction, Phase, State, Step, Work};
+use slipway_deployments::{Direction, Phase, State, Step, Verdict, Work};
 
 use super::{
     plan::{Item, LEASE, Refusal},
@@ -51,8 +51,11 @@ fn groundless(run: &Run) -> Option<String> {
     let undo_fails = |item: &Item| item.refusal == Refusal::Undo;
     let meddled = run.world.history.iter().any(|moment| moment.by.is_none());
     let unread = run.world.unreadable.iter().any(|until| *until > 0);
-    let grounds =
-        meddled || unread || !run.very_late.is_empty() || run.plan.items.iter().any(undo_fails);
+    let grounds = meddled
+        || unread
+        || run.database.only_looks
+        || !run.very_late.is_empty()
+        || run.plan.items.iter().any(undo_fails);
     (run.database.state == State::InDoubt && !grounds).then(|| "IN_DOUBT".to_owned())
 }
 
@@ -82,7 +85,9 @@ fn copies(run: &Run) -> Option<String> {
         let verify = run.database.steps.iter().find(|s| s.work == Work::Verify)?;
         let seen = verify.phase == Phase::Unknown || verify.undo == Phase::Unknown;
         let named = !seen || ours.iter().all(|copy| doubtful.contains(&copy.id));
-        (state != State::InDoubt || !named)
+        // Whoever gives it up has been told.
+        let open = state == State::InDoubt || run.verdict == Some(Verdict::Failed);
+        (!open || !named)
             .then(|| format!("{state}: item {item} is there as {ours:?}, named are {doubtful:?}"))
     })
 }
@@ -108,7 +113,8 @@ fn record(run: &Run) -> Option<String> {
 
 /// Whoever ends by itself has looked at the target after it was last written, but for what landed too late for that.
 fn unseen(run: &Run) -> Option<String> {
-    let over = run.database.state.is_over();
+    // Whoever gives it up does not want another look.
+    let over = run.database.state.is_over() && run.verdict != Some(Verdict::Failed);
     let ours = |moment: &&Moment| moment.by.is_some() && !run.very_late.contains(&moment.at);
     let written = run.world.history.iter().rfind(ours)?.at;
     let looked = run.database.last_look;

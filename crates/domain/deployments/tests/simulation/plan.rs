@@ -1,6 +1,6 @@
 //! What a run is to do and what will go wrong, drawn by its seed.
 
-use slipway_deployments::{OnFailure, Ordered};
+use slipway_deployments::{OnFailure, Ordered, Verdict};
 
 use super::dice::Dice;
 
@@ -68,6 +68,8 @@ pub(crate) struct Plan {
     pub(crate) cut_off: bool,
     /// Whether creates may land later than the engine promises.
     pub(crate) very_late: bool,
+    /// What people say about one doubt after the other, before they let it rest.
+    pub(crate) verdicts: Vec<Verdict>,
 }
 
 impl Plan {
@@ -109,6 +111,9 @@ impl Plan {
             call_fault_one_in: [2, 6, 20][dice.place(3)],
             cut_off: dice.one_in(4),
             very_late: dice.one_in(8),
+            verdicts: (0..dice.place(4))
+                .map(|_| Verdict::ALL[dice.place(Verdict::ALL.len())])
+                .collect(),
         }
     }
 }

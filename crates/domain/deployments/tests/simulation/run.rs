@@ -2,7 +2,9 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
-use slipway_deployments::{Direction, Next, OnFailure, Phase, Progress, Work, next, steps_for};
+use slipway_deployments::{
+    Direction, Next, OnFailure, Phase, Progress, State, Verdict, Work, next, steps_for,
+};
 
 use super::{
     database::{Database, Outcome},
@@ -31,6 +33,8 @@ pub(super) enum Event {
     /// A result is written once more, by a request that went astray.
     Again(u64, u32, Direction, Phase),
     Restart(usize),
+    /// A person has looked, and decides.
+    Resolve(Verdict),
 }
 
 /// A call that writes, on its way.
@@ -58,6 +62,10 @@ pub(crate) struct Run {
     /// At which events a create landed that no lease can wait for.
     pub(crate) very_late: Vec<u64>,
     pub(crate) last_fault: u64,
+    /// What a person said last, and how often anybody did.
+    pub(crate) verdict: Option<Verdict>,
+    pub(crate) resolved: u64,
+    resolving: bool,
     pub(crate) trace: Option<Vec<String>>,
     pub(super) planted: Option<Planted>,
     pub(super) dice: Dice,
@@ -82,6 +90,9 @@ impl Run {
             ended_at: None,
             very_late: Vec::new(),
             last_fault: 0,
+            verdict: None,
+            resolved: 0,
+            resolving: false,
             trace: traced.then(Vec::new),
             planted,
             dice,
@@ -109,6 +120,10 @@ impl Run {
             self.events += 1;
             self.outsiders();
             self.handle(event);
+            self.call_a_person();
+            if self.resolving {
+                continue;
+            }
             if self.ended_at.is_none() && self.database.has_ended() {
                 self.ended_at = Some(self.now);
                 let state = self.database.state;
@@ -124,6 +139,14 @@ impl Run {
             | Event::Task(executor, life, _)
             | Event::Become(executor, life) => (executor, life),
             Event::Land(call) => return self.land(call),
+            Event::Resolve(verdict) => {
+                let verdict = self.database.resolve(verdict);
+                self.verdict = Some(verdict);
+                self.resolved += 1;
+                self.resolving = false;
+                self.last_fault = self.now;
+                return self.note(|| format!("a person says {verdict}"));
+            }
             Event::Restart(executor) => {
                 self.executors[executor].down = false;
                 let life = self.executors[executor].life;
@@ -152,6 +175,17 @@ impl Run {
             Event::Become(..) => self.write_state(executor),
             Event::Decide(..) if !self.offline(executor) => self.decide(executor),
             _ => {}
+        }
+    }
+
+    /// Somebody looks at a doubt, and takes their time.
+    fn call_a_person(&mut self) {
+        if self.database.state != State::InDoubt || self.resolving {
+            return;
+        }
+        if let Some(verdict) = self.plan.verdicts.pop() {
+            self.resolving = true;
+            self.after(1, 3 * LEASE, Event::Resolve(verdict));
         }
     }
 
@@ -319,8 +353,14 @@ impl Run {
         let canceled = self.database.canceled_at.is_some();
         let decision = next(Progress {
             state: self.database.state,
-            on_failure: self.plan.on_failure,
-            cancel: canceled && self.planted != Some(Planted::NoCancel),
+            on_failure: if self.verdict == Some(Verdict::Failed) {
+                OnFailure::Keep
+            } else {
+                self.plan.on_failure
+            },
+            cancel: canceled
+                && !self.database.only_looks
+                && self.planted != Some(Planted::NoCancel),
             steps: &self.database.steps,
             under_way: &under_way,
         });
@@ -448,6 +488,10 @@ impl Run {
     }
 
     pub(crate) fn compensates(&self) -> bool {
-        self.plan.on_failure == OnFailure::Compensate
+        match self.verdict {
+            Some(Verdict::Failed) => false,
+            Some(Verdict::Compensating) => true,
+            _ => self.plan.on_failure == OnFailure::Compensate,
+        }
     }
 }

@@ -111,7 +111,7 @@ impl Run {
             }
             Work::Record => Outcome::of(Phase::Done),
             Work::Verify => match self.verify(task.step.1) {
-                Some(outcome) => outcome,
+                Some(outcome) => self.as_looked_at(outcome),
                 None if task.attempts < ATTEMPTS => {
                     let attempts = task.attempts + 1;
                     let again = Task {
@@ -124,6 +124,14 @@ impl Run {
             },
         };
         self.stage(executor, task, Stage::Report(outcome), (1, 4));
+    }
+
+    /// Where a person said that it is there, what is not is no failure, but a doubt.
+    fn as_looked_at(&self, mut outcome: Outcome) -> Outcome {
+        if self.database.only_looks && outcome.phase == Phase::Failed {
+            outcome.phase = Phase::Unknown;
+        }
+        outcome
     }
 
     /// Reads the whole target: done forwards, whether what was applied is there; undone, whether nothing of it is left.
@@ -166,7 +174,7 @@ impl Run {
             let apply = |step: &&Step| step.work == Work::Apply(position);
             let applied = self.database.steps.iter().find(apply);
             if applied.is_some_and(|step| step.phase != Phase::Done) {
-                let outcome = Outcome::of(Phase::Failed);
+                let outcome = self.as_looked_at(Outcome::of(Phase::Failed));
                 return self.stage(executor, task, report(outcome), (1, 4));
             }
         }
@@ -202,6 +210,10 @@ impl Run {
         }
         let stage = match goal.probe(doc.as_ref()) {
             Probe::Happened => report(outcome),
+            Probe::Open | Probe::Conflict if self.database.only_looks => {
+                outcome.phase = Phase::Unknown;
+                report(outcome)
+            }
             Probe::Open if !task.refused && attempts < ATTEMPTS => match goal.change(found) {
                 Some(change) => Stage::Send(change),
                 None => report(outcome),

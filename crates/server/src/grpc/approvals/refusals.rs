@@ -2,7 +2,6 @@
 
 use slipway_api::errors::v1::ErrorReason;
 use slipway_application::approvals::ApprovalError;
-use slipway_deployments::DeploymentName;
 use tonic::Code;
 
 use crate::grpc::refusal::Refusal;
@@ -15,10 +14,6 @@ impl From<ApprovalError> for Refusal {
         };
         match error {
             ApprovalError::DeploymentNotFound { name } => {
-                let name = match name {
-                    DeploymentName::Number(number) => number.to_string(),
-                    DeploymentName::Id(id) => id.to_string(),
-                };
                 Self::new(Code::NotFound, ErrorReason::DeploymentNotFound, message)
                     .about("deployment", name)
             }

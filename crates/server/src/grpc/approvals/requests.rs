@@ -1,14 +1,12 @@
 //! Approval requests: answered, looked at, listed.
 
-use std::collections::HashMap;
-
 use slipway_api::approvals::v1 as proto;
 use slipway_application::approvals::{
     Decide, Decided, ListApprovalRequests, approve as approve_deployment, get_approval_request,
     list_approval_requests, reject as reject_deployment,
 };
 use slipway_approvals::{ApprovalPlace, ApprovalRequest, StateKind};
-use slipway_kernel::{EnvironmentId, Slug, StoreError};
+use slipway_kernel::{Slug, StoreError};
 
 use super::words::{shown_state, shown_verdict, state};
 use crate::grpc::Api;
@@ -18,7 +16,7 @@ use crate::grpc::fields::Fields;
 use crate::grpc::page::fitting;
 use crate::grpc::page_token::List;
 use crate::grpc::refusal::Refusal;
-use crate::grpc::show::{self, Names};
+use crate::grpc::show::{self, Environments, Names};
 
 pub(super) async fn approve(
     api: &Api,
@@ -126,18 +124,14 @@ pub(super) async fn list(
     let call = session.call("");
     let page = list_approval_requests(&api.context, &call, &project, wanted, after, size).await?;
     let names = names(api, &page.items).await?;
-    let mut environments: HashMap<EnvironmentId, Slug> = HashMap::new();
-    for request in &page.items {
-        let id = request.environment;
-        environments.insert(id, api.context.environment_slug(id).await?);
-    }
+    let ids = page.items.iter().map(|request| request.environment);
+    let environments = Environments::of(&api.context, ids).await?;
     let place = |request: &ApprovalRequest| ApprovalPlace {
         created_at: request.created_at,
         id: request.id,
     };
     let page = fitting(page, api.max_page_bytes, place, |request| {
-        let environment = environments.get(&request.environment);
-        let environment = environment.map(Slug::to_string).unwrap_or_default();
+        let environment = environments.slug(request.environment);
         message_of(request, project.as_str(), environment, &names)
     });
     Ok(proto::ListApprovalRequestsResponse {

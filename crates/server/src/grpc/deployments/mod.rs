@@ -1,18 +1,26 @@
 //! `slipway.deployments.v1`.
 
+mod doubts;
 mod pipelines;
+mod plans;
 mod promotions;
 mod refusals;
+mod shown;
+mod watch;
 mod words;
 
-pub(super) use promotions::{named, shown};
+pub(super) use plans::shown_plan;
+pub(super) use promotions::named;
+pub(super) use shown::shown;
 use slipway_api::deployments::v1 as proto;
 use slipway_api::deployments::v1::deployment_service_server::DeploymentService;
 use slipway_api::deployments::v1::pipeline_service_server::PipelineService;
+use slipway_identity::Command;
 use tonic::{Request, Response, Status};
 
 use super::Api;
 use super::door::unary;
+use super::stream::{Answers, answers};
 
 #[tonic::async_trait]
 impl PipelineService for Api {
@@ -54,6 +62,8 @@ impl PipelineService for Api {
 
 #[tonic::async_trait]
 impl DeploymentService for Api {
+    type WatchDeploymentStream = Answers<proto::WatchDeploymentResponse>;
+
     async fn plan_promotion(
         &self,
         request: Request<proto::PlanPromotionRequest>,
@@ -87,6 +97,31 @@ impl DeploymentService for Api {
         request: Request<proto::CancelDeploymentRequest>,
     ) -> Result<Response<proto::CancelDeploymentResponse>, Status> {
         unary!(self, CancelDeployment, request, promotions::cancel)
+    }
+
+    async fn watch_deployment(
+        &self,
+        request: Request<proto::WatchDeploymentRequest>,
+    ) -> Result<Response<Self::WatchDeploymentStream>, Status> {
+        let (mut session, message) = self.enter(Command::WatchDeployment, request).await?;
+        match watch::start(self, &mut session, message).await {
+            Ok(watch) => Ok(Response::new(answers(session, &self.shutdown, watch))),
+            Err(refusal) => Err(session.refused(refusal).await),
+        }
+    }
+
+    async fn rollback_deployment(
+        &self,
+        request: Request<proto::RollbackDeploymentRequest>,
+    ) -> Result<Response<proto::RollbackDeploymentResponse>, Status> {
+        unary!(self, RollbackDeployment, request, doubts::roll_back)
+    }
+
+    async fn resolve_in_doubt(
+        &self,
+        request: Request<proto::ResolveInDoubtRequest>,
+    ) -> Result<Response<proto::ResolveInDoubtResponse>, Status> {
+        unary!(self, ResolveInDoubt, request, doubts::resolve)
     }
 
     async fn get_deployment_summary(

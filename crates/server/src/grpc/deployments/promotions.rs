@@ -1,20 +1,18 @@
 //! Deployments: planned, asked for, looked at, stopped.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
-use prost::Message;
 use slipway_api::deployments::v1 as proto;
-use slipway_application::Context;
 use slipway_application::deployments::{
     CancelDeployment, ListDeployments, PlanPromotion, StartPromotion, cancel_deployment,
     get_deployment, get_deployment_summary, list_deployments, plan_promotion, start_promotion,
 };
-use slipway_deployments::{
-    Change, Deployment, DeploymentName, Item, ItemStatus, MAX_ITEMS, Origin, Problem, State,
-};
-use slipway_kernel::{EnvironmentId, Key, PipelineId, Sha256, Slug, StoreError};
+use slipway_deployments::{DeploymentName, MAX_ITEMS, State};
+use slipway_kernel::{Key, Sha256, Slug};
 
-use super::words::{shown_change, shown_kind, shown_state, shown_status, state};
+use super::plans::shown_plan;
+use super::shown::{Names, shown};
+use super::words::state;
 use crate::grpc::Api;
 use crate::grpc::door::Session;
 use crate::grpc::fields::Fields;
@@ -39,38 +37,8 @@ pub(super) async fn plan(
     );
     let asked = fields.finish(|| asked)?;
     let planned = plan_promotion(&api.context, &session.call(""), &asked).await?;
-    let told = |problems: Vec<Problem>| problems.into_iter().map(shown_problem).collect();
-    let problems: Vec<proto::Problem> = told(planned.plan.problems);
-    let warnings: Vec<proto::Problem> = told(planned.plan.warnings);
-    let told = problems.iter().chain(&warnings);
-    let told: usize = told.map(|problem| problem.encoded_len() + 8).sum();
-    let mut budget = api.max_page_bytes.saturating_sub(told);
-    let items = planned.plan.items.into_iter().map(|item| {
-        let difference = item.difference.as_ref();
-        let json = difference.and_then(|difference| serde_json::to_string(difference).ok());
-        let mut shown = proto::PlannedItem {
-            application: item.key.to_string(),
-            display_name: item.name,
-            change: shown_change(item.change).into(),
-            problem: item.reason.map(shown_problem),
-            workflow_id: item.workflow.map(|id| id.0).unwrap_or_default(),
-            difference_json: String::new(),
-        };
-        budget = budget.saturating_sub(shown.encoded_len() + 8);
-        if let Some(json) = json.filter(|json| json.len() + 8 < budget) {
-            budget -= json.len() + 8;
-            shown.difference_json = json;
-        }
-        shown
-    });
     Ok(proto::PlanPromotionResponse {
-        plan: Some(proto::Plan {
-            items: items.collect(),
-            problems,
-            warnings,
-            digest: planned.plan.digest.to_string(),
-            source: planned.source.into(),
-        }),
+        plan: Some(shown_plan(api, planned.plan, planned.source.into())),
     })
 }
 
@@ -216,6 +184,7 @@ pub(super) async fn cancel(
 ) -> Result<proto::CancelDeploymentResponse, Refusal> {
     session.admit(&message.project).await?;
     let mut fields = Fields::default();
+    fields.request_id(&message.request_id);
     let project = fields.required("project", &message.project);
     let deployment = named(&mut fields, &message.deployment);
     let reason = fields.required_text("reason", message.reason);
@@ -226,7 +195,8 @@ pub(super) async fn cancel(
             reason,
         })
     })?;
-    let deployment = cancel_deployment(&api.context, &session.call(""), command).await?;
+    let call = session.call(&message.request_id);
+    let deployment = cancel_deployment(&api.context, &call, command).await?;
     Ok(proto::CancelDeploymentResponse {
         deployment: Some(shown(&api.context, deployment, &message.project).await?),
     })
@@ -247,146 +217,4 @@ pub(super) async fn summary(
         pending_approval_count: show::count(summary.pending_approval),
         promotion_mode: "MANUAL".to_owned(),
     })
-}
-
-/// A deployment as a message has it, with its items.
-pub(in crate::grpc) async fn shown(
-    context: &Context,
-    deployment: Deployment,
-    project: &str,
-) -> Result<proto::Deployment, StoreError> {
-    let names = Names::of(context, std::slice::from_ref(&deployment)).await?;
-    Ok(names.shown(deployment, project))
-}
-
-/// The slugs of what deployments refer to. Slugs never change.
-struct Names {
-    environments: HashMap<EnvironmentId, Slug>,
-    pipelines: HashMap<PipelineId, Slug>,
-}
-
-impl Names {
-    async fn of(context: &Context, deployments: &[Deployment]) -> Result<Self, StoreError> {
-        let reader = context.reader();
-        let mut names = Self {
-            environments: HashMap::new(),
-            pipelines: HashMap::new(),
-        };
-        for deployment in deployments {
-            let mut environments = vec![deployment.target];
-            if let Origin::Stage {
-                pipeline, source, ..
-            } = deployment.origin
-            {
-                environments.push(source);
-                if !names.pipelines.contains_key(&pipeline) {
-                    let found = reader.pipeline_by_id(pipeline).await?;
-                    names
-                        .pipelines
-                        .extend(found.map(|found| (pipeline, found.slug)));
-                }
-            }
-            for id in environments {
-                if !names.environments.contains_key(&id) {
-                    let found = reader.environment_by_id(id).await?;
-                    names
-                        .environments
-                        .extend(found.map(|found| (id, found.slug)));
-                }
-            }
-        }
-        Ok(names)
-    }
-
-    fn environment(&self, id: EnvironmentId) -> String {
-        self.environments
-            .get(&id)
-            .map(Slug::to_string)
-            .unwrap_or_default()
-    }
-
-    fn shown(&self, deployment: Deployment, project: &str) -> proto::Deployment {
-        use proto::deployment::Origin as Shown;
-        let origin = match deployment.origin {
-            Origin::Stage {
-                pipeline, source, ..
-            } => Shown::Stage(proto::StageOrigin {
-                pipeline: self
-                    .pipelines
-                    .get(&pipeline)
-                    .map(Slug::to_string)
-                    .unwrap_or_default(),
-                source: self.environment(source),
-            }),
-            Origin::Snapshot { snapshot } => Shown::SnapshotId(snapshot.to_string()),
-            Origin::Undoes { deployment } => Shown::UndoneDeploymentId(deployment.to_string()),
-        };
-        let id = |id: Option<slipway_kernel::SnapshotId>| {
-            id.map(|id| id.to_string()).unwrap_or_default()
-        };
-        proto::Deployment {
-            deployment_id: deployment.id.to_string(),
-            project: project.to_owned(),
-            number: deployment.number,
-            kind: shown_kind(deployment.kind).into(),
-            state: shown_state(deployment.state).into(),
-            target: self.environment(deployment.target),
-            origin: Some(origin),
-            plan_digest: deployment.plan_digest.to_string(),
-            requested_by: deployment.requested_by.to_string(),
-            created_time: Some(show::time(deployment.created_at)),
-            started_time: deployment.started_at.map(show::time),
-            finished_time: deployment.finished_at.map(show::time),
-            pre_snapshot_id: id(deployment.pre_snapshot),
-            post_snapshot_id: id(deployment.post_snapshot),
-            problem: deployment.problem.map(shown_problem),
-            cancellation: deployment.cancel.map(|cancel| proto::Cancellation {
-                canceled_by: cancel.by.to_string(),
-                canceled_time: Some(show::time(cancel.at)),
-                reason: cancel.reason.into(),
-            }),
-            counts: Some(counts(&deployment.items)),
-            items: deployment.items.into_iter().map(shown_item).collect(),
-            approved_by: deployment
-                .approved_by
-                .map(|id| id.to_string())
-                .unwrap_or_default(),
-        }
-    }
-}
-
-fn counts(items: &[Item]) -> proto::ItemCounts {
-    let count = |matches: &dyn Fn(&Item) -> bool| {
-        let count = items.iter().filter(|item| matches(item)).count();
-        i32::try_from(count).unwrap_or(i32::MAX)
-    };
-    let of = |change: Change| count(&|item| item.change == change);
-    proto::ItemCounts {
-        total: count(&|_| true),
-        created: of(Change::Created),
-        updated: of(Change::Updated),
-        deleted: of(Change::Deleted),
-        unchanged: of(Change::Unchanged),
-        skipped: of(Change::Skipped),
-        failed: count(&|item| item.status == ItemStatus::Failed),
-    }
-}
-
-fn shown_item(item: Item) -> proto::DeploymentItem {
-    proto::DeploymentItem {
-        position: i32::try_from(item.position).unwrap_or(i32::MAX),
-        application: item.key.into(),
-        display_name: item.name,
-        change: shown_change(item.change).into(),
-        status: shown_status(item.status).into(),
-        workflow_id: item.workflow.map(|id| id.0).unwrap_or_default(),
-        problem: item.problem.map(shown_problem),
-    }
-}
-
-fn shown_problem(problem: Problem) -> proto::Problem {
-    proto::Problem {
-        reason: problem.reason,
-        message: problem.message,
-    }
 }

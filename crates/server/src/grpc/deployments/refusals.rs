@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 
 use slipway_api::errors::v1::ErrorReason;
-use slipway_application::deployments::DeploymentError;
+use slipway_application::deployments::{DeploymentError, PuttingBackError};
 use slipway_application::pipelines::PipelineError;
-use slipway_deployments::DeploymentName;
 use tonic::Code;
 
 use crate::grpc::refusal::Refusal;
@@ -40,6 +39,21 @@ impl From<PipelineError> for Refusal {
     }
 }
 
+impl From<PuttingBackError> for Refusal {
+    fn from(error: PuttingBackError) -> Self {
+        let message = error.to_string();
+        match error {
+            PuttingBackError::Outside(error) => error.into(),
+            PuttingBackError::Impossible(problem) => Self::new(
+                Code::FailedPrecondition,
+                ErrorReason::CannotBePutBack,
+                message,
+            )
+            .with("problem", problem.reason),
+        }
+    }
+}
+
 impl From<DeploymentError> for Refusal {
     fn from(error: DeploymentError) -> Self {
         let message = error.to_string();
@@ -47,10 +61,6 @@ impl From<DeploymentError> for Refusal {
         let unfit = |reason| Self::new(Code::FailedPrecondition, reason, message.clone());
         match error {
             DeploymentError::NotFound { name } => {
-                let name = match name {
-                    DeploymentName::Number(number) => number.to_string(),
-                    DeploymentName::Id(id) => id.to_string(),
-                };
                 not_found(ErrorReason::DeploymentNotFound).about("deployment", name)
             }
             DeploymentError::EnvironmentNotFound { slug } => {
@@ -83,6 +93,33 @@ impl From<DeploymentError> for Refusal {
             }
             DeploymentError::NothingToDo => unfit(ErrorReason::NothingToDo),
             DeploymentError::TooManyItems { .. } => unfit(ErrorReason::TooManyItems),
+            DeploymentError::NotReversible {
+                number,
+                kind,
+                state,
+                ..
+            } => unfit(ErrorReason::DeploymentNotReversible)
+                .about("deployment", number)
+                .with("kind", kind.as_str())
+                .with("state", state.as_str()),
+            DeploymentError::UndoneAlready { number, by } => unfit(ErrorReason::UndoneAlready)
+                .about("deployment", number)
+                .with("undone_by", by.to_string()),
+            DeploymentError::LaterDeployments { number, later } => {
+                let later: Vec<_> = later.iter().map(ToString::to_string).collect();
+                unfit(ErrorReason::LaterDeployments)
+                    .about("deployment", number)
+                    .with("deployments", later.join(","))
+            }
+            DeploymentError::NotInDoubt { number, state } => {
+                unfit(ErrorReason::DeploymentNotInDoubt)
+                    .about("deployment", number)
+                    .with("state", state.as_str())
+            }
+            DeploymentError::Unresolvable { number, .. } => {
+                unfit(ErrorReason::VerdictNotPossible).about("deployment", number)
+            }
+            DeploymentError::PuttingBack(error) => error.into(),
             DeploymentError::Engine(error) => error.into(),
             DeploymentError::Objects(error) => error.into(),
             DeploymentError::Command(error) => error.into(),

@@ -2,7 +2,7 @@
 
 use slipway_api::deployments::v1 as proto;
 use slipway_deployments::{
-    Change, DeploymentKind, Drift, ItemStatus, OnFailure, Publish, Secrets, State,
+    Change, DeploymentKind, Drift, ItemStatus, OnFailure, Publish, Secrets, State, Verdict,
 };
 
 /// An answer to drift; `None` where it is unspecified.
@@ -111,6 +111,27 @@ pub(in crate::grpc) fn shown_state(word: State) -> proto::DeploymentState {
         State::Rejected => proto::DeploymentState::Rejected,
         State::Expired => proto::DeploymentState::Expired,
         State::RolledBack => proto::DeploymentState::RolledBack,
+    }
+}
+
+/// A verdict; `None` where it is unspecified.
+pub(in crate::grpc) fn verdict(word: proto::Verdict) -> Option<Verdict> {
+    match word {
+        proto::Verdict::Unspecified => None,
+        proto::Verdict::Succeeded => Some(Verdict::Succeeded),
+        proto::Verdict::Failed => Some(Verdict::Failed),
+        proto::Verdict::Running => Some(Verdict::Running),
+        proto::Verdict::Compensating => Some(Verdict::Compensating),
+    }
+}
+
+/// A verdict as a message has it.
+pub(in crate::grpc) fn shown_verdict(word: Verdict) -> proto::Verdict {
+    match word {
+        Verdict::Succeeded => proto::Verdict::Succeeded,
+        Verdict::Failed => proto::Verdict::Failed,
+        Verdict::Running => proto::Verdict::Running,
+        Verdict::Compensating => proto::Verdict::Compensating,
     }
 }
 

@@ -1,23 +1,21 @@
 //! Snapshots.
 
-use std::collections::HashMap;
-
 use slipway_api::snapshots::v1 as proto;
 use slipway_application::snapshots::{
     CreateSnapshot, ListSnapshots, RestoreSnapshot, create_snapshot, get_snapshot, list_snapshots,
-    restore_snapshot,
+    plan_restore, restore_snapshot,
 };
-use slipway_kernel::{EnvironmentId, Slug, SnapshotId, StoreError};
+use slipway_kernel::{Slug, SnapshotId};
 use slipway_snapshots::{Snapshot, SnapshotKind, SnapshotPlace};
 
 use crate::grpc::Api;
-use crate::grpc::deployments::shown as shown_deployment;
+use crate::grpc::deployments::{shown as shown_deployment, shown_plan};
 use crate::grpc::door::Session;
 use crate::grpc::fields::Fields;
 use crate::grpc::page::fitting;
 use crate::grpc::page_token::List;
 use crate::grpc::refusal::Refusal;
-use crate::grpc::show;
+use crate::grpc::show::{self, Environments};
 
 pub(super) async fn create(
     api: &Api,
@@ -55,9 +53,9 @@ pub(super) async fn get(
     let id: Option<SnapshotId> = fields.required("snapshot_id", &message.snapshot_id);
     let (project, id) = fields.finish(|| Some((project?, id?)))?;
     let snapshot = get_snapshot(&api.context, &session.call(""), &project, id).await?;
-    let names = names(api, std::slice::from_ref(&snapshot)).await?;
+    let environment = api.context.environment_slug(snapshot.environment).await?;
     Ok(proto::GetSnapshotResponse {
-        snapshot: Some(with_name(snapshot, message.project, &names)),
+        snapshot: Some(shown(snapshot, message.project, environment.into())),
     })
 }
 
@@ -81,13 +79,15 @@ pub(super) async fn list(
     let after: Option<SnapshotPlace> = list.place(&message.page_token)?;
     let call = session.call("");
     let page = list_snapshots(&api.context, &call, &project, wanted, after, size).await?;
-    let names = names(api, &page.items).await?;
+    let ids = page.items.iter().map(|snapshot| snapshot.environment);
+    let environments = Environments::of(&api.context, ids).await?;
     let place = |snapshot: &Snapshot| SnapshotPlace {
         created_at: snapshot.created_at,
         id: snapshot.id,
     };
     let page = fitting(page, api.max_page_bytes, place, |snapshot| {
-        with_name(snapshot, project.to_string(), &names)
+        let environment = environments.slug(snapshot.environment);
+        shown(snapshot, project.to_string(), environment)
     });
     Ok(proto::ListSnapshotsResponse {
         snapshots: page.items,
@@ -112,34 +112,18 @@ pub(super) async fn restore(
         })
     })?;
     let call = session.call(&message.request_id);
+    if message.validate_only {
+        let (target, plan) = plan_restore(&api.context, &call, &command).await?;
+        return Ok(proto::RestoreSnapshotResponse {
+            deployment: None,
+            plan: Some(shown_plan(api, plan, target.into())),
+        });
+    }
     let deployment = restore_snapshot(&api.context, &call, command).await?;
     Ok(proto::RestoreSnapshotResponse {
         deployment: Some(shown_deployment(&api.context, deployment, &message.project).await?),
+        plan: None,
     })
-}
-
-async fn names(
-    api: &Api,
-    snapshots: &[Snapshot],
-) -> Result<HashMap<EnvironmentId, Slug>, StoreError> {
-    let mut names = HashMap::new();
-    for snapshot in snapshots {
-        let id = snapshot.environment;
-        if !names.contains_key(&id) {
-            let found = api.context.reader().environment_by_id(id).await?;
-            names.extend(found.map(|found| (id, found.slug)));
-        }
-    }
-    Ok(names)
-}
-
-fn with_name(
-    snapshot: Snapshot,
-    project: String,
-    names: &HashMap<EnvironmentId, Slug>,
-) -> proto::Snapshot {
-    let environment = names.get(&snapshot.environment).map(Slug::to_string);
-    shown(snapshot, project, environment.unwrap_or_default())
 }
 
 pub(super) fn shown(snapshot: Snapshot, project: String, environment: String) -> proto::Snapshot {

@@ -36,6 +36,7 @@ impl From<SnapshotError> for Refusal {
             }
             SnapshotError::Contents(error) => error.into(),
             SnapshotError::Take(error) => error.into(),
+            SnapshotError::PuttingBack(error) => error.into(),
             SnapshotError::Command(error) => error.into(),
         }
     }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use slipway_deployments::{
-    Change, Claim, Deployment, DeploymentKind, Gates, Item, ItemStatus, Origin, Pipeline, Stage,
-    State,
+    Change, Claim, Deployment, DeploymentKind, Gates, Item, ItemStatus, NewDeployment, Origin,
+    Pipeline, Problem, Resolution, Stage, State, Verdict,
 };
 use slipway_kernel::{
     DeploymentId, EnvironmentId, PipelineId, ProjectId, Revision, Sha256, SnapshotId, Timestamp,
@@ -81,12 +81,10 @@ impl<'a> World<'a> {
     /// A queued promotion without items to the environment at a place.
     pub(crate) fn promotion(&self, n: u128, target: usize) -> Deployment {
         let source = (target + 1) % self.environments.len();
-        Deployment {
+        Deployment::from(NewDeployment {
             id: deployment_id(n),
             project: self.project,
-            number: 0,
             kind: DeploymentKind::Promotion,
-            state: State::Queued,
             target: self.environments[target],
             origin: Origin::Stage {
                 pipeline: self.pipeline,
@@ -97,16 +95,9 @@ impl<'a> World<'a> {
             plan_digest: Sha256::of_bytes(b"plan"),
             requested_by: principal_id(1),
             created_at: at(100),
-            approved_by: None,
-            started_at: None,
-            finished_at: None,
-            pre_snapshot: None,
-            post_snapshot: None,
-            problem: None,
-            cancel: None,
-            rolled_back_by: None,
+            reason: None,
             items: Vec::new(),
-        }
+        })
     }
 
     /// A snapshot that somebody asked for, of the environment at a place.
@@ -203,5 +194,19 @@ pub(crate) fn item(position: u32) -> Item {
         rank: 0,
         in_cycle: false,
         problem: None,
+    }
+}
+
+/// How the user 1 resolved a doubt.
+pub(crate) fn resolution(verdict: Verdict) -> Resolution {
+    Resolution {
+        by: principal_id(1),
+        at: at(103),
+        verdict,
+        reason: name("I looked"),
+        doubt: Some(Problem {
+            reason: "OUTCOME_UNKNOWN".to_owned(),
+            message: "no answer\u{fffd}".to_owned(),
+        }),
     }
 }

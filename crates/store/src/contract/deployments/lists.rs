@@ -32,9 +32,14 @@ async fn many(world: &World<'_>, dice: &mut Dice) -> Vec<Deployment> {
                 source: world.environments[(target + 1) % world.environments.len()],
             };
         }
+        // One undoes another at most.
+        let undone = |id| {
+            let undoes = Origin::Undoes { deployment: id };
+            all.iter().any(|other| other.origin == undoes)
+        };
         let earlier = all
             .iter()
-            .find(|earlier| earlier.target == deployment.target);
+            .find(|earlier| earlier.target == deployment.target && !undone(earlier.id));
         if let Some(earlier) = earlier.filter(|_| dice.one_in(5)) {
             deployment.kind = DeploymentKind::Rollback;
             deployment.origin = Origin::Undoes {

@@ -1,19 +1,15 @@
-//! What lies outside of the database, as the configuration allows it: workflow engines and Git repositories.
+//! Workflow engines, as far as the operator allows them.
 
 use std::collections::HashMap;
 use std::io;
 use std::path::{Component, Path, PathBuf, absolute};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use async_trait::async_trait;
-use slipway_application::outside::{Engines, NotAllowed, Repositories};
+use slipway_application::outside::{Engines, NotAllowed};
 use slipway_directory::WorkflowDirectory;
-use slipway_git::LocalRepository;
-use slipway_kernel::{Sha256, Slug};
+use slipway_kernel::Sha256;
 use slipway_n8n::N8n;
-use slipway_snapshots::{GitError, GitStore};
 use slipway_workflows::{EngineSettings, WorkflowEngine};
-use tokio::sync::Mutex as AsyncMutex;
 
 use crate::config;
 use crate::secret::{SecretError, SecretReference};
@@ -132,46 +128,5 @@ impl Engines for AllowedEngines {
             EngineSettings::Directory { path } => self.directory(path),
             EngineSettings::N8n { base_url, api_key } => self.n8n(base_url, api_key),
         }
-    }
-}
-
-/// Local bare repositories, one for each project, in one folder.
-pub struct LocalRepositories {
-    folder: PathBuf,
-    open: AsyncMutex<HashMap<Slug, Arc<dyn GitStore>>>,
-}
-
-impl LocalRepositories {
-    /// Keeps repositories in this folder, which is made where it does not exist.
-    pub fn new(folder: PathBuf) -> Self {
-        Self {
-            folder,
-            open: AsyncMutex::default(),
-        }
-    }
-}
-
-#[async_trait]
-impl Repositories for LocalRepositories {
-    async fn open(&self, project: &Slug) -> Result<Arc<dyn GitStore>, GitError> {
-        // Held while a repository is made, so that it is made once.
-        let mut known = self.open.lock().await;
-        if let Some(store) = known.get(project) {
-            return Ok(Arc::clone(store));
-        }
-        let path = self.folder.join(format!("{project}.git"));
-        let opened = tokio::task::spawn_blocking(move || {
-            let folder = path.parent().unwrap_or(&path);
-            std::fs::create_dir_all(folder).map_err(|error| GitError::Unavailable {
-                problem: format!("`{}` can't be made: {error}", folder.display()),
-            })?;
-            LocalRepository::open_or_create(path)
-        });
-        let opened = opened.await.map_err(|error| GitError::Unavailable {
-            problem: error.to_string(),
-        })??;
-        let store: Arc<dyn GitStore> = Arc::new(opened);
-        known.insert(project.clone(), Arc::clone(&store));
-        Ok(store)
     }
 }

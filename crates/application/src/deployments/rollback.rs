@@ -1,0 +1,154 @@
+//! Rollbacks: what a deployment changed, back to what it was before.
+
+use serde::Serialize;
+use serde_json::json;
+use slipway_audit::Resource;
+use slipway_deployments::{
+    Deployment, DeploymentKind, DeploymentName, NewDeployment, Origin, Plan, State,
+};
+use slipway_identity::Command;
+use slipway_kernel::{DeploymentId, ProjectId, Slug, SnapshotId, digest_of, text::Reason};
+
+use super::{
+    DeploymentError, environment,
+    putting_back::{GATES, later_writers, plan_back, touched},
+    started_before,
+};
+use crate::{Call, Context, approvals::gate, change::Change};
+
+/// A deployment to undo.
+#[derive(Debug, Clone, Serialize)]
+pub struct RollbackDeployment {
+    /// The project.
+    pub project: Slug,
+    /// The deployment.
+    pub deployment: DeploymentName,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Says what a rollback would do in which environment, and changes nothing. It reads the target's engine and the snapshot.
+pub async fn plan_rollback(
+    context: &Context,
+    call: &Call<'_>,
+    command: &RollbackDeployment,
+) -> Result<(Slug, Plan), DeploymentError> {
+    let (mut change, project) =
+        Change::in_any_project(context, call, Command::RollbackDeployment, &command.project)
+            .await?;
+    let rollback = rollback(context, call, &mut change, project, command).await?;
+    // Engines are not waited for while anything is held.
+    drop(change);
+    let target = context.environment_slug(rollback.target).await?;
+    Ok((target, plan_back(context, &rollback).await?))
+}
+
+/// Asks for what a deployment changed to be put back to what it was before, as a deployment of its own. What it takes is
+/// planned when it is carried out; when it has succeeded, the deployment undone is `ROLLED_BACK`.
+pub async fn rollback_deployment(
+    context: &Context,
+    call: &Call<'_>,
+    command: RollbackDeployment,
+) -> Result<Deployment, DeploymentError> {
+    let (mut change, project) =
+        Change::in_any_project(context, call, Command::RollbackDeployment, &command.project)
+            .await?;
+    let id = DeploymentId::new(&*context.ids);
+    if let Some(earlier) = change.made_before(&command, &id.to_string()).await? {
+        return Ok(started_before(&mut change, project, &earlier).await?);
+    }
+    let mut deployment = Deployment {
+        id,
+        ..rollback(context, call, &mut change, project, &command).await?
+    };
+    let asked_for = gate::add(context, &mut *change.unit, &mut deployment).await?;
+    change
+        .done(
+            Resource::new("deployment", &id),
+            None,
+            Some(json!({
+                "number": deployment.number,
+                "kind": deployment.kind,
+                "state": deployment.state,
+                "undoes": deployment.origin,
+                "reason": command.reason,
+                "approval_request": asked_for,
+            })),
+        )
+        .await?;
+    Ok(deployment)
+}
+
+/// The rollback that is asked for, where nothing stands against it. The deployment to undo is held, so that of several
+/// rollbacks one wins.
+async fn rollback(
+    context: &Context,
+    call: &Call<'_>,
+    change: &mut Change<'_>,
+    project: ProjectId,
+    command: &RollbackDeployment,
+) -> Result<Deployment, DeploymentError> {
+    change.require_open(&command.project).await?;
+    let name = command.deployment;
+    let found = change.unit.deployments().find(project, name).await?;
+    let undone = found.ok_or(DeploymentError::NotFound { name })?;
+    let number = undone.number;
+    if let Some(by) = change.unit.deployments().undone_by(undone.id).await? {
+        return Err(DeploymentError::UndoneAlready { number, by });
+    }
+    let steps = change.unit.deployments().steps(undone.id).await?;
+    let nothing_stands = touched(&undone, &steps).is_empty();
+    let pre_snapshot = reversible(&undone, nothing_stands)?;
+    let target = environment(context, undone.target).await?;
+    if target.archived_at.is_some() {
+        return Err(DeploymentError::EnvironmentArchived { slug: target.slug });
+    }
+    let later = later_writers(context, undone.id).await?;
+    if !later.is_empty() {
+        return Err(DeploymentError::LaterDeployments { number, later });
+    }
+    let rollback = NewDeployment {
+        id: DeploymentId::new(&*context.ids),
+        project,
+        kind: DeploymentKind::Rollback,
+        target: undone.target,
+        origin: Origin::Undoes {
+            deployment: undone.id,
+        },
+        gates: GATES,
+        plan_digest: digest_of(
+            "slipway.rollback.v1",
+            &(undone.target, undone.id, pre_snapshot),
+        )?,
+        requested_by: call.caller.principal,
+        created_at: change.now,
+        reason: Some(command.reason.clone()),
+        items: Vec::new(),
+    };
+    Ok(rollback.into())
+}
+
+/// The snapshot that a rollback goes back to.
+fn reversible(undone: &Deployment, nothing_stands: bool) -> Result<SnapshotId, DeploymentError> {
+    let why = match (undone.kind, undone.state, undone.pre_snapshot) {
+        (DeploymentKind::Rollback, ..) => {
+            "it is a rollback itself: promote again, or restore a snapshot"
+        }
+        (_, State::Succeeded | State::Failed, _) if nothing_stands => {
+            "nothing that it wrote is in the environment"
+        }
+        (_, State::Succeeded | State::Failed, Some(snapshot)) => return Ok(snapshot),
+        (_, State::Succeeded | State::Failed, None) => "it has no snapshot from before",
+        (_, State::Canceled, _) => "it was canceled: restore the snapshot from before it",
+        (_, State::InDoubt, _) => "nobody can tell what it did: resolve that first",
+        (_, State::Rejected | State::Expired, _) => "it never began",
+        (_, State::RolledBack, _) => "it was rolled back already",
+        _ => "it is not over: cancel it, or wait",
+    };
+    Err(DeploymentError::NotReversible {
+        number: undone.number,
+        kind: undone.kind,
+        state: undone.state,
+        why,
+    })
+}

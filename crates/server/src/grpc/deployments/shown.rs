@@ -1,0 +1,154 @@
+//! Deployments, as messages have them.
+
+use std::collections::HashMap;
+
+use slipway_api::deployments::v1 as proto;
+use slipway_application::Context;
+use slipway_deployments::{Change, Deployment, Item, ItemStatus, Origin, Problem, Resolution};
+use slipway_kernel::{PipelineId, Slug, SnapshotId, StoreError};
+
+use super::words::{shown_change, shown_kind, shown_state, shown_status, shown_verdict};
+use crate::grpc::show::{self, Environments};
+
+/// A deployment as a message has it, with its items.
+pub(in crate::grpc) async fn shown(
+    context: &Context,
+    deployment: Deployment,
+    project: &str,
+) -> Result<proto::Deployment, StoreError> {
+    let names = Names::of(context, std::slice::from_ref(&deployment)).await?;
+    Ok(names.shown(deployment, project))
+}
+
+/// The slugs of what deployments refer to. Slugs never change.
+pub(super) struct Names {
+    environments: Environments,
+    pipelines: HashMap<PipelineId, Slug>,
+}
+
+impl Names {
+    pub(super) async fn of(
+        context: &Context,
+        deployments: &[Deployment],
+    ) -> Result<Self, StoreError> {
+        let mut ids = Vec::with_capacity(2 * deployments.len());
+        let mut pipelines = HashMap::new();
+        for deployment in deployments {
+            ids.push(deployment.target);
+            if let Origin::Stage {
+                pipeline, source, ..
+            } = deployment.origin
+            {
+                ids.push(source);
+                if !pipelines.contains_key(&pipeline) {
+                    let found = context.reader().pipeline_by_id(pipeline).await?;
+                    pipelines.extend(found.map(|found| (pipeline, found.slug)));
+                }
+            }
+        }
+        Ok(Self {
+            environments: Environments::of(context, ids).await?,
+            pipelines,
+        })
+    }
+
+    /// A deployment as a message has it, with its items.
+    pub(super) fn shown(&self, deployment: Deployment, project: &str) -> proto::Deployment {
+        use proto::deployment::Origin as Shown;
+        let origin = match deployment.origin {
+            Origin::Stage {
+                pipeline, source, ..
+            } => Shown::Stage(proto::StageOrigin {
+                pipeline: self
+                    .pipelines
+                    .get(&pipeline)
+                    .map(Slug::to_string)
+                    .unwrap_or_default(),
+                source: self.environments.slug(source),
+            }),
+            Origin::Snapshot { snapshot } => Shown::SnapshotId(snapshot.to_string()),
+            Origin::Undoes { deployment } => Shown::UndoneDeploymentId(deployment.to_string()),
+        };
+        let id = |id: Option<SnapshotId>| id.map(|id| id.to_string()).unwrap_or_default();
+        proto::Deployment {
+            deployment_id: deployment.id.to_string(),
+            project: project.to_owned(),
+            number: deployment.number,
+            kind: shown_kind(deployment.kind).into(),
+            state: shown_state(deployment.state).into(),
+            target: self.environments.slug(deployment.target),
+            origin: Some(origin),
+            plan_digest: deployment.plan_digest.to_string(),
+            requested_by: deployment.requested_by.to_string(),
+            created_time: Some(show::time(deployment.created_at)),
+            started_time: deployment.started_at.map(show::time),
+            finished_time: deployment.finished_at.map(show::time),
+            pre_snapshot_id: id(deployment.pre_snapshot),
+            post_snapshot_id: id(deployment.post_snapshot),
+            problem: deployment.problem.map(shown_problem),
+            cancellation: deployment.cancel.map(|cancel| proto::Cancellation {
+                canceled_by: cancel.by.to_string(),
+                canceled_time: Some(show::time(cancel.at)),
+                reason: cancel.reason.into(),
+            }),
+            counts: Some(counts(&deployment.items)),
+            reason: deployment.reason.map(String::from).unwrap_or_default(),
+            resolution: deployment.resolution.map(shown_resolution),
+            rolled_back_by_id: deployment
+                .rolled_back_by
+                .map(|id| id.to_string())
+                .unwrap_or_default(),
+            items: deployment.items.into_iter().map(shown_item).collect(),
+            approved_by: deployment
+                .approved_by
+                .map(|id| id.to_string())
+                .unwrap_or_default(),
+        }
+    }
+}
+
+fn counts(items: &[Item]) -> proto::ItemCounts {
+    let count = |matches: &dyn Fn(&Item) -> bool| {
+        let count = items.iter().filter(|item| matches(item)).count();
+        i32::try_from(count).unwrap_or(i32::MAX)
+    };
+    let of = |change: Change| count(&|item| item.change == change);
+    proto::ItemCounts {
+        total: count(&|_| true),
+        created: of(Change::Created),
+        updated: of(Change::Updated),
+        deleted: of(Change::Deleted),
+        unchanged: of(Change::Unchanged),
+        skipped: of(Change::Skipped),
+        failed: count(&|item| item.status == ItemStatus::Failed),
+    }
+}
+
+fn shown_resolution(resolution: Resolution) -> proto::Resolution {
+    proto::Resolution {
+        resolved_by: resolution.by.to_string(),
+        resolved_time: Some(show::time(resolution.at)),
+        verdict: shown_verdict(resolution.verdict).into(),
+        reason: resolution.reason.into(),
+        doubt: resolution.doubt.map(shown_problem),
+    }
+}
+
+fn shown_item(item: Item) -> proto::DeploymentItem {
+    proto::DeploymentItem {
+        position: i32::try_from(item.position).unwrap_or(i32::MAX),
+        application: item.key.into(),
+        display_name: item.name,
+        change: shown_change(item.change).into(),
+        status: shown_status(item.status).into(),
+        workflow_id: item.workflow.map(|id| id.0).unwrap_or_default(),
+        problem: item.problem.map(shown_problem),
+    }
+}
+
+pub(super) fn shown_problem(problem: Problem) -> proto::Problem {
+    proto::Problem {
+        reason: problem.reason,
+        message: problem.message,
+    }
+}
