@@ -40,6 +40,12 @@ pub struct Options {
     pub shuffle: Option<u64>,
     /// Node types that it knows beside those whose names begin with `n8n-nodes-base.` or `@n8n/`.
     pub known_types: Vec<String>,
+    /// How long the webhooks of a workflow are not registered yet after it was activated: until then another workflow with
+    /// the same one passes, as with the real one.
+    pub registering: Duration,
+    /// How long the webhooks of a workflow are not let go of yet after it was stopped. Another workflow that asks for one
+    /// then makes it unusable for good, and the stopped one can't be removed yet, as with the real one.
+    pub releasing: Duration,
 }
 
 impl Default for Options {
@@ -48,6 +54,8 @@ impl Default for Options {
             api_key: "n8n_api_stand_in_7c1d".to_owned(),
             shuffle: None,
             known_types: Vec::new(),
+            registering: Duration::from_millis(500),
+            releasing: Duration::from_secs(1),
         }
     }
 }
@@ -127,11 +135,6 @@ impl StandIn {
         state
             .misconfigured
             .insert(id.to_owned(), message.to_owned());
-    }
-
-    /// Lets the next activations pass although their webhook's path is in use: the real check can come late.
-    pub fn overlook_conflicts(&self, activations: usize) {
-        self.shared.state().overlooked_conflicts = activations;
     }
 
     /// Every call so far, in the order of arrival.

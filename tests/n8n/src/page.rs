@@ -38,9 +38,9 @@ impl PageQuery {
         }
         let limit = match &self.limit {
             None => DEFAULT,
-            Some(limit) => limit
-                .parse()
-                .map_err(|_| Refusal::bad("request/query/limit must be number"))?,
+            Some(limit) => limit.parse().map_err(|_| {
+                Refusal::bad("request/query/limit Param `limit` must be a valid integer")
+            })?,
         };
         Ok(Cursor { limit, offset: 0 })
     }

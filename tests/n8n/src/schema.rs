@@ -1,6 +1,6 @@
 //! Which documents n8n takes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
@@ -101,8 +101,11 @@ fn check(body: &Value, put: bool) -> Result<&Map<String, Value>, Refusal> {
         }
     }
     check_name(&fields["name"])?;
-    if fields.get("description").is_some_and(|it| !it.is_string()) {
-        return Err(Refusal::bad("request/body/description must be string"));
+    if let Some(description) = fields.get("description").filter(|it| !it.is_string()) {
+        return Err(expected("request/body/description", "string", description));
+    }
+    if let Some(groups) = fields.get("nodeGroups").filter(|it| !it.is_array()) {
+        return Err(expected("request/body/nodeGroups", "array", groups));
     }
     let Some(connections) = fields["connections"].as_object() else {
         return Err(Refusal::bad("request/body/connections must be object"));
@@ -133,13 +136,14 @@ fn check_keys(
 }
 
 fn check_name(name: &Value) -> Result<(), Refusal> {
-    let problem = match name.as_str().map(|name| name.chars().count()) {
-        None => "must be string",
-        Some(0) => "must NOT have fewer than 1 characters",
-        Some(1..=128) => return Ok(()),
-        Some(_) => "must NOT have more than 128 characters",
+    let Some(name) = name.as_str() else {
+        return Err(expected("request/body/name", "string", name));
     };
-    Err(Refusal::bad(format!("request/body/name {problem}")))
+    if (1..=128).contains(&name.chars().count()) {
+        return Ok(());
+    }
+    let message = "Workflow name must be 1 to 128 characters long.";
+    Err(Refusal::bad(message))
 }
 
 fn check_settings(settings: &Value) -> Result<(), Refusal> {
@@ -150,25 +154,28 @@ fn check_settings(settings: &Value) -> Result<(), Refusal> {
         setting(key).is_some()
     })?;
     for (key, value) in settings {
-        let problem = match setting(key) {
-            Some(Kind::Flag) if !value.is_boolean() => "must be boolean".to_owned(),
-            Some(Kind::Text) if !value.is_string() => "must be string".to_owned(),
-            Some(Kind::Number) if !value.is_number() => "must be number".to_owned(),
+        let place = format!("request/body/settings/{key}");
+        return Err(match setting(key) {
+            Some(Kind::Flag) if !value.is_boolean() => expected(&place, "boolean", value),
+            Some(Kind::Text) if !value.is_string() => expected(&place, "string", value),
+            Some(Kind::Number) if !value.is_number() => expected(&place, "number", value),
             Some(Kind::OneOf(values)) if !value.as_str().is_some_and(|it| values.contains(&it)) => {
-                let values = values.join(", ");
-                format!("must be equal to one of the allowed values: {values}")
+                let values: Vec<_> = values.iter().map(|value| format!("'{value}'")).collect();
+                let received = value.as_str().unwrap_or_else(|| kind(value));
+                Refusal::bad(format!(
+                    "{place} Invalid enum value. Expected {}, received '{received}'",
+                    values.join(" | ")
+                ))
             }
             _ => continue,
-        };
-        let message = format!("request/body/settings/{key} {problem}");
-        return Err(Refusal::bad(message));
+        });
     }
     Ok(())
 }
 
 fn check_nodes(nodes: &Value) -> Result<(), Refusal> {
     let Some(nodes) = nodes.as_array() else {
-        return Err(Refusal::bad("request/body/nodes must be array"));
+        return Err(expected("request/body/nodes", "array", nodes));
     };
     for (index, node) in nodes.iter().enumerate() {
         let place = format!("request/body/nodes/{index}");
@@ -181,37 +188,78 @@ fn check_nodes(nodes: &Value) -> Result<(), Refusal> {
 }
 
 fn check_structure(nodes: &[Value], connections: &Map<String, Value>) -> Result<(), Refusal> {
-    let invalid = |problem: String| {
-        Err(Refusal::bad(format!(
-            "Workflow structure is invalid: {problem}"
-        )))
+    let invalid = |place: String, problem: String| {
+        let message = format!("Workflow structure is invalid. {place} {problem}");
+        Err(Refusal::bad(message))
     };
     let mut names = BTreeSet::new();
-    let mut ids = BTreeSet::new();
-    for node in nodes {
-        let name = text(node, "name");
-        if node.get("position").is_none() {
-            return invalid(format!("node \"{name}\" has no position"));
+    let mut ids: BTreeMap<&str, &str> = BTreeMap::new();
+    for (index, node) in nodes.iter().enumerate() {
+        for key in ["name", "type", "position"] {
+            if node.get(key).is_none() {
+                let place = format!("nodes[{index}].{key}");
+                return invalid(place, "(invalid_type): Required".to_owned());
+            }
         }
+        let (name, id) = (text(node, "name"), text(node, "id"));
         if !names.insert(name) {
-            return invalid(format!("duplicate node name \"{name}\""));
+            let problem = format!("(duplicate_node_name): Duplicate node name \"{name}\"");
+            return invalid(format!("nodes[{index}].name"), problem);
         }
-        let id = text(node, "id");
-        if !id.is_empty() && !ids.insert(id) {
-            return invalid(format!("duplicate node id \"{id}\""));
+        if let Some(first) = ids.insert(id, name).filter(|_| !id.is_empty()) {
+            let problem = format!(
+                "(duplicate_node_id): Nodes \"{first}\" and \"{name}\" share the node ID \"{id}\""
+            );
+            return invalid(format!("nodes[{index}].id"), problem);
         }
     }
     for (from, outputs) in connections {
-        let outputs = outputs.as_object().into_iter().flat_map(Map::values);
-        let ends = outputs.flat_map(items).flat_map(items);
-        let mut all = std::iter::once(from.as_str()).chain(ends.map(|end| text(end, "node")));
-        if let Some(missing) = all.find(|name| !names.contains(name)) {
-            return invalid(format!(
-                "a connection refers to the node \"{missing}\", which does not exist"
-            ));
+        if !names.contains(from.as_str()) {
+            let problem = format!(
+                "(unknown_connection_source): Connection source \"{from}\" does not reference an existing node"
+            );
+            return invalid(format!("connections.{from}"), problem);
+        }
+        for (place, to) in ends(outputs) {
+            if !names.contains(to) {
+                let problem = format!(
+                    "(unknown_connection_target): Connection target \"{to}\" does not reference an existing node"
+                );
+                return invalid(format!("connections.{from}.{place}.node"), problem);
+            }
         }
     }
     Ok(())
+}
+
+/// Where the connections of one node end, each with its place.
+fn ends(outputs: &Value) -> Vec<(String, &str)> {
+    let mut ends = Vec::new();
+    for (kind, outputs) in outputs.as_object().into_iter().flatten() {
+        for (output, targets) in items(outputs).iter().enumerate() {
+            for (index, target) in items(targets).iter().enumerate() {
+                ends.push((format!("{kind}[{output}][{index}]"), text(target, "node")));
+            }
+        }
+    }
+    ends
+}
+
+fn expected(place: &str, expected: &str, found: &Value) -> Refusal {
+    let received = kind(found);
+    Refusal::bad(format!("{place} Expected {expected}, received {received}"))
+}
+
+/// What kind of value it is, in n8n's words.
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
 }
 
 /// Whether a PUT with this value removes the setting.
@@ -237,9 +285,10 @@ mod tests {
 
     #[test]
     fn only_what_the_table_lists_is_taken() {
-        for key in OPTIONAL {
-            assert!(check_new(&with(key, json!({}))).is_ok(), "{key}");
+        for (key, value) in OPTIONAL.into_iter().zip([json!({}), json!({}), json!([])]) {
+            assert!(check_new(&with(key, value)).is_ok(), "{key}");
         }
+        assert!(check_new(&with("nodeGroups", Value::Null)).is_err());
         assert!(check_new(&with("description", json!("x"))).is_err());
         assert!(check_changed(&with("description", json!(""))).is_ok());
         assert!(check_changed(&with("description", Value::Null)).is_err());

@@ -21,7 +21,7 @@ use tower::ServiceExt;
 
 use crate::faults::{Control, Place};
 use crate::refusal::{self, Refusal};
-use crate::state::State;
+use crate::state::{Delays, State};
 use crate::{Call, Effect, Fault, MAX_BODY, Options};
 use crate::{credentials, tags, workflows};
 
@@ -44,7 +44,11 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(options: Options, port: u16) -> Self {
-        let state = State::new(options.known_types, options.shuffle, port.into());
+        let delays = Delays {
+            registering: options.registering,
+            releasing: options.releasing,
+        };
+        let state = State::new(options.known_types, options.shuffle, delays, port.into());
         Self {
             state: Mutex::new(state),
             control: Mutex::default(),

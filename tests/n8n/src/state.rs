@@ -1,12 +1,12 @@
 //! What the instance holds.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use serde_json::{Map, Value, json};
-use time::Duration;
 use time::format_description::well_known::Rfc3339;
 use time::macros::datetime;
 
@@ -22,10 +22,27 @@ pub(crate) struct State {
     pub(crate) known_types: Vec<String>,
     pub(crate) broken: BTreeSet<String>,
     pub(crate) misconfigured: BTreeMap<String, String>,
-    pub(crate) overlooked_conflicts: usize,
+    /// How long a webhook is not registered yet, and how long it is not let go of.
+    pub(crate) delays: Delays,
+    /// Addresses that were taken from a workflow: by whom, and when.
+    released: BTreeMap<Address, (String, Instant)>,
+    /// When each workflow was stopped last.
+    stopped: BTreeMap<String, Instant>,
+    /// Addresses that nobody but these workflows gets any more.
+    stuck: BTreeMap<Address, String>,
     shuffle: Option<StdRng>,
     ids: StdRng,
     now: u32,
+}
+
+/// A webhook's method and path.
+pub(crate) type Address = (String, String);
+
+/// How late webhooks come and go.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Delays {
+    pub(crate) registering: Duration,
+    pub(crate) releasing: Duration,
 }
 
 /// A workflow.
@@ -52,6 +69,7 @@ pub(crate) struct Published {
     pub(crate) version: String,
     pub(crate) nodes: Value,
     pub(crate) connections: Value,
+    pub(crate) since: Instant,
 }
 
 #[derive(Debug, Clone)]
@@ -71,7 +89,12 @@ pub(crate) struct Credential {
 
 impl State {
     /// Ids depend on the seed, so that two instances share none.
-    pub(crate) fn new(known_types: Vec<String>, shuffle: Option<u64>, seed: u64) -> Self {
+    pub(crate) fn new(
+        known_types: Vec<String>,
+        shuffle: Option<u64>,
+        delays: Delays,
+        seed: u64,
+    ) -> Self {
         Self {
             workflows: BTreeMap::new(),
             tags: Vec::new(),
@@ -79,7 +102,10 @@ impl State {
             known_types,
             broken: BTreeSet::new(),
             misconfigured: BTreeMap::new(),
-            overlooked_conflicts: 0,
+            delays,
+            released: BTreeMap::new(),
+            stopped: BTreeMap::new(),
+            stuck: BTreeMap::new(),
             shuffle: shuffle.map(StdRng::seed_from_u64),
             ids: StdRng::seed_from_u64(seed),
             now: 0,
@@ -237,29 +263,56 @@ impl State {
             return false;
         };
         row.archived = archived;
-        row.active = false;
-        row.published = None;
         row.updated = now;
+        self.stop(id);
         true
     }
 
-    /// An active workflow, other than this one, that has one of these webhooks: node, path, and the workflow's name.
-    pub(crate) fn conflict(&self, id: &str, nodes: &Value) -> Option<(String, String, String)> {
-        let others = self.workflows.values().filter(|row| row.id != id);
-        let others = others.filter_map(|row| Some((row, row.published.as_ref()?)));
-        for (other, published) in others {
-            let taken: BTreeSet<_> = trigger::webhooks(&published.nodes)
-                .map(|(_, method, path)| (method, path))
-                .collect();
-            let mut ours = trigger::webhooks(nodes);
-            if let Some((node, _, path)) =
-                ours.find(|(_, method, path)| taken.contains(&(*method, *path)))
+    /// Whether a webhook of these nodes is in use by another workflow, as far as the real one notices: what was activated a
+    /// moment ago is not registered yet, and who asks for what is just being let go of makes it stay taken.
+    pub(crate) fn has_conflict(&mut self, id: &str, nodes: &Value) -> bool {
+        let wanted = trigger::webhooks(nodes);
+        for address in &wanted {
+            let released = self.released.get(address);
+            if let Some((by, at)) = released
+                && by != id
+                && at.elapsed() < self.delays.releasing
             {
-                let name = other.name().to_owned();
-                return Some((node.to_owned(), path.to_owned(), name));
+                self.stuck.insert(address.clone(), by.clone());
             }
         }
-        None
+        let others = self.workflows.values().filter(|row| row.id != id);
+        let mut registered = others.filter_map(|row| {
+            let published = row.published.as_ref()?;
+            let is_late = published.since.elapsed() < self.delays.registering;
+            (!is_late).then_some(published)
+        });
+        trigger::has_webhook_twice(nodes)
+            || (wanted.iter()).any(|address| self.stuck.get(address).is_some_and(|by| by != id))
+            || registered.any(|it| !trigger::webhooks(&it.nodes).is_disjoint(&wanted))
+    }
+
+    /// Stops a workflow; `false` where it did not run.
+    pub(crate) fn stop(&mut self, id: &str) -> bool {
+        let row = self.workflows.get_mut(id);
+        let Some(published) = row.and_then(|row| {
+            row.active = false;
+            row.published.take()
+        }) else {
+            return false;
+        };
+        for address in trigger::webhooks(&published.nodes) {
+            let released = (id.to_owned(), Instant::now());
+            self.released.insert(address, released);
+        }
+        self.stopped.insert(id.to_owned(), Instant::now());
+        true
+    }
+
+    /// Whether it was stopped only a moment ago.
+    pub(crate) fn is_stopping(&self, id: &str) -> bool {
+        let stopped = self.stopped.get(id);
+        stopped.is_some_and(|at| at.elapsed() < self.delays.releasing)
     }
 }
 
@@ -280,6 +333,7 @@ impl Row {
             version: self.version.clone(),
             nodes: self.nodes().clone(),
             connections: self.draft.get("connections").cloned().unwrap_or_default(),
+            since: Instant::now(),
         });
     }
 
@@ -354,6 +408,6 @@ impl Credential {
 }
 
 fn timestamp(seconds: u32) -> String {
-    let time = datetime!(2026-01-01 00:00 UTC) + Duration::seconds(seconds.into());
+    let time = datetime!(2026-01-01 00:00 UTC) + time::Duration::seconds(seconds.into());
     time.format(&Rfc3339).unwrap_or_default()
 }

@@ -29,14 +29,15 @@ pub(crate) async fn create(
     Has(shared): Has<Arc<Shared>>,
     Json(body): Json<Value>,
 ) -> Result<Response, Refusal> {
-    let name = text(&body, "name");
-    if name.is_empty() {
+    let name = text(&body, "name").trim();
+    if body.get("name").is_none() {
         let message = "request/body must have required property 'name'";
         return Err(Refusal::bad(message));
     }
     let mut state = shared.state();
-    // The real one says the same of a name that is too long.
-    if name.chars().count() > NAME || state.tags.iter().any(|tag| tag.name == name) {
+    // The real one says the same of a name that is empty or too long.
+    if !(1..=NAME).contains(&name.chars().count()) || state.tags.iter().any(|tag| tag.name == name)
+    {
         return Err(Refusal::conflict("Tag already exists"));
     }
     let tag = Tag {

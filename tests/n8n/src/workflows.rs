@@ -70,7 +70,10 @@ pub(crate) async fn get(
 
 pub(crate) async fn create(Has(shared): Has<Arc<Shared>>, Json(body): Json<Value>) -> Answer {
     let mut draft = schema::check_new(&body)?.clone();
-    draft["settings"] = merged(&Map::new(), &body["settings"]);
+    // Values that a PUT removes are kept here.
+    if let Some(settings) = draft.get_mut("settings").and_then(Value::as_object_mut) {
+        settings.retain(|key, _| !schema::DROPPED_SETTINGS.contains(&key.as_str()));
+    }
     let mut state = shared.state();
     let id = state.add(draft);
     show(&state, &id, Effect::Created)
@@ -111,14 +114,20 @@ pub(crate) async fn update(
     draft.extend(fields.clone());
     draft.insert("settings".to_owned(), settings);
     let differs = state.save(&id, draft).unwrap_or_default();
+    let publish = active && query.publish_if_active;
+    let nodes = state.workflows.get(&id).map(|row| row.nodes().clone());
+    let nodes = nodes.ok_or_else(Refusal::not_found)?;
+    if publish && !trigger::has_trigger(&nodes) {
+        let refusal = Refusal::bad(trigger::NO_TRIGGER);
+        return Err(refusal.although(Effect::Changed { published: false }));
+    }
+    if publish && state.has_conflict(&id, &nodes) {
+        let refusal = Refusal::conflict(WEBHOOK_CONFLICT);
+        return Err(refusal.although(Effect::Changed { published: false }));
+    }
     let Some(row) = state.workflows.get_mut(&id) else {
         return Err(Refusal::not_found());
     };
-    let publish = active && query.publish_if_active;
-    if publish && !trigger::has_trigger(row.nodes()) {
-        let message = format!("Workflow \"{}\" {}", row.name(), trigger::NO_TRIGGER);
-        return Err(Refusal::bad(message).although(Effect::Changed { published: false }));
-    }
     let behind = (row.published.as_ref()).is_some_and(|it| it.version != row.version);
     if publish {
         row.publish();
@@ -147,14 +156,21 @@ fn merged(before: &Map<String, Value>, sent: &Value) -> Value {
 pub(crate) async fn activate(Has(shared): Has<Arc<Shared>>, Path(id): Path<String>) -> Answer {
     let mut state = shared.state();
     let row = state.workflows.get(&id).ok_or_else(Refusal::not_found)?;
-    if row.active {
+    let runs_it = (row.published.as_ref()).is_some_and(|it| it.version == row.version);
+    let was_active = row.active;
+    check_activation(&mut state, &id)?;
+    if runs_it {
         return show(&state, &id, None);
     }
-    check_activation(&mut state, &id)?;
     if let Some(row) = state.workflows.get_mut(&id) {
         row.publish();
     }
-    show(&state, &id, Effect::Activated)
+    let effect = if was_active {
+        Effect::Changed { published: true }
+    } else {
+        Effect::Activated
+    };
+    show(&state, &id, effect)
 }
 
 fn check_activation(state: &mut State, id: &str) -> Result<(), Refusal> {
@@ -163,8 +179,7 @@ fn check_activation(state: &mut State, id: &str) -> Result<(), Refusal> {
         return Err(Refusal::bad("Cannot activate an archived workflow."));
     }
     if !trigger::has_trigger(row.nodes()) {
-        let message = format!("Workflow \"{}\" {}", row.name(), trigger::NO_TRIGGER);
-        return Err(Refusal::bad(message));
+        return Err(Refusal::bad(trigger::NO_TRIGGER));
     }
     if let Some(kind) = trigger::unknown_type(row.nodes(), &state.known_types) {
         return Err(Refusal::bad(format!("Unrecognized node type: {kind}")));
@@ -175,26 +190,19 @@ fn check_activation(state: &mut State, id: &str) -> Result<(), Refusal> {
     if state.broken.contains(id) {
         return Err(Refusal::broken());
     }
-    let Some((node, path, other)) = state.conflict(id, row.nodes()) else {
-        return Ok(());
-    };
-    if state.overlooked_conflicts > 0 {
-        state.overlooked_conflicts -= 1;
-        return Ok(());
+    let nodes = row.nodes().clone();
+    if state.has_conflict(id, &nodes) {
+        return Err(Refusal::conflict(WEBHOOK_CONFLICT));
     }
-    Err(Refusal::conflict(format!(
-        "There is a conflict with one of the webhooks: the path \"{path}\" of the node \"{node}\" is in use by the workflow \
-         \"{other}\"."
-    )))
+    Ok(())
 }
+
+/// It says neither which one, nor with whom.
+const WEBHOOK_CONFLICT: &str = "There is a conflict with one of the webhooks.";
 
 pub(crate) async fn deactivate(Has(shared): Has<Arc<Shared>>, Path(id): Path<String>) -> Answer {
     let mut state = shared.state();
-    let row = state.workflows.get_mut(&id);
-    let row = row.ok_or_else(Refusal::not_found)?;
-    let effect = row.active.then_some(Effect::Deactivated);
-    row.active = false;
-    row.published = None;
+    let effect = state.stop(&id).then_some(Effect::Deactivated);
     show(&state, &id, effect)
 }
 
@@ -218,7 +226,11 @@ pub(crate) async fn delete(Has(shared): Has<Arc<Shared>>, Path(id): Path<String>
     let mut state = shared.state();
     let row = state.workflows.get(&id).ok_or_else(Refusal::not_found)?;
     if row.active {
-        let message = "Cannot delete an active workflow. Deactivate it first.";
+        let message = "Cannot delete a published workflow. Unpublish it before deleting.";
+        return Err(Refusal::conflict(message));
+    }
+    if state.is_stopping(&id) {
+        let message = "Workflow is still being unpublished. Please try again in a few moments.";
         return Err(Refusal::conflict(message));
     }
     let answer = show(&state, &id, Effect::Deleted);

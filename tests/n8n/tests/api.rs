@@ -261,6 +261,15 @@ async fn versions_move_with_the_nodes() {
         json!(null),
     )
     .await;
+    let early = call(&stand_in, &path, json!(null)).await;
+    assert_eq!(
+        (early.status, early.message().as_str()),
+        (
+            409,
+            "Workflow is still being unpublished. Please try again in a few moments."
+        )
+    );
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
     assert_eq!(call(&stand_in, &path, json!(null)).await.status, 200);
     assert_eq!(call(&stand_in, &path, json!(null)).await.status, 404);
     let refused = call(&stand_in, &format!("PUT /workflows/{id}"), document()).await;

@@ -45,7 +45,7 @@ impl Answer {
     }
 
     /// n8n's own words, or a summary of a page that came in their place.
-    fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         if let Some(message) = self.message() {
             return cut(&message, WORDS);
         }

@@ -16,6 +16,7 @@ use slipway_workflows::EngineError;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use crate::addresses::Addresses;
 use crate::answer::Answer;
 use crate::options::{Options, OptionsError};
 
@@ -45,6 +46,8 @@ pub(crate) struct Client {
     places: Semaphore,
     /// What must appear in no text.
     secret: String,
+    /// Which workflow was given which webhook's address lately.
+    pub(crate) addresses: Addresses,
 }
 
 /// Why a call has no answer.
@@ -78,6 +81,7 @@ impl Client {
             key: options.api_key.header()?,
             places: Semaphore::new(options.max_parallel),
             secret: options.api_key.expose().to_owned(),
+            addresses: Addresses::default(),
         })
     }
 

@@ -6,6 +6,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use slipway_workflows::{Exported, Workflow, WorkflowId, workflow::INSTANCE_SETTINGS};
 
+use crate::webhooks::{self, Webhook};
+
 /// A workflow as n8n shows it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(transparent)]
@@ -43,6 +45,25 @@ impl Row {
     pub(crate) fn is_behind(&self) -> bool {
         let (draft, running) = (self.text("versionId"), self.text("activeVersionId"));
         self.flag("active") && !running.is_empty() && running != draft
+    }
+
+    pub(crate) fn is_active(&self) -> bool {
+        self.flag("active")
+    }
+
+    /// The webhooks that it would have if it were activated.
+    pub(crate) fn drafted(&self) -> Vec<Webhook> {
+        of_nodes(&self.0)
+    }
+
+    /// The webhooks that it has: none where it is not active.
+    pub(crate) fn running(&self) -> Vec<Webhook> {
+        if !self.is_active() {
+            return Vec::new();
+        }
+        // Older instances run what they show.
+        let version = self.0.get("activeVersion").and_then(Value::as_object);
+        version.map_or_else(|| self.drafted(), of_nodes)
     }
 
     pub(crate) fn tags(&self) -> BTreeSet<String> {
@@ -132,6 +153,11 @@ impl Row {
     }
 }
 
+fn of_nodes(version: &Map<String, Value>) -> Vec<Webhook> {
+    let nodes = version.get("nodes").and_then(Value::as_array);
+    webhooks::of(nodes.into_iter().flatten().filter_map(Value::as_object))
+}
+
 /// The body that adds a workflow.
 pub(crate) fn new(wanted: &Workflow) -> Value {
     let mut body = json!({
@@ -173,7 +199,10 @@ pub(crate) fn changed(wanted: &Workflow, before: &Row) -> Value {
 
 /// The nodes, with the ids that n8n gave those of the same name and type where the document has none: else every change
 /// would give them new ones, and with them new addresses.
-fn with_identities(nodes: &[Map<String, Value>], before: &Row) -> Vec<Map<String, Value>> {
+pub(crate) fn with_identities(
+    nodes: &[Map<String, Value>],
+    before: &Row,
+) -> Vec<Map<String, Value>> {
     let known = before.0.get("nodes").and_then(Value::as_array);
     let known: BTreeMap<_, _> = known
         .into_iter()
@@ -233,7 +262,11 @@ fn settled(wanted: &Map<String, Value>, before: &Map<String, Value>) -> Map<Stri
 
 /// What n8n says of a node by its number, with the node's name.
 pub(crate) fn name_node(message: &str, workflow: &Workflow) -> String {
-    let number = message.split_once("body/nodes/").map(|(_, after)| {
+    let after = ["body/nodes/", "nodes["].into_iter().find_map(|before| {
+        let (_, after) = message.split_once(before)?;
+        Some(after)
+    });
+    let number = after.map(|after| {
         let end = after.find(|next: char| !next.is_ascii_digit());
         &after[..end.unwrap_or(after.len())]
     });

@@ -1,11 +1,14 @@
 //! A workflow engine: n8n, through its public REST API.
 //!
-//! Four things about that API shape this crate. Whatever a document may hold is a list of what is sent, never of what is
+//! Five things about that API shape this crate. Whatever a document may hold is a list of what is sent, never of what is
 //! left out: instances refuse a field that they don't know, and they differ. A list comes in pages without an order, so
 //! that it is read until it brings nothing new. And a refusal doesn't mean that nothing was saved: after a failed change
-//! the workflow is read back, and what is there decides. And a list lacks descriptions, so that an export reads each
-//! workflow by itself: but only what the list shows as changed since the last one.
+//! the workflow is read back, and what is there decides. A list lacks descriptions, so that an export reads each workflow
+//! by itself: but only what the list shows as changed since the last one. And whether two workflows have the same webhook
+//! is found out by n8n too late, and told without a name: we look ourselves.
 
+mod activation;
+mod addresses;
 mod answer;
 mod client;
 mod content;
@@ -13,6 +16,7 @@ mod export;
 mod known;
 mod options;
 mod tags;
+mod webhooks;
 mod writes;
 
 use std::fmt;
@@ -93,12 +97,12 @@ impl WorkflowEngine for N8n {
 
     async fn activate(&self, id: &WorkflowId) -> Result<(), EngineError> {
         must_be_possible(id)?;
-        writes::switch(&self.client, id, "activate", self.deadline()).await
+        activation::activate(&self.client, id, self.deadline()).await
     }
 
     async fn deactivate(&self, id: &WorkflowId) -> Result<(), EngineError> {
         must_be_possible(id)?;
-        writes::switch(&self.client, id, "deactivate", self.deadline()).await
+        activation::deactivate(&self.client, id, self.deadline()).await
     }
 }
 

@@ -25,12 +25,14 @@ pub(crate) fn check(names: &BTreeSet<String>) -> Result<(), EngineError> {
     for name in names {
         let problem = match name.chars().count() {
             0 => "is empty".to_owned(),
+            // n8n would cut them off, and refuse the name the next time.
+            _ if name.trim() != name => "has spaces at an end".to_owned(),
             1..=NAME => continue,
             length => format!("has {length} characters"),
         };
         return Err(EngineError::Refused {
             message: format!(
-                "the tag `{}` {problem}; n8n takes 1 to {NAME}: rename it",
+                "the tag `{}` {problem}; n8n takes 1 to {NAME}, with no space at an end: rename it",
                 crate::answer::cut(name, 200)
             ),
         });

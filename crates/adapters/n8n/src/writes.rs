@@ -1,12 +1,15 @@
 //! Changing workflows.
 
+use std::time::Duration;
+
 use http::{Method, StatusCode};
 use slipway_workflows::{EngineError, Workflow, WorkflowId};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::client::Client;
 use crate::content::{self, Row};
-use crate::{export, tags};
+use crate::webhooks::{self, Webhook};
+use crate::{activation, export, tags};
 
 /// Adds a workflow. One that could only be added without its description or tags is removed again.
 pub(crate) async fn create(
@@ -100,7 +103,7 @@ pub(crate) async fn update(
     };
     let changes = !before.holds(wanted);
     if changes {
-        put(client, id, wanted, &before, deadline).await?;
+        replace(client, id, wanted, &before, deadline).await?;
     }
     let Some(tag_ids) = tag_ids else {
         return Ok(());
@@ -113,6 +116,37 @@ pub(crate) async fn update(
             error
         }
     })
+}
+
+/// Replaces the content. That of an active workflow runs at once, so that its webhooks must be free.
+async fn replace(
+    client: &Client,
+    id: &WorkflowId,
+    wanted: &Workflow,
+    before: &Row,
+    deadline: Instant,
+) -> Result<(), EngineError> {
+    let running = before.running();
+    let after = if before.is_active() {
+        webhooks::of(&content::with_identities(&wanted.nodes, before))
+    } else {
+        Vec::new()
+    };
+    let without = |these: &[Webhook], those: &[Webhook]| -> Vec<Webhook> {
+        let is_new = |it: &&Webhook| those.iter().all(|that| that.address != it.address);
+        these.iter().filter(is_new).cloned().collect()
+    };
+    let (added, gone) = (without(&after, &running), without(&running, &after));
+    let mut held = (client.addresses)
+        .hold(added.iter().chain(&gone), deadline)
+        .await?;
+    activation::check_free(client, id, &added, &held, deadline).await?;
+    let replaced = put(client, id, wanted, before, deadline).await;
+    if matches!(replaced, Ok(()) | Err(EngineError::Uncertain { .. })) {
+        held.give(&added, id);
+        held.take(&gone, id);
+    }
+    replaced
 }
 
 /// Sends the content, and reads back what became of it.
@@ -128,7 +162,14 @@ async fn put(
     let answer = client
         .write(Method::PUT, &path, Some(&body), deadline)
         .await;
-    let answer = answer.and_then(|answer| client.accept(answer, Some(id)));
+    let answer = match answer {
+        Ok(answer) if before.is_active() && answer.status == StatusCode::CONFLICT => {
+            let nodes = content::with_identities(&wanted.nodes, before);
+            let webhooks = webhooks::of(&nodes);
+            Err(activation::conflict(client, id, &webhooks, &answer, deadline).await)
+        }
+        answer => answer.and_then(|answer| client.accept(answer, Some(id))),
+    };
     let failure = match answer {
         Ok(_) => None,
         Err(
@@ -198,6 +239,9 @@ fn judge(
     Err(EngineError::Refused { message })
 }
 
+/// How long we wait before we ask anew for the removal of a workflow that n8n is just stopping.
+const STOPPING: Duration = Duration::from_millis(200);
+
 /// Removes a workflow; an active one is stopped first.
 pub(crate) async fn delete(
     client: &Client,
@@ -223,25 +267,20 @@ async fn remove(client: &Client, id: &WorkflowId, deadline: Instant) -> Result<(
         return removed;
     }
     // It is active.
-    switch(client, id, "deactivate", deadline).await?;
-    let removed = remove().await.and_then(|(_, removed)| removed);
+    activation::deactivate(client, id, deadline).await?;
+    let removed = loop {
+        match remove().await {
+            // It is being stopped.
+            Ok((StatusCode::CONFLICT, _)) if Instant::now() + STOPPING < deadline => {
+                sleep(STOPPING).await;
+            }
+            other => break other.and_then(|(_, removed)| removed),
+        }
+    };
     removed.map_err(|error| match error {
         EngineError::NotFound { .. } => error,
         error => partly(error, "the workflow was deactivated"),
     })
-}
-
-/// Activates or deactivates.
-pub(crate) async fn switch(
-    client: &Client,
-    id: &WorkflowId,
-    verb: &str,
-    deadline: Instant,
-) -> Result<(), EngineError> {
-    let path = format!("/workflows/{}/{verb}", id.0);
-    let answer = client.write(Method::POST, &path, None, deadline).await?;
-    client.accept(answer, Some(id))?;
-    Ok(())
 }
 
 /// The failure of a later step: that nothing was done is no longer true.

@@ -8,6 +8,7 @@ mod faults;
 mod listing;
 mod refusals;
 mod updates;
+mod webhooks;
 
 use std::time::Duration;
 

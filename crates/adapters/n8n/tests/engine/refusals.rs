@@ -5,7 +5,7 @@ use slipway_n8n::{ApiKey, N8n, Options};
 use slipway_n8n_stand_in::{Effect, Fault, Injection};
 use slipway_workflows::{EngineError, Workflow, WorkflowEngine, WorkflowId};
 
-use crate::{failed, node, refused, schedule, scheduled, start, with, with_webhook, workflow};
+use crate::{failed, node, refused, schedule, scheduled, start, with, workflow};
 
 const UNKNOWN: &str = "Nobody0000000000";
 
@@ -22,7 +22,7 @@ async fn documents_that_n8n_does_not_take() {
     // Our own parser would not let it through.
     let mut long = workflow(scheduled("a"));
     long.name = "n".repeat(129);
-    let words = "request/body/name must NOT have more than 128 characters";
+    let words = "Workflow name must be 1 to 128 characters long.";
     assert_eq!(refused(n8n.create(&long).await), words);
     assert_eq!(refused(n8n.update(&id, &long).await), words);
     for (document, words) in [
@@ -32,11 +32,11 @@ async fn documents_that_n8n_does_not_take() {
         ),
         (
             no_position,
-            "Workflow structure is invalid: node \"Work\" has no position",
+            "Workflow structure is invalid. nodes[1].position (invalid_type): Required (the node `Work`)",
         ),
         (
             settings(json!({"errorWorkflow": null})),
-            "request/body/settings/errorWorkflow must be string",
+            "request/body/settings/errorWorkflow Expected string, received null",
         ),
         (
             settings(json!({"colour": "red"})),
@@ -44,7 +44,7 @@ async fn documents_that_n8n_does_not_take() {
         ),
         (
             settings(json!({"saveDataSuccessExecution": "DEFAULT"})),
-            "request/body/settings/saveDataSuccessExecution must be equal to one of the allowed values: all, none",
+            "request/body/settings/saveDataSuccessExecution Invalid enum value. Expected 'all' | 'none', received 'DEFAULT'",
         ),
     ] {
         let document = workflow(document);
@@ -72,15 +72,15 @@ async fn documents_whose_structure_is_wrong() {
     for (document, words) in [
         (
             twice,
-            "Workflow structure is invalid: duplicate node name \"A\"",
+            "Workflow structure is invalid. nodes[1].name (duplicate_node_name): Duplicate node name \"A\" (the node `A`)",
         ),
         (
             same_id,
-            "Workflow structure is invalid: duplicate node id \"id of A\"",
+            "Workflow structure is invalid. nodes[1].id (duplicate_node_id): Nodes \"A\" and \"B\" share the node ID \"id of A\" (the node `B`)",
         ),
         (
             dangling,
-            "Workflow structure is invalid: a connection refers to the node \"B\", which does not exist",
+            "Workflow structure is invalid. connections.A.main[0][0].node (unknown_connection_target): Connection target \"B\" does not reference an existing node",
         ),
     ] {
         assert_eq!(refused(n8n.create(&fields(document)).await), words);
@@ -94,9 +94,14 @@ async fn tags_that_n8n_has_no_room_for() {
     let id = WorkflowId(stand_in.seed(scheduled("there")));
     let name = "a tag of twenty-five char";
     let document = workflow(with(scheduled("a"), "tags", json!(["fine", name])));
-    let words = format!("the tag `{name}` has 25 characters; n8n takes 1 to 24: rename it");
+    let takes = "n8n takes 1 to 24, with no space at an end: rename it";
+    let words = format!("the tag `{name}` has 25 characters; {takes}");
     assert_eq!(refused(n8n.create(&document).await), words);
     assert_eq!(refused(n8n.update(&id, &document).await), words);
+    let mut spaced = workflow(scheduled("a"));
+    spaced.tags.insert(" etl".to_owned());
+    let words = format!("the tag ` etl` has spaces at an end; {takes}");
+    assert_eq!(refused(n8n.create(&spaced).await), words);
     assert_eq!(stand_in.calls(), []);
 
     // One of 24 characters that are not bytes fits.
@@ -129,26 +134,21 @@ async fn workflows_that_can_not_be_activated() {
     let strange = add(strange);
     let misconfigured = add(scheduled("misconfigured"));
     stand_in.refuse_activation(&misconfigured.0, "Node \"Work\" has issues: no credentials");
-    let first = add(with_webhook("first", "orders"));
-    let second = add(with_webhook("second", "orders"));
+    let fine = add(scheduled("fine"));
     let archived = add(scheduled("archived"));
     stand_in.archive(&archived.0);
     let broken = add(scheduled("broken"));
     stand_in.break_activation(&broken.0);
 
-    n8n.activate(&first).await.expect("activated");
-    n8n.activate(&first).await.expect("activated already");
+    n8n.activate(&fine).await.expect("activated");
+    n8n.activate(&fine).await.expect("activated already");
     for (id, words) in [
         (
             &manual,
-            "Workflow \"m\" has no node to start the workflow - at least one trigger, poller or webhook node is required",
+            "Workflow cannot be activated because it has no trigger node. At least one trigger, webhook, or polling node is required.",
         ),
         (&strange, "Unrecognized node type: acme.odd"),
         (&misconfigured, "Node \"Work\" has issues: no credentials"),
-        (
-            &second,
-            "There is a conflict with one of the webhooks: the path \"orders\" of the node \"Webhook\" is in use by the workflow \"first\".",
-        ),
         (&archived, "Cannot activate an archived workflow."),
     ] {
         assert_eq!(refused(n8n.activate(id).await), words);
@@ -157,15 +157,8 @@ async fn workflows_that_can_not_be_activated() {
     assert_eq!(stand_in.effects().len(), 1);
     for id in stand_in.ids() {
         let active = stand_in.workflow(&id).expect("there")["active"].clone();
-        assert_eq!(active, json!(id == first.0));
+        assert_eq!(active, json!(id == fine.0));
     }
-
-    // The check can come late.
-    stand_in.overlook_conflicts(1);
-    n8n.activate(&second).await.expect("overlooked");
-    n8n.deactivate(&second).await.expect("deactivated");
-    n8n.deactivate(&second).await.expect("deactivated already");
-    assert!(refused(n8n.activate(&second).await).contains("\"orders\""));
 }
 
 #[tokio::test]

@@ -115,7 +115,7 @@ async fn a_refusal_that_saved_a_draft_says_so() {
     let without_trigger = workflow(without_trigger);
     let message = refused(n8n.update(&id, &without_trigger).await);
     assert!(
-        message.starts_with("Workflow \"a\" has no node to start the workflow"),
+        message.starts_with("Workflow cannot be activated because it has no trigger node."),
         "{message}"
     );
     assert!(
