@@ -1,17 +1,21 @@
 //! The items of a deployment, made from a plan.
 
+use futures_util::{StreamExt, TryStreamExt, stream};
 use slipway_deployments::{Item, ItemStatus, Plan, PlannedItem};
 
 use super::{DeploymentError, documents};
 use crate::Context;
 
+/// How many documents are kept at the same time: one after another, thousands take longer than a call may.
+const AT_ONCE: usize = 32;
+
 /// The items of a plan, with their documents kept.
 pub(super) async fn keep(context: &Context, plan: &Plan) -> Result<Vec<Item>, DeploymentError> {
-    let mut items = Vec::with_capacity(plan.items.len());
-    for (position, planned) in (0..).zip(&plan.items) {
-        items.push(item(context, position, planned).await?);
-    }
-    Ok(items)
+    let items: Vec<_> = (0..)
+        .zip(&plan.items)
+        .map(|(position, planned)| item(context, position, planned))
+        .collect();
+    stream::iter(items).buffered(AT_ONCE).try_collect().await
 }
 
 async fn item(
