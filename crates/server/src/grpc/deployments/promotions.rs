@@ -9,8 +9,7 @@ use slipway_application::deployments::{
     get_deployment, get_deployment_summary, list_deployments, plan_promotion, start_promotion,
 };
 use slipway_deployments::{
-    Change, Deployment, DeploymentName, Item, ItemStatus, MAX_ITEMS, Origin, Problem, Resolution,
-    State,
+    Deployment, DeploymentName, Item, ItemCounts, MAX_ITEMS, Origin, Problem, Resolution, State,
 };
 use slipway_kernel::{EnvironmentId, Key, PipelineId, Sha256, Slug, StoreError};
 
@@ -161,17 +160,15 @@ pub(super) async fn list(
     let after: Option<i64> = list.place(&message.page_token)?;
     let call = session.call("");
     let page = list_deployments(&api.context, &call, &project, wanted, after, size).await?;
-    let names = Names::of(&api.context, &page.items).await?;
+    let deployments: Vec<_> = page.items.iter().map(|listed| &listed.deployment).collect();
+    let names = Names::of(&api.context, &deployments).await?;
     let page = fitting(
         page,
         api.max_page_bytes,
-        |deployment| deployment.number,
-        |deployment| {
-            let shown = names.shown(deployment, project.as_str());
-            proto::Deployment {
-                items: Vec::new(),
-                ..shown
-            }
+        |listed| listed.deployment.number,
+        |listed| proto::Deployment {
+            counts: Some(shown_counts(listed.counts)),
+            ..names.shown(listed.deployment, project.as_str())
         },
     );
     Ok(proto::ListDeploymentsResponse {
@@ -228,7 +225,7 @@ pub(in crate::grpc) async fn shown(
     deployment: Deployment,
     project: &str,
 ) -> Result<proto::Deployment, StoreError> {
-    let names = Names::of(context, std::slice::from_ref(&deployment)).await?;
+    let names = Names::of(context, &[&deployment]).await?;
     Ok(names.shown(deployment, project))
 }
 
@@ -239,7 +236,7 @@ struct Names {
 }
 
 impl Names {
-    async fn of(context: &Context, deployments: &[Deployment]) -> Result<Self, StoreError> {
+    async fn of(context: &Context, deployments: &[&Deployment]) -> Result<Self, StoreError> {
         let reader = context.reader();
         let mut names = Self {
             environments: HashMap::new(),
@@ -318,7 +315,7 @@ impl Names {
                 canceled_time: Some(show::time(cancel.at)),
                 reason: cancel.reason.into(),
             }),
-            counts: Some(counts(&deployment.items)),
+            counts: Some(shown_counts(ItemCounts::of(&deployment.items))),
             reason: deployment.reason.map(String::from).unwrap_or_default(),
             resolution: deployment.resolution.map(shown_resolution),
             rolled_back_by_id: deployment
@@ -334,20 +331,16 @@ impl Names {
     }
 }
 
-fn counts(items: &[Item]) -> proto::ItemCounts {
-    let count = |matches: &dyn Fn(&Item) -> bool| {
-        let count = items.iter().filter(|item| matches(item)).count();
-        i32::try_from(count).unwrap_or(i32::MAX)
-    };
-    let of = |change: Change| count(&|item| item.change == change);
+fn shown_counts(counts: ItemCounts) -> proto::ItemCounts {
+    let count = |count| i32::try_from(count).unwrap_or(i32::MAX);
     proto::ItemCounts {
-        total: count(&|_| true),
-        created: of(Change::Created),
-        updated: of(Change::Updated),
-        deleted: of(Change::Deleted),
-        unchanged: of(Change::Unchanged),
-        skipped: of(Change::Skipped),
-        failed: count(&|item| item.status == ItemStatus::Failed),
+        total: count(counts.total),
+        created: count(counts.created),
+        updated: count(counts.updated),
+        deleted: count(counts.deleted),
+        unchanged: count(counts.unchanged),
+        skipped: count(counts.skipped),
+        failed: count(counts.failed),
     }
 }
 
