@@ -48,6 +48,7 @@ pub(super) async fn plan_stage(
         .map_err(CommandError::from)?;
     let mut plan = plan(Planned {
         environment: target.id,
+        engine: &here.engine,
         source: &there.inventory,
         target: &here.inventory,
         gone: &there.gone,

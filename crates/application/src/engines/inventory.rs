@@ -5,16 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use slipway_catalog::Environment;
 use slipway_kernel::Key;
 use slipway_workflows::{
-    Exported, Link, WorkflowId,
+    EngineSettings, Exported, Link, WorkflowId,
     inventory::{Entry, Inventory},
     key_for,
 };
 
-use super::{EngineProblem, called, engine_of};
+use super::{EngineProblem, called, opened, settings_of};
 use crate::Context;
 
 /// What was found in an engine.
 pub(crate) struct Surveyed {
+    /// Where it is.
+    pub(crate) engine: EngineSettings,
     /// Every workflow with its key.
     pub(crate) inventory: Inventory,
     /// Keys that were given on the way, not written down yet.
@@ -30,14 +32,16 @@ pub(crate) async fn survey(
     environment: &Environment,
     other: Option<&Inventory>,
 ) -> Result<Surveyed, EngineProblem> {
-    let engine = engine_of(context, environment).await?;
+    let settings = settings_of(context, environment).await?;
+    let engine = opened(context, environment, &settings)?;
     let exported = called(environment, engine.export().await)?;
     let links = context.reader().workflow_links(environment.id).await?;
-    keyed(environment, exported, &links, other)
+    keyed(environment, settings, exported, &links, other)
 }
 
 fn keyed(
     environment: &Environment,
+    engine: EngineSettings,
     exported: Vec<Exported>,
     links: &[Link],
     other: Option<&Inventory>,
@@ -87,6 +91,7 @@ fn keyed(
         });
     }
     Ok(Surveyed {
+        engine,
         inventory: Inventory::new(entries),
         new_links,
         gone,

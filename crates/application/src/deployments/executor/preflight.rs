@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use slipway_deployments::{Change, Deployment, Origin};
-use slipway_kernel::Key;
+use slipway_deployments::{Change, Deployment, Origin, Problem};
+use slipway_kernel::{Key, StoreError};
 
 use super::{effect::Effect, replanned::Replanned, run::problem};
 use crate::{
@@ -12,11 +12,38 @@ use crate::{
     error::chain,
 };
 
+/// Whether the environment, or where workflows come from, was archived meanwhile.
+pub(super) async fn closed(
+    context: &Context,
+    deployment: &Deployment,
+) -> Result<Option<Problem>, StoreError> {
+    let source = match deployment.origin {
+        Origin::Stage { source, .. } => Some(source),
+        Origin::Snapshot { .. } | Origin::Undoes { .. } => None,
+    };
+    for id in source.into_iter().chain([deployment.target]) {
+        let found = environment(context, id).await?;
+        if found.archived_at.is_some() {
+            let message = format!(
+                "the environment `{}` was archived meanwhile; nothing was touched",
+                found.slug
+            );
+            return Ok(Some(problem("ENVIRONMENT_ARCHIVED", message)));
+        }
+    }
+    Ok(None)
+}
+
 /// Plans again, and compares the digests. Nothing has been touched yet.
 pub(super) async fn check(context: &Context, deployment: &Deployment) -> Effect {
     let Origin::Stage { source, .. } = deployment.origin else {
         return Effect::done();
     };
+    match closed(context, deployment).await {
+        Ok(None) => {}
+        Ok(Some(archived)) => return Effect::failed(archived),
+        Err(error) => return Effect::failed(problem("PREFLIGHT_FAILED", chain(&error))),
+    }
     let chosen: BTreeSet<Key> = deployment
         .items
         .iter()
