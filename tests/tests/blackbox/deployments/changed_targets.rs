@@ -23,6 +23,7 @@ cases![
     an_approval_does_not_reach_another_engine,
     an_engine_is_not_replaced_while_it_is_written_to,
     what_waits_for_an_archived_environment_touches_nothing,
+    what_is_made_anew_takes_nobody_elses_place,
 ];
 
 fn moving(project: &Project, folder: &Path) -> UpdateEnvironmentRequest {
@@ -182,4 +183,41 @@ async fn what_waits_for_an_archived_environment_touches_nothing(backend: Backend
     let second = way.over(&waiting[1]).await;
     assert_eq!(second.state(), DeploymentState::Failed, "{second:?}");
     assert_eq!(reason(&second), "ENVIRONMENT_ARCHIVED");
+}
+
+/// Names that become the same file: whichever is made first gets it.
+async fn what_is_made_anew_takes_nobody_elses_place(backend: Backend) {
+    let names: Vec<_> = (0..16).map(|number| "?".repeat(number + 1)).collect();
+    let files: Vec<_> = (0..names.len())
+        .map(|number| format!("f{number}"))
+        .collect();
+    let documents: Vec<_> = files
+        .iter()
+        .zip(&names)
+        .map(|(file, name)| (file.as_str(), workflow(name)))
+        .collect();
+    let way = Way::new(backend, &documents).await;
+    let done = way.over(&way.start().await).await;
+    assert_eq!(done.state(), DeploymentState::Succeeded, "{done:?}");
+    let then = way.project.backup("prod").await;
+    for round in 0..4 {
+        for file in way.in_prod() {
+            std::fs::remove_file(way.prod.join(file)).unwrap();
+        }
+        let restoring = RestoreSnapshotRequest {
+            project: way.project.slug.clone(),
+            snapshot_id: then.snapshot_id.clone(),
+            ..Default::default()
+        };
+        let mut snapshots = way.project.admin.snapshots();
+        let asked = snapshots.restore_snapshot(restoring).await.granted();
+        let restored = way.over(&asked.deployment.unwrap()).await;
+        assert_eq!(
+            restored.state(),
+            DeploymentState::Succeeded,
+            "{round}: {restored:?}"
+        );
+        let now = way.project.backup("prod").await;
+        assert_eq!(now.content_hash, then.content_hash);
+    }
 }

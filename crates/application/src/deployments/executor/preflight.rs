@@ -5,7 +5,11 @@ use std::collections::BTreeSet;
 use slipway_deployments::{Change, Deployment, Origin, Problem};
 use slipway_kernel::{Key, StoreError};
 
-use super::{effect::Effect, replanned::Replanned, run::problem};
+use super::{
+    effect::{Effect, Write},
+    replanned::Replanned,
+    run::problem,
+};
 use crate::{
     Context,
     deployments::{environment, planning::plan_stage, target_of},
@@ -37,7 +41,7 @@ pub(super) async fn closed(
 /// Plans again, and compares the digests. Nothing has been touched yet.
 pub(super) async fn check(context: &Context, deployment: &Deployment) -> Effect {
     let Origin::Stage { source, .. } = deployment.origin else {
-        return Effect::done();
+        return nothing_stands_for_new(context, deployment).await;
     };
     match closed(context, deployment).await {
         Ok(None) => {}
@@ -64,7 +68,7 @@ pub(super) async fn check(context: &Context, deployment: &Deployment) -> Effect 
         Ok(made) if made.plan.digest == deployment.plan_digest => {
             // The gates look at snapshots too, which the digest does not bind.
             match made.plan.problems.into_iter().next() {
-                None => Effect::done(),
+                None => nothing_stands_for_new(context, deployment).await,
                 Some(found) => Effect::failed(found),
             }
         }
@@ -97,4 +101,21 @@ pub(super) async fn check(context: &Context, deployment: &Deployment) -> Effect 
             Effect::failed(problem("PREFLIGHT_FAILED", message))
         }
     }
+}
+
+/// What is to be made is not there: a key that stood for something before stands for nothing until then. An engine may
+/// give that one's id to another workflow that is made at the same time, as a directory does.
+async fn nothing_stands_for_new(context: &Context, deployment: &Deployment) -> Effect {
+    let links = context.reader().workflow_links(deployment.target).await;
+    let links = match links {
+        Ok(links) => links,
+        Err(error) => return Effect::failed(problem("PREFLIGHT_FAILED", chain(&error))),
+    };
+    let items = deployment.items.iter();
+    let made = items.filter(|item| item.change == Change::Created);
+    let made: BTreeSet<&Key> = made.map(|item| &item.key).collect();
+    let gone = links.into_iter().filter(|link| made.contains(&link.key));
+    gone.fold(Effect::done(), |effect, link| {
+        effect.with(Write::Unlink(link.key))
+    })
 }
