@@ -173,6 +173,7 @@ macro_rules! store_contract {
             undoing {
                 one_deployment_undoes_another,
                 later_writers_are_those_that_count,
+                what_is_under_way_is_found_by_its_environment,
                 steps_in_doubt_are_rewritten,
                 a_pulse_tells_every_change,
             }

@@ -52,6 +52,7 @@ const TOPICS: &[&[Case]] = &[
     deployments::bad_workflows::CASES,
     deployments::approvals::CASES,
     deployments::four_eyes::CASES,
+    deployments::changed_targets::CASES,
     deployments::comparisons::CASES,
     deployments::github::CASES,
     deployments::pipelines::CASES,

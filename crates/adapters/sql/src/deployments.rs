@@ -15,7 +15,7 @@ mod undoing;
 use async_trait::async_trait;
 use slipway_deployments::{
     Deployment, DeploymentFilter, DeploymentName, DeploymentPulse, DeploymentQueries,
-    DeploymentSummary, LastSuccess, Pipeline,
+    DeploymentSummary, LastSuccess, ListedDeployment, Pipeline,
 };
 use slipway_kernel::{
     DeploymentId, EnvironmentId, Page, PageSize, PipelineId, ProjectId, Slug, StoreError, Timestamp,
@@ -61,7 +61,7 @@ impl DeploymentQueries for SqlReader {
         filter: &DeploymentFilter,
         after: Option<i64>,
         size: PageSize,
-    ) -> Result<Page<Deployment, i64>, StoreError> {
+    ) -> Result<Page<ListedDeployment, i64>, StoreError> {
         list::page(&self.connection, project, filter, after, size).await
     }
 

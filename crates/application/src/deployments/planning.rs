@@ -20,8 +20,8 @@ pub(super) struct Made {
     pub(super) source_links: Vec<Link>,
     /// Keys of the target's.
     pub(super) target_links: Vec<Link>,
-    /// All that the target held.
-    pub(super) target: Surveyed,
+    /// All that the target held, until somebody takes it.
+    pub(super) target: Option<Surveyed>,
 }
 
 /// Why a plan could not be made.
@@ -49,6 +49,7 @@ pub(super) async fn plan_stage(
         .map_err(CommandError::from)?;
     let mut plan = plan(Planned {
         environment: target.id,
+        engine: &here.engine,
         source: &there.inventory,
         target: &here.inventory,
         gone: &there.gone,
@@ -71,7 +72,7 @@ pub(super) async fn plan_stage(
         plan,
         source_links: there.new_links,
         target_links: here.new_links.clone(),
-        target: here,
+        target: Some(here),
     })
 }
 

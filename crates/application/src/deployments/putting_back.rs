@@ -2,17 +2,18 @@
 
 use std::collections::BTreeSet;
 
+use serde::Serialize;
 use slipway_deployments::{
-    Change, Deployment, Gates, Item, ItemStatus, OnFailure, Origin, Phase, Plan, Planned, Problem,
-    Publish, Step, Work, plan,
+    Change, Deployment, DeploymentName, Gates, Item, ItemStatus, OnFailure, Origin, Phase, Plan,
+    Planned, Problem, Publish, Step, Work, plan,
 };
-use slipway_kernel::{DeploymentId, Key, StoreError};
+use slipway_kernel::{DeploymentId, EnvironmentId, Key, Sha256, SnapshotId, StoreError, digest_of};
 use slipway_snapshots::{Snapshot, content};
 use slipway_workflows::inventory::Inventory;
 
 use super::{executor::problem, target_of};
 use crate::{
-    Context,
+    CommandError, Context,
     engines::survey,
     error::chain,
     snapshots::{TakeError, open_repository},
@@ -53,6 +54,51 @@ impl PuttingBackError {
             Self::Outside(error) => problem("RESTORE_FAILED", chain(&error)),
             Self::Impossible(problem) => problem,
         }
+    }
+}
+
+/// What an approval of putting something back binds: where it goes, and what goes there.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) enum Bound {
+    /// All that a snapshot holds.
+    Restore(Sha256),
+    /// What a deployment changed, as a snapshot holds it.
+    Rollback(DeploymentId, SnapshotId),
+}
+
+impl Bound {
+    /// Its digest, with the engine that the environment has now.
+    pub(crate) async fn digest(
+        self,
+        context: &Context,
+        target: EnvironmentId,
+    ) -> Result<Sha256, CommandError> {
+        let engine = context.reader().engine(target).await?;
+        let form = match self {
+            Self::Restore(_) => "slipway.restore.v1",
+            Self::Rollback(..) => "slipway.rollback.v1",
+        };
+        Ok(digest_of(form, &(target, engine, self))?)
+    }
+
+    /// What a deployment that puts something back was agreed to; `None` for one that does not, or where that is gone.
+    pub(super) async fn of(
+        context: &Context,
+        deployment: &Deployment,
+    ) -> Result<Option<Self>, StoreError> {
+        let (reader, project) = (context.reader(), deployment.project);
+        Ok(match deployment.origin {
+            Origin::Stage { .. } => None,
+            Origin::Snapshot { snapshot } => {
+                let found = reader.snapshot(project, snapshot).await?;
+                found.map(|snapshot| Self::Restore(snapshot.content_hash))
+            }
+            Origin::Undoes { deployment: id } => {
+                let found = reader.deployment(project, DeploymentName::Id(id)).await?;
+                let snapshot = found.and_then(|undone| undone.pre_snapshot);
+                snapshot.map(|snapshot| Self::Rollback(id, snapshot))
+            }
+        })
     }
 }
 
@@ -98,6 +144,7 @@ pub(crate) async fn plan_back(
     });
     let plan = plan(Planned {
         environment: target.id,
+        engine: &found.engine,
         source: &source,
         target: &found.inventory,
         gone: &gone,

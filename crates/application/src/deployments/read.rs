@@ -1,6 +1,8 @@
 use std::time::Duration;
 
-use slipway_deployments::{Deployment, DeploymentFilter, DeploymentName, DeploymentSummary};
+use slipway_deployments::{
+    Deployment, DeploymentFilter, DeploymentName, DeploymentSummary, ListedDeployment,
+};
 use slipway_identity::Command;
 use slipway_kernel::{Page, PageSize, Slug, Timestamp};
 
@@ -47,7 +49,7 @@ pub async fn list_deployments(
     wanted: ListDeployments,
     after: Option<i64>,
     size: PageSize,
-) -> Result<Page<Deployment, i64>, DeploymentError> {
+) -> Result<Page<ListedDeployment, i64>, DeploymentError> {
     let project = context
         .authorise_in(call, Command::ListDeployments, project)
         .await?;

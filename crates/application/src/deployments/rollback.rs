@@ -7,11 +7,11 @@ use slipway_deployments::{
     Deployment, DeploymentKind, DeploymentName, NewDeployment, Origin, Plan, State,
 };
 use slipway_identity::Command;
-use slipway_kernel::{DeploymentId, ProjectId, Slug, SnapshotId, digest_of, text::Reason};
+use slipway_kernel::{DeploymentId, ProjectId, Slug, SnapshotId, text::Reason};
 
 use super::{
     DeploymentError, environment,
-    putting_back::{GATES, later_writers, plan_back, touched},
+    putting_back::{Bound, GATES, later_writers, plan_back, touched},
     started_before,
 };
 use crate::{Call, Context, approvals::gate, change::Change};
@@ -116,10 +116,9 @@ async fn rollback(
             deployment: undone.id,
         },
         gates: GATES,
-        plan_digest: digest_of(
-            "slipway.rollback.v1",
-            &(undone.target, undone.id, pre_snapshot),
-        )?,
+        plan_digest: Bound::Rollback(undone.id, pre_snapshot)
+            .digest(context, undone.target)
+            .await?,
         requested_by: call.caller.principal,
         created_at: change.now,
         reason: Some(command.reason.clone()),

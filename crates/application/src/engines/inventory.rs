@@ -6,17 +6,18 @@ use futures_util::future::try_join;
 use slipway_catalog::Environment;
 use slipway_kernel::Key;
 use slipway_workflows::{
-    Exported, Link, WorkflowId,
+    EngineSettings, Exported, Link, WorkflowId,
     inventory::{Entry, Inventory},
     key_for,
 };
 
-use super::{EngineProblem, called, engine_of};
+use super::{EngineProblem, called, opened, settings_of};
 use crate::Context;
 
 /// What was found in an engine.
-#[derive(Default)]
 pub(crate) struct Surveyed {
+    /// Where it is.
+    pub(crate) engine: EngineSettings,
     /// Every workflow with its key.
     pub(crate) inventory: Inventory,
     /// Keys that were given on the way, not written down yet.
@@ -32,8 +33,8 @@ pub(crate) async fn survey(
     environment: &Environment,
     other: Option<&Inventory>,
 ) -> Result<Surveyed, EngineProblem> {
-    let (exported, links) = read(context, environment).await?;
-    keyed(environment, exported, &links, other)
+    let (settings, exported, links) = read(context, environment).await?;
+    keyed(environment, settings, exported, &links, other)
 }
 
 /// Reads the engines of two environments at the same time; keys of the second follow those of the first.
@@ -43,23 +44,25 @@ pub(crate) async fn survey_both(
     target: &Environment,
 ) -> Result<(Surveyed, Surveyed), EngineProblem> {
     let (there, here) = try_join(read(context, source), read(context, target)).await?;
-    let there = keyed(source, there.0, &there.1, None)?;
-    let here = keyed(target, here.0, &here.1, Some(&there.inventory))?;
+    let there = keyed(source, there.0, there.1, &there.2, None)?;
+    let here = keyed(target, here.0, here.1, &here.2, Some(&there.inventory))?;
     Ok((there, here))
 }
 
 async fn read(
     context: &Context,
     environment: &Environment,
-) -> Result<(Vec<Exported>, Vec<Link>), EngineProblem> {
-    let engine = engine_of(context, environment).await?;
+) -> Result<(EngineSettings, Vec<Exported>, Vec<Link>), EngineProblem> {
+    let settings = settings_of(context, environment).await?;
+    let engine = opened(context, environment, &settings)?;
     let exported = called(environment, engine.export().await)?;
     let links = context.reader().workflow_links(environment.id).await?;
-    Ok((exported, links))
+    Ok((settings, exported, links))
 }
 
 fn keyed(
     environment: &Environment,
+    engine: EngineSettings,
     exported: Vec<Exported>,
     links: &[Link],
     other: Option<&Inventory>,
@@ -109,6 +112,7 @@ fn keyed(
         });
     }
     Ok(Surveyed {
+        engine,
         inventory: Inventory::new(entries),
         new_links,
         gone,

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use slipway_catalog::Environment;
 use slipway_kernel::{Key, Slug, StoreError};
-use slipway_workflows::{EngineError, WorkflowEngine, WorkflowId};
+use slipway_workflows::{EngineError, EngineSettings, WorkflowEngine, WorkflowId};
 
 use crate::{CommandError, Context, error::meets_command_errors, outside::NotAllowed};
 
@@ -133,13 +133,29 @@ pub(crate) async fn engine_of(
     context: &Context,
     environment: &Environment,
 ) -> Result<Arc<dyn WorkflowEngine>, EngineProblem> {
+    let settings = settings_of(context, environment).await?;
+    opened(context, environment, &settings)
+}
+
+/// Where an environment's workflows run.
+async fn settings_of(
+    context: &Context,
+    environment: &Environment,
+) -> Result<EngineSettings, EngineProblem> {
     let settings = context.reader().engine(environment.id).await?;
-    let settings = settings.ok_or_else(|| EngineProblem::NoEngine {
+    settings.ok_or_else(|| EngineProblem::NoEngine {
         environment: environment.slug.clone(),
-    })?;
+    })
+}
+
+fn opened(
+    context: &Context,
+    environment: &Environment,
+    settings: &EngineSettings,
+) -> Result<Arc<dyn WorkflowEngine>, EngineProblem> {
     context
         .engines
-        .open(&settings)
+        .open(settings)
         .map_err(|source| EngineProblem::NotAllowed {
             environment: environment.slug.clone(),
             source,

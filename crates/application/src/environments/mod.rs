@@ -40,6 +40,16 @@ pub enum EnvironmentError {
         /// The environment.
         slug: Slug,
     },
+    /// Its engine is being written to.
+    #[error(
+        "deployment #{number} is changing `{slug}`: its workflow engine can't be replaced until that is over or in doubt"
+    )]
+    InUse {
+        /// The environment.
+        slug: Slug,
+        /// The number of the deployment.
+        number: i64,
+    },
     /// The operator does not allow the workflow engine.
     #[error("the workflow engine is not allowed")]
     EngineNotAllowed(#[source] NotAllowed),

@@ -96,6 +96,11 @@ pub async fn update_environment(
     };
     change.unit.environments().update(&after).await?;
     if engine != engine_before {
+        // What was begun there has to end there.
+        if let Some(number) = change.unit.deployments().under_way_in(after.id).await? {
+            let slug = after.slug;
+            return Err(EnvironmentError::InUse { slug, number });
+        }
         let engines = change.unit.engines();
         engines.set_engine(after.id, engine.as_ref()).await?;
     }

@@ -3,7 +3,7 @@ use serde_json::json;
 use slipway_audit::Resource;
 use slipway_deployments::{Deployment, DeploymentKind, NewDeployment, Origin, Plan};
 use slipway_identity::Command;
-use slipway_kernel::{DeploymentId, ProjectId, Slug, SnapshotId, Timestamp, digest_of};
+use slipway_kernel::{DeploymentId, ProjectId, Slug, SnapshotId, Timestamp};
 use slipway_snapshots::Snapshot;
 
 use super::SnapshotError;
@@ -13,7 +13,7 @@ use crate::{
     change::Change,
     deployments::{
         environment,
-        putting_back::{GATES, plan_back},
+        putting_back::{Bound, GATES, plan_back},
         started_before,
     },
 };
@@ -103,10 +103,9 @@ async fn restore(
             snapshot: snapshot.id,
         },
         gates: GATES,
-        plan_digest: digest_of(
-            "slipway.restore.v1",
-            &(snapshot.environment, snapshot.content_hash),
-        )?,
+        plan_digest: Bound::Restore(snapshot.content_hash)
+            .digest(context, snapshot.environment)
+            .await?,
         requested_by: call.caller.principal,
         created_at: now,
         reason: None,

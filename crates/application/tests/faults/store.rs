@@ -15,7 +15,7 @@ use slipway_deployments::{
 use slipway_identity::{
     MembershipRepository, PrincipalRepository, ProjectRepository, TokenRepository,
 };
-use slipway_kernel::{DeploymentId, ProjectId};
+use slipway_kernel::{DeploymentId, EnvironmentId, ProjectId};
 use slipway_ledger::RecordRepository;
 use slipway_snapshots::SnapshotRepository;
 use slipway_store::{Reader, RequestRepository, Store, StoreError, UnitOfWork};
@@ -318,6 +318,13 @@ impl DeploymentRepository for Unit {
     }
 
     // The rest is as it is.
+
+    async fn under_way_in(
+        &mut self,
+        environment: EnvironmentId,
+    ) -> Result<Option<i64>, StoreError> {
+        self.inner.deployments().under_way_in(environment).await
+    }
 
     async fn undone_by(&mut self, id: DeploymentId) -> Result<Option<i64>, StoreError> {
         self.inner.deployments().undone_by(id).await

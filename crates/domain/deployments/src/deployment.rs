@@ -341,6 +341,10 @@ pub trait DeploymentRepository: Send {
     /// The number of the deployment that undoes this one, or has undone it. Those that failed, or never began, don't count.
     async fn undone_by(&mut self, id: DeploymentId) -> Result<Option<i64>, StoreError>;
 
+    /// The number of the deployment that is carried out in an environment, be it undone or stopped. An adapter MUST let no
+    /// other one begin there until the unit of work ends.
+    async fn under_way_in(&mut self, target: EnvironmentId) -> Result<Option<i64>, StoreError>;
+
     /// Whether somebody asked to stop a deployment.
     async fn cancel(&mut self, id: DeploymentId) -> Result<Option<Cancel>, StoreError>;
 

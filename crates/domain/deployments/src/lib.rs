@@ -19,7 +19,8 @@ pub use pipeline::{
 };
 pub use plan::{Plan, Planned, PlannedItem, plan};
 pub use queries::{
-    DeploymentFilter, DeploymentPulse, DeploymentQueries, DeploymentSummary, LastSuccess,
+    DeploymentFilter, DeploymentPulse, DeploymentQueries, DeploymentSummary, ItemCounts,
+    LastSuccess, ListedDeployment,
 };
 pub use resolution::{Resolution, Resolved, Unresolvable, Verdict, resolve};
 pub use state::{IllegalTransition, State};

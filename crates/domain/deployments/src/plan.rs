@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use slipway_kernel::{EnvironmentId, Key, Sha256, digest::CanonicalError, digest_of};
 use slipway_workflows::{
-    CredentialTarget, Workflow, WorkflowId,
+    CredentialTarget, EngineSettings, Workflow, WorkflowId,
     difference::{Difference, difference},
     inventory::{Entry, Inventory, callees, stand_in},
     order::callees_first,
@@ -20,6 +20,8 @@ use crate::{Change, Gates, Ordered, Problem, Publish, Secrets};
 pub struct Planned<'a> {
     /// The environment that is changed.
     pub environment: EnvironmentId,
+    /// Where its workflows run.
+    pub engine: &'a EngineSettings,
     /// Where workflows come from.
     pub source: &'a Inventory,
     /// Where they go.
@@ -377,6 +379,7 @@ fn digest(planned: Planned<'_>, items: &[PlannedItem]) -> Result<Sha256, Canonic
     #[derive(Serialize)]
     struct Hashed<'a> {
         environment: EnvironmentId,
+        engine: &'a EngineSettings,
         publish: Publish,
         items: Vec<HashedItem<'a>>,
     }
@@ -406,6 +409,7 @@ fn digest(planned: Planned<'_>, items: &[PlannedItem]) -> Result<Sha256, Canonic
         "slipway.plan.v1",
         &Hashed {
             environment: planned.environment,
+            engine: planned.engine,
             publish: planned.gates.publish,
             items: items.collect(),
         },

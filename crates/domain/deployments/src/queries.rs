@@ -7,7 +7,7 @@ use slipway_kernel::{
     StoreError, Timestamp,
 };
 
-use crate::{Deployment, DeploymentName, Pipeline, State};
+use crate::{Change, Deployment, DeploymentName, Item, ItemStatus, Pipeline, State};
 
 /// How far a deployment is, in a few numbers. Whatever changes about a deployment that is carried out changes one of them,
 /// so that whoever follows it reads the deployment itself only then.
@@ -44,6 +44,60 @@ pub struct DeploymentFilter {
     pub from: Option<Timestamp>,
     /// Asked for before this time.
     pub to: Option<Timestamp>,
+}
+
+/// A deployment as a list has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedDeployment {
+    /// The deployment without its items.
+    pub deployment: Deployment,
+    /// How many items it has.
+    pub counts: ItemCounts,
+}
+
+/// How many items a deployment has: all, by what is done to them, and of all of them those that failed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ItemCounts {
+    /// All.
+    pub total: u32,
+    /// See [`Change::Created`].
+    pub created: u32,
+    /// See [`Change::Updated`].
+    pub updated: u32,
+    /// See [`Change::Deleted`].
+    pub deleted: u32,
+    /// See [`Change::Unchanged`].
+    pub unchanged: u32,
+    /// See [`Change::Skipped`].
+    pub skipped: u32,
+    /// See [`ItemStatus::Failed`].
+    pub failed: u32,
+}
+
+impl ItemCounts {
+    /// Of these items.
+    pub fn of(items: &[Item]) -> Self {
+        let mut counts = Self::default();
+        for item in items {
+            counts.add(item.change, item.status, 1);
+        }
+        counts
+    }
+
+    /// Counts so many more.
+    pub const fn add(&mut self, change: Change, status: ItemStatus, count: u32) {
+        self.total += count;
+        *match change {
+            Change::Created => &mut self.created,
+            Change::Updated => &mut self.updated,
+            Change::Deleted => &mut self.deleted,
+            Change::Unchanged => &mut self.unchanged,
+            Change::Skipped => &mut self.skipped,
+        } += count;
+        if matches!(status, ItemStatus::Failed) {
+            self.failed += count;
+        }
+    }
 }
 
 /// The deployment to an environment that succeeded last.
@@ -93,14 +147,14 @@ pub trait DeploymentQueries: Send + Sync {
         name: DeploymentName,
     ) -> Result<Option<Deployment>, StoreError>;
 
-    /// The deployments that a filter selects with their items, highest number first: two statements.
+    /// The deployments that a filter selects, highest number first: two statements.
     async fn deployments(
         &self,
         project: ProjectId,
         filter: &DeploymentFilter,
         after: Option<i64>,
         size: PageSize,
-    ) -> Result<Page<Deployment, i64>, StoreError>;
+    ) -> Result<Page<ListedDeployment, i64>, StoreError>;
 
     /// The deployment to an environment that succeeded last and was not rolled back since.
     async fn last_success(&self, target: EnvironmentId) -> Result<Option<LastSuccess>, StoreError>;

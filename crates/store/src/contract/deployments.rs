@@ -192,7 +192,7 @@ pub async fn numbers_become_visible_in_their_order(store: &dyn Store) {
         let reader = store.reader();
         let seen = reader.deployments(world.project, &filter, None, size(99));
         let seen: Vec<_> = seen.await.expect("read").items;
-        let numbers: Vec<_> = seen.iter().map(|seen| seen.number).collect();
+        let numbers: Vec<_> = seen.iter().map(|seen| seen.deployment.number).collect();
         let last = numbers[0];
         assert!(last >= added.number);
         assert_eq!(numbers, (1..=last).rev().collect::<Vec<_>>());

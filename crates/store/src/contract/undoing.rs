@@ -58,6 +58,35 @@ pub async fn one_deployment_undoes_another(store: &dyn Store) {
     assert_eq!(undone_by().await, Some(last.number));
 }
 
+/// What is carried out in an environment is found there, in whatever state, and nowhere else; what waits or is in doubt is
+/// not under way.
+pub async fn what_is_under_way_is_found_by_its_environment(store: &dyn Store) {
+    let world = World::new(store, 1, 2).await;
+    let deployment = world.add(world.promotion(1, 0)).await;
+    let under_way = async |target: usize| {
+        let mut work = begin(store).await;
+        let deployments = work.deployments();
+        let found = deployments.under_way_in(world.environments[target]).await;
+        found.expect("an answer")
+    };
+    assert_eq!(under_way(0).await, None);
+    world.take(LONG).await.expect("claimed");
+    for (state, expected) in [
+        (State::Running, true),
+        (State::InDoubt, false),
+        (State::Compensating, true),
+        (State::Failed, false),
+    ] {
+        world.go(deployment.id, state).await;
+        assert_eq!(
+            under_way(0).await,
+            expected.then_some(deployment.number),
+            "{state}"
+        );
+        assert_eq!(under_way(1).await, None);
+    }
+}
+
 fn wrote(keys: &[u32], status: ItemStatus) -> Vec<Item> {
     let items = (0..).zip(keys).map(|(position, key)| Item {
         position,

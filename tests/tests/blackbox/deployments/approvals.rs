@@ -147,7 +147,11 @@ impl Gate {
     }
 
     /// The deployment when it is as it should be.
-    async fn until(&self, deployment: &Deployment, so: impl Fn(&Deployment) -> bool) -> Deployment {
+    pub(super) async fn until(
+        &self,
+        deployment: &Deployment,
+        so: impl Fn(&Deployment) -> bool,
+    ) -> Deployment {
         let begin = Instant::now();
         loop {
             let found = self.get(deployment).await;
@@ -173,7 +177,7 @@ impl Gate {
         summary.pending_approval_count
     }
 
-    fn in_prod(&self) -> usize {
+    pub(super) fn in_prod(&self) -> usize {
         let files = std::fs::read_dir(&self.prod).unwrap();
         let shown = files.filter(|file| {
             let name = file.as_ref().unwrap().file_name();

@@ -2,6 +2,7 @@
 
 pub(crate) mod approvals;
 pub(crate) mod bad_workflows;
+pub(crate) mod changed_targets;
 pub(crate) mod comparisons;
 pub(crate) mod doubts;
 pub(crate) mod endings;

@@ -6,8 +6,9 @@ use slipway_api::deployments::v1::{
 use slipway_api::errors::v1::ErrorReason;
 use slipway_api::ledger::v1::{DeploymentRecord, ListDeploymentRecordsRequest, RecordKind};
 use slipway_api::snapshots::v1::RestoreSnapshotRequest;
+use slipway_n8n_stand_in::{Fault, Injection, Options, StandIn};
 use slipway_tests::world::workflow;
-use slipway_tests::{Backend, Granted, Refused};
+use slipway_tests::{Backend, Granted, Refused, World};
 use tonic::Code;
 
 use super::promotions::Way;
@@ -138,19 +139,18 @@ async fn what_came_later_stands_against_a_rollback(backend: Backend) {
 }
 
 async fn what_was_not_done_is_not_undone(backend: Backend) {
-    let way = Way::new(backend, &[("a", workflow("Orders"))]).await;
-    let started = way.start().await;
-    // It changes before it is carried out, or was carried out already.
-    way.write("a.json", &workflow("Other"));
-    let over = way.over(&started).await;
+    let world = World::shared(backend).await;
+    let n8n = StandIn::start(Options::default()).await;
+    let way = Way::to_n8n(&world, &[("a", workflow("Orders"))], &n8n.url).await;
+    n8n.inject(Injection::always("POST /workflows", Fault::Html(403)));
+    let over = way.over(&way.start().await).await;
+    assert_eq!(over.state(), DeploymentState::Failed, "{over:?}");
     let mut deployments = way.project.admin.deployments();
-    if over.state() == DeploymentState::Failed {
-        let refused = deployments.rollback_deployment(rolling_back(&way, &over));
-        refused.await.refused(
-            Code::FailedPrecondition,
-            ErrorReason::DeploymentNotReversible,
-        );
-    }
+    let refused = deployments.rollback_deployment(rolling_back(&way, &over));
+    refused.await.refused(
+        Code::FailedPrecondition,
+        ErrorReason::DeploymentNotReversible,
+    );
     let absent = deployments.rollback_deployment(RollbackDeploymentRequest {
         deployment: "99".to_owned(),
         ..rolling_back(&way, &over)

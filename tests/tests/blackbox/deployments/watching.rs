@@ -119,7 +119,11 @@ async fn a_doubt_ends_no_watch_and_a_lost_membership_does(backend: Backend) {
 }
 
 async fn a_repeated_cancel_changes_nothing(backend: Backend) {
-    let way = Way::new(backend, &[("a", workflow("Orders"))]).await;
+    let world = World::shared(backend).await;
+    let n8n = StandIn::start(Options::default()).await;
+    let way = Way::to_n8n(&world, &[("a", workflow("Orders"))], &n8n.url).await;
+    // Slow enough to be stopped before it is over.
+    n8n.latency(Duration::from_secs(1));
     let started = way.start().await;
     let cancel = CancelDeploymentRequest {
         project: way.project.slug.clone(),
@@ -128,18 +132,17 @@ async fn a_repeated_cancel_changes_nothing(backend: Backend) {
         request_id: "stop".to_owned(),
     };
     let mut deployments = way.project.admin.deployments();
-    // It may be faster than we are; then there is nothing to repeat.
-    if deployments.cancel_deployment(cancel.clone()).await.is_ok() {
-        way.over(&started).await;
-        deployments
-            .cancel_deployment(cancel.clone())
-            .await
-            .granted();
-        let other = CancelDeploymentRequest {
-            reason: "another one".to_owned(),
-            ..cancel
-        };
-        let refused = deployments.cancel_deployment(other).await;
-        refused.refused(Code::InvalidArgument, ErrorReason::RequestIdReused);
-    }
+    let first = deployments.cancel_deployment(cancel.clone()).await;
+    first.granted();
+    n8n.behave();
+    let over = way.over(&started).await;
+    assert_eq!(over.state(), DeploymentState::Canceled, "{over:?}");
+    let again = deployments.cancel_deployment(cancel.clone()).await;
+    assert_eq!(again.granted().deployment.unwrap(), over);
+    let other = CancelDeploymentRequest {
+        reason: "another one".to_owned(),
+        ..cancel
+    };
+    let refused = deployments.cancel_deployment(other).await;
+    refused.refused(Code::InvalidArgument, ErrorReason::RequestIdReused);
 }

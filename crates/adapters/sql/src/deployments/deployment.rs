@@ -477,6 +477,10 @@ impl DeploymentRepository for SqlUnitOfWork {
         step::rewrite(self.connection().await?, deployment, steps).await
     }
 
+    async fn under_way_in(&mut self, target: EnvironmentId) -> Result<Option<i64>, StoreError> {
+        lease::under_way_in(self.connection().await?, target).await
+    }
+
     async fn undone_by(&mut self, id: DeploymentId) -> Result<Option<i64>, StoreError> {
         undoing::undone_by(self.connection().await?, id).await
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sea_orm::{FromQueryResult, Value};
 use slipway_deployments::Claim;
-use slipway_kernel::{DeploymentId, StoreError};
+use slipway_kernel::{DeploymentId, EnvironmentId, StoreError};
 use uuid::Uuid;
 
 use super::deployment::TABLE;
@@ -97,6 +97,26 @@ pub(super) async fn guard(connection: &Connection, claim: &Claim) -> Result<bool
     let sql = format!("SELECT id FROM deployment WHERE id = $1 AND epoch = $2{lock}");
     let held: Option<Held> = connection.one(sql, values(claim)).await?;
     Ok(held.is_some())
+}
+
+/// What waits there and what is in doubt is held too: a claim passes it over, and nothing else lets it begin.
+pub(super) async fn under_way_in(
+    connection: &Connection,
+    target: EnvironmentId,
+) -> Result<Option<i64>, StoreError> {
+    #[derive(FromQueryResult)]
+    struct Held {
+        number: i64,
+        state: String,
+    }
+    let lock = connection.dialect().postgres_only(" FOR NO KEY UPDATE");
+    let sql = format!(
+        "SELECT number, state FROM deployment WHERE target_id = $1 \
+         AND state IN ('QUEUED', 'RUNNING', 'CANCELING', 'COMPENSATING', 'IN_DOUBT') ORDER BY number{lock}"
+    );
+    let held: Vec<Held> = connection.all(sql, [target.uuid().into()]).await?;
+    let begun = |held: &&Held| !matches!(&*held.state, "QUEUED" | "IN_DOUBT");
+    Ok(held.iter().find(begun).map(|held| held.number))
 }
 
 /// The deployment and the epoch.

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use sea_orm::FromQueryResult;
-use slipway_deployments::{Deployment, DeploymentFilter, DeploymentSummary, LastSuccess};
+use slipway_deployments::{
+    DeploymentFilter, DeploymentSummary, ItemCounts, LastSuccess, ListedDeployment,
+};
 use slipway_kernel::{EnvironmentId, Page, PageSize, ProjectId, SnapshotId, StoreError, Timestamp};
 use uuid::Uuid;
 
@@ -19,7 +21,7 @@ pub(super) async fn page(
     filter: &DeploymentFilter,
     after: Option<i64>,
     size: PageSize,
-) -> Result<Page<Deployment, i64>, StoreError> {
+) -> Result<Page<ListedDeployment, i64>, StoreError> {
     let mut values = Values::default();
     let conditions = conditions(&mut values, project, filter, after);
     let limit = values.bind(i64::from(size.get()) + 1);
@@ -45,11 +47,17 @@ pub(super) async fn page(
         parts.join(" UNION ALL ")
     );
     let rows: Vec<Row> = connection.all(sql, values).await?;
-    let deployments: Result<Vec<_>, _> = rows.into_iter().map(Row::parse).collect();
-    let mut page = Page::from_rows(deployments?, size, |deployment: &Deployment| {
-        deployment.number
+    let listed = |row: Row| {
+        row.parse().map(|deployment| ListedDeployment {
+            deployment,
+            counts: ItemCounts::default(),
+        })
+    };
+    let listed: Result<Vec<_>, _> = rows.into_iter().map(listed).collect();
+    let mut page = Page::from_rows(listed?, size, |listed: &ListedDeployment| {
+        listed.deployment.number
     });
-    item::fill(connection, &mut page.items).await?;
+    item::count(connection, &mut page.items).await?;
     Ok(page)
 }
 

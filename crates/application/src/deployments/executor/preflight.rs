@@ -2,21 +2,53 @@
 
 use std::collections::BTreeSet;
 
-use slipway_deployments::{Change, Deployment, Origin};
-use slipway_kernel::Key;
+use slipway_deployments::{Change, Deployment, Origin, Problem};
+use slipway_kernel::{Key, StoreError};
 
-use super::{effect::Effect, replanned::Replanned, run::problem, seen::Seen};
+use super::{
+    effect::{Effect, Write},
+    replanned::Replanned,
+    run::problem,
+    seen::Seen,
+};
 use crate::{
     Context,
     deployments::{environment, planning::plan_stage, target_of},
     error::chain,
 };
 
+/// Whether the environment, or where workflows come from, was archived meanwhile.
+pub(super) async fn closed(
+    context: &Context,
+    deployment: &Deployment,
+) -> Result<Option<Problem>, StoreError> {
+    let source = match deployment.origin {
+        Origin::Stage { source, .. } => Some(source),
+        Origin::Snapshot { .. } | Origin::Undoes { .. } => None,
+    };
+    for id in source.into_iter().chain([deployment.target]) {
+        let found = environment(context, id).await?;
+        if found.archived_at.is_some() {
+            let message = format!(
+                "the environment `{}` was archived meanwhile; nothing was touched",
+                found.slug
+            );
+            return Ok(Some(problem("ENVIRONMENT_ARCHIVED", message)));
+        }
+    }
+    Ok(None)
+}
+
 /// Plans again, and compares the digests. Nothing has been touched yet.
 pub(super) async fn check(context: &Context, deployment: &Deployment, seen: &Seen) -> Effect {
     let Origin::Stage { source, .. } = deployment.origin else {
-        return Effect::done();
+        return nothing_stands_for_new(context, deployment).await;
     };
+    match closed(context, deployment).await {
+        Ok(None) => {}
+        Ok(Some(archived)) => return Effect::failed(archived),
+        Err(error) => return Effect::failed(problem("PREFLIGHT_FAILED", chain(&error))),
+    }
     let chosen: BTreeSet<Key> = deployment
         .items
         .iter()
@@ -32,14 +64,14 @@ pub(super) async fn check(context: &Context, deployment: &Deployment, seen: &See
         let mut made = plan_stage(context, &source, &target, &deployment.gates, Some(&chosen))
             .await
             .map_err(|error| chain(&error))?;
-        seen.keep(std::mem::take(&mut made.target));
+        seen.keep(made.target.take());
         Ok::<_, String>(made)
     };
     match planned.await {
         Ok(made) if made.plan.digest == deployment.plan_digest => {
             // The gates look at snapshots too, which the digest does not bind.
             match made.plan.problems.into_iter().next() {
-                None => Effect::done(),
+                None => nothing_stands_for_new(context, deployment).await,
                 Some(found) => Effect::failed(found),
             }
         }
@@ -83,4 +115,21 @@ pub(super) async fn check(context: &Context, deployment: &Deployment, seen: &See
             Effect::failed(problem("PREFLIGHT_FAILED", message))
         }
     }
+}
+
+/// What is to be made is not there: a key that stood for something before stands for nothing until then. An engine may
+/// give that one's id to another workflow that is made at the same time, as a directory does.
+async fn nothing_stands_for_new(context: &Context, deployment: &Deployment) -> Effect {
+    let links = context.reader().workflow_links(deployment.target).await;
+    let links = match links {
+        Ok(links) => links,
+        Err(error) => return Effect::failed(problem("PREFLIGHT_FAILED", chain(&error))),
+    };
+    let items = deployment.items.iter();
+    let made = items.filter(|item| item.change == Change::Created);
+    let made: BTreeSet<&Key> = made.map(|item| &item.key).collect();
+    let gone = links.into_iter().filter(|link| made.contains(&link.key));
+    gone.fold(Effect::done(), |effect, link| {
+        effect.with(Write::Unlink(link.key))
+    })
 }

@@ -2,12 +2,12 @@
 
 use slipway_deployments::{Claim, Deployment, Origin, Problem, Step, steps_for};
 
-use super::run::problem;
+use super::{preflight::closed, run::problem};
 use crate::{
     CommandError, Context,
     deployments::{
         items, numbered,
-        putting_back::{later_writers, plan_back},
+        putting_back::{Bound, later_writers, plan_back},
     },
     error::chain,
 };
@@ -29,7 +29,12 @@ pub(super) async fn prepare(
     deployment: &mut Deployment,
     steps: &mut Vec<Step>,
 ) -> Result<Prepared, CommandError> {
-    if let Some(problem) = overtaken(context, deployment).await? {
+    let stand_against = [
+        closed(context, deployment).await?,
+        moved(context, deployment).await?,
+        overtaken(context, deployment).await?,
+    ];
+    if let Some(problem) = stand_against.into_iter().flatten().next() {
         return Ok(Prepared::Impossible(problem));
     }
     let plan = match plan_back(context, deployment).await {
@@ -66,6 +71,22 @@ pub(super) async fn prepare(
     unit.commit().await?;
     *steps = planned;
     Ok(Prepared::Planned)
+}
+
+/// Whether the environment has another engine than the one that was agreed to.
+async fn moved(
+    context: &Context,
+    deployment: &Deployment,
+) -> Result<Option<Problem>, CommandError> {
+    let Some(bound) = Bound::of(context, deployment).await? else {
+        return Ok(None);
+    };
+    let now = bound.digest(context, deployment.target).await?;
+    Ok((now != deployment.plan_digest).then(|| {
+        let message = "the environment has another workflow engine than when this was asked for; nothing was touched: \
+                       ask again";
+        problem("PLAN_CHANGED", message)
+    }))
 }
 
 /// Whether another deployment wrote the same workflows since the rollback was asked for.

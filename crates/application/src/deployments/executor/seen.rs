@@ -11,8 +11,8 @@ use crate::engines::Surveyed;
 pub(super) struct Seen(Mutex<Option<Surveyed>>);
 
 impl Seen {
-    pub(super) fn keep(&self, surveyed: Surveyed) {
-        self.set(Some(surveyed));
+    pub(super) fn keep(&self, surveyed: Option<Surveyed>) {
+        self.set(surveyed);
     }
 
     /// The target is about to change.

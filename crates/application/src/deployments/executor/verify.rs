@@ -118,7 +118,7 @@ async fn differences(
     } else {
         Vec::new()
     };
-    seen.keep(found);
+    seen.keep(Some(found));
     Ok(Found {
         doubtful: differences,
         remaining,

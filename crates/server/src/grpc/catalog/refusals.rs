@@ -32,6 +32,12 @@ impl From<EnvironmentError> for Refusal {
                 message,
             )
             .about("environment", slug),
+            EnvironmentError::InUse { slug, .. } => Self::new(
+                Code::FailedPrecondition,
+                ErrorReason::EnvironmentInUse,
+                message,
+            )
+            .about("environment", slug),
             EnvironmentError::EngineNotAllowed(NotAllowed { field, problem }) => {
                 Self::fields(vec![(engine_field(field).to_owned(), problem)])
             }

@@ -11,7 +11,7 @@ use slipway_deployments::{DeploymentName, MAX_ITEMS, State};
 use slipway_kernel::{Key, Sha256, Slug};
 
 use super::plans::shown_plan;
-use super::shown::{Names, shown};
+use super::shown::{Names, shown, shown_counts};
 use super::words::state;
 use crate::grpc::Api;
 use crate::grpc::door::Session;
@@ -159,17 +159,15 @@ pub(super) async fn list(
     let after: Option<i64> = list.place(&message.page_token)?;
     let call = session.call("");
     let page = list_deployments(&api.context, &call, &project, wanted, after, size).await?;
-    let names = Names::of(&api.context, &page.items).await?;
+    let deployments: Vec<_> = page.items.iter().map(|listed| &listed.deployment).collect();
+    let names = Names::of(&api.context, &deployments).await?;
     let page = fitting(
         page,
         api.max_page_bytes,
-        |deployment| deployment.number,
-        |deployment| {
-            let shown = names.shown(deployment, project.as_str());
-            proto::Deployment {
-                items: Vec::new(),
-                ..shown
-            }
+        |listed| listed.deployment.number,
+        |listed| proto::Deployment {
+            counts: Some(shown_counts(listed.counts)),
+            ..names.shown(listed.deployment, project.as_str())
         },
     );
     Ok(proto::ListDeploymentsResponse {

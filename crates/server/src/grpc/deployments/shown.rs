@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use slipway_api::deployments::v1 as proto;
 use slipway_application::Context;
-use slipway_deployments::{Change, Deployment, Item, ItemStatus, Origin, Problem, Resolution};
+use slipway_deployments::{Deployment, Item, ItemCounts, Origin, Problem, Resolution};
 use slipway_kernel::{PipelineId, Slug, SnapshotId, StoreError};
 
 use super::words::{shown_change, shown_kind, shown_state, shown_status, shown_verdict};
@@ -16,7 +16,7 @@ pub(in crate::grpc) async fn shown(
     deployment: Deployment,
     project: &str,
 ) -> Result<proto::Deployment, StoreError> {
-    let names = Names::of(context, std::slice::from_ref(&deployment)).await?;
+    let names = Names::of(context, &[&deployment]).await?;
     Ok(names.shown(deployment, project))
 }
 
@@ -29,7 +29,7 @@ pub(super) struct Names {
 impl Names {
     pub(super) async fn of(
         context: &Context,
-        deployments: &[Deployment],
+        deployments: &[&Deployment],
     ) -> Result<Self, StoreError> {
         let mut ids = Vec::with_capacity(2 * deployments.len());
         let mut pipelines = HashMap::new();
@@ -91,7 +91,7 @@ impl Names {
                 canceled_time: Some(show::time(cancel.at)),
                 reason: cancel.reason.into(),
             }),
-            counts: Some(counts(&deployment.items)),
+            counts: Some(shown_counts(ItemCounts::of(&deployment.items))),
             reason: deployment.reason.map(String::from).unwrap_or_default(),
             resolution: deployment.resolution.map(shown_resolution),
             rolled_back_by_id: deployment
@@ -107,20 +107,16 @@ impl Names {
     }
 }
 
-fn counts(items: &[Item]) -> proto::ItemCounts {
-    let count = |matches: &dyn Fn(&Item) -> bool| {
-        let count = items.iter().filter(|item| matches(item)).count();
-        i32::try_from(count).unwrap_or(i32::MAX)
-    };
-    let of = |change: Change| count(&|item| item.change == change);
+pub(super) fn shown_counts(counts: ItemCounts) -> proto::ItemCounts {
+    let count = |count| i32::try_from(count).unwrap_or(i32::MAX);
     proto::ItemCounts {
-        total: count(&|_| true),
-        created: of(Change::Created),
-        updated: of(Change::Updated),
-        deleted: of(Change::Deleted),
-        unchanged: of(Change::Unchanged),
-        skipped: of(Change::Skipped),
-        failed: count(&|item| item.status == ItemStatus::Failed),
+        total: count(counts.total),
+        created: count(counts.created),
+        updated: count(counts.updated),
+        deleted: count(counts.deleted),
+        unchanged: count(counts.unchanged),
+        skipped: count(counts.skipped),
+        failed: count(counts.failed),
     }
 }
 
