@@ -9,6 +9,7 @@ CREATE TABLE approval_request (
     expires_at {bigint} NOT NULL,
     state {text} NOT NULL CHECK (state IN ('PENDING', 'APPROVED', 'REJECTED', 'EXPIRED', 'CANCELED', 'SUPERSEDED')),
     closed_at {bigint},
+    UNIQUE (id, plan_digest),
     FOREIGN KEY (deployment_id, project_id) REFERENCES deployment (id, project_id),
     FOREIGN KEY (deployment_id, environment_id) REFERENCES deployment (id, target_id),
     CONSTRAINT approval_request_expiry CHECK (expires_at > created_at),
@@ -26,11 +27,13 @@ CREATE INDEX approval_request_environment ON approval_request (environment_id, c
 CREATE INDEX approval_request_created ON approval_request (project_id, created_at, id);
 
 CREATE TABLE approval_decision (
-    request_id {uuid} NOT NULL REFERENCES approval_request (id),
+    request_id {uuid} NOT NULL,
     principal_id {uuid} NOT NULL REFERENCES principal (id),
     verdict {text} NOT NULL CHECK (verdict IN ('APPROVE', 'REJECT')),
     comment {text} NOT NULL,
     decided_at {bigint} NOT NULL,
     plan_digest {bytes} NOT NULL CHECK ({length}(plan_digest) = 32),
-    PRIMARY KEY (request_id, principal_id)
+    PRIMARY KEY (request_id, principal_id),
+    -- Who looked at something else did not answer this.
+    FOREIGN KEY (request_id, plan_digest) REFERENCES approval_request (id, plan_digest)
 ) {clustered};

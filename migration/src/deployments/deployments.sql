@@ -77,6 +77,10 @@ CREATE TABLE deployment (
         = (state IN ('SUCCEEDED', 'FAILED', 'CANCELED', 'REJECTED', 'EXPIRED', 'ROLLED_BACK'))),
     CONSTRAINT deployment_succeeded CHECK ((state <> 'SUCCEEDED' OR succeeded_at IS NOT NULL)
         AND (succeeded_at IS NULL OR state IN ('SUCCEEDED', 'ROLLED_BACK'))),
+    -- What needs approval goes nowhere without.
+    CONSTRAINT deployment_approved CHECK ((NOT approval_required OR approved_by IS NOT NULL
+        OR state IN ('PENDING_APPROVAL', 'REJECTED', 'EXPIRED', 'CANCELED'))
+        AND (approved_by IS NULL OR state NOT IN ('PENDING_APPROVAL', 'REJECTED'))),
     CONSTRAINT deployment_problem CHECK ((problem_reason IS NULL) = (problem_message IS NULL)),
     CONSTRAINT deployment_cancel CHECK ((cancel_by IS NULL) = (cancel_at IS NULL)
         AND (cancel_by IS NULL) = (cancel_reason IS NULL) AND (state <> 'CANCELING' OR cancel_by IS NOT NULL)),

@@ -112,6 +112,8 @@ UPDATE deployment SET cancel_by = {1}
 UPDATE deployment SET cancel_at = 1, cancel_reason = ''
 UPDATE deployment SET cancel_by = {9}, cancel_at = 1, cancel_reason = ''
 UPDATE deployment SET approved_by = {9}
+UPDATE deployment SET approved_by = {1}, state = 'PENDING_APPROVAL' WHERE id = {3}
+INSERT INTO deployment (id, number, kind, restores_id, {copied}) SELECT {4}, 4, kind, restores_id, project_id, state, target_id, TRUE, source_unchanged, drift, on_failure, publish, secrets, plan_digest, requested_by, created_at, epoch, claims FROM deployment WHERE id = {3}
 UPDATE deployment SET plan_digest = {short}
 UPDATE approval_request SET state = 'PENDING'
 UPDATE approval_request SET state = 'GONE'
@@ -126,6 +128,7 @@ INSERT INTO approval_request VALUES ({3}, {1}, {2}, {1}, {hash}, {1}, 9, 9, 'PEN
 INSERT INTO approval_decision VALUES ({2}, {9}, 'APPROVE', '', 2, {hash})
 INSERT INTO approval_decision VALUES ({2}, {1}, 'PERHAPS', '', 2, {hash})
 INSERT INTO approval_decision VALUES ({2}, {1}, 'APPROVE', '', 2, {short})
+INSERT INTO approval_decision VALUES ({2}, {1}, 'APPROVE', '', 2, {other})
 UPDATE deployment SET pre_snapshot_id = {2}
 UPDATE deployment SET post_snapshot_id = {9}
 UPDATE deployment SET lease_owner = NULL WHERE id = {2}
@@ -194,11 +197,12 @@ const COPIED: &str = "project_id, state, target_id, approval_required, source_un
      secrets, plan_digest, requested_by, created_at, epoch, claims";
 
 fn all_spelled(text: &str, empty: &Empty) -> String {
-    let short = if empty.options.url.starts_with("sqlite") {
-        "x'00'"
+    let (short, bytes) = if empty.options.url.starts_with("sqlite") {
+        ("x'00'", "x'")
     } else {
-        "'\\x00'"
+        ("'\\x00'", "'\\x")
     };
+    let other = format!("{bytes}{}'", "11".repeat(32));
     let text = text
         .replace("{copied}", COPIED)
         .replace(
@@ -210,7 +214,8 @@ fn all_spelled(text: &str, empty: &Empty) -> String {
             "FALSE, FALSE, 'ALLOW', 'COMPENSATE', 'KEEP', 'WARN'",
         )
         .replace("{sha}", &"0a".repeat(20))
-        .replace("{short}", short);
+        .replace("{short}", short)
+        .replace("{other}", &other);
     spelled(&text, &empty.options)
 }
 
