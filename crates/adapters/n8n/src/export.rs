@@ -100,11 +100,16 @@ async fn whole(
 /// One workflow for others.
 pub(crate) async fn get(
     client: &Client,
+    known: &Known,
     id: &WorkflowId,
     deadline: Instant,
 ) -> Result<Option<Exported>, EngineError> {
-    let row = row(client, id, deadline).await?;
-    Ok(row.map(|row| row.exported(id.clone())))
+    let Some(answer) = one(client, id, deadline).await? else {
+        return Ok(None);
+    };
+    let row: Row = answer.content()?;
+    known.add(&answer.body);
+    Ok(Some(row.exported(id.clone())))
 }
 
 /// One workflow as n8n shows it.
@@ -113,12 +118,20 @@ pub(crate) async fn row(
     id: &WorkflowId,
     deadline: Instant,
 ) -> Result<Option<Row>, EngineError> {
+    let answer = one(client, id, deadline).await?;
+    answer.map(|answer| answer.content()).transpose()
+}
+
+async fn one(
+    client: &Client,
+    id: &WorkflowId,
+    deadline: Instant,
+) -> Result<Option<Answer>, EngineError> {
     let answer = answered(client, id, deadline).await;
-    let answer = answer.map_err(|error| match error {
+    answer.map_err(|error| match error {
         ReadError::TooLarge { bytes } => NoAnswer::TooLarge { bytes }.of_read(),
         ReadError::Engine(error) => error,
-    })?;
-    answer.map(|answer| answer.content()).transpose()
+    })
 }
 
 enum ReadError {

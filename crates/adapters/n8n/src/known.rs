@@ -1,4 +1,4 @@
-//! What the last export read, so that the next one reads only what has changed since.
+//! What was read, so that the next export reads only what has changed since.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -30,34 +30,58 @@ pub(crate) struct Listed {
     tags: Value,
 }
 
-/// What was read of an instance, by id.
+/// What was read of an instance.
 #[derive(Debug, Default)]
-pub(crate) struct Known(Mutex<BTreeMap<String, (Listed, Bytes)>>);
+pub(crate) struct Known(Mutex<Answers>);
+
+/// The answers by id, and how many bytes they have.
+#[derive(Debug, Default)]
+struct Answers {
+    by_id: BTreeMap<String, (Listed, Bytes)>,
+    bytes: usize,
+}
 
 impl Known {
     /// The answer that showed the workflow, where the list tells of no change since; never where it tells no moment.
     pub(crate) fn unchanged(&self, listed: &Listed) -> Option<Bytes> {
         listed.updated_at.as_ref()?;
         let held = self.held();
-        let (before, answer) = held.get(&listed.id)?;
+        let (before, answer) = held.by_id.get(&listed.id)?;
         (before == listed).then(|| answer.clone())
     }
 
     /// Remembers what an export read, and forgets all else. What the list told came before the answer, so that a change
     /// in between is found by the next list.
     pub(crate) fn remember(&self, read: Vec<(Listed, Bytes)>) {
-        let mut bytes = 0;
-        let fits = read.into_iter().take_while(|(_, answer)| {
-            bytes += answer.len();
-            bytes <= MOST
-        });
-        *self.held() = fits
-            .map(|(listed, answer)| (listed.id.clone(), (listed, answer)))
-            .collect();
+        let mut answers = Answers::default();
+        for (listed, answer) in read {
+            answers.add(listed, answer);
+        }
+        *self.held() = answers;
     }
 
-    fn held(&self) -> MutexGuard<'_, BTreeMap<String, (Listed, Bytes)>> {
+    /// Remembers one workflow that was read by itself, as the answer tells of it.
+    pub(crate) fn add(&self, answer: &Bytes) {
+        if let Ok(listed) = serde_json::from_slice(answer) {
+            self.held().add(listed, answer.clone());
+        }
+    }
+
+    fn held(&self) -> MutexGuard<'_, Answers> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Answers {
+    /// In place of what was known of it. What does not fit is not remembered.
+    fn add(&mut self, listed: Listed, answer: Bytes) {
+        if let Some((_, before)) = self.by_id.remove(&listed.id) {
+            self.bytes -= before.len();
+        }
+        if self.bytes + answer.len() <= MOST {
+            self.bytes += answer.len();
+            self.by_id.insert(listed.id.clone(), (listed, answer));
+        }
     }
 }
 
@@ -109,5 +133,11 @@ mod tests {
         known.remember(vec![(first.clone(), half.clone()), (second.clone(), half)]);
         assert!(known.unchanged(&first).is_some());
         assert_eq!(known.unchanged(&second), None);
+        // A smaller one in the place of the first makes room.
+        let row = json!({"id": "a", "updatedAt": "now", "active": true, "tags": []});
+        known.add(&Bytes::from(row.to_string()));
+        assert!(known.unchanged(&first).is_some());
+        known.add(&Bytes::from(row.to_string().replace("\"a\"", "\"b\"")));
+        assert!(known.unchanged(&second).is_some());
     }
 }

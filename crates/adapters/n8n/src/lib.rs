@@ -4,7 +4,7 @@
 //! left out: instances refuse a field that they don't know, and they differ. A list comes in pages without an order, so
 //! that it is read until it brings nothing new. And a refusal doesn't mean that nothing was saved: after a failed change
 //! the workflow is read back, and what is there decides. A list lacks descriptions, so that an export reads each workflow
-//! by itself: but only what the list shows as changed since the last one. And whether two workflows have the same webhook
+//! by itself: but only what the list shows as changed since it was last read. And whether two workflows have the same webhook
 //! is found out by n8n too late, and told without a name: we look ourselves.
 
 mod activation;
@@ -76,7 +76,7 @@ impl WorkflowEngine for N8n {
         if !is_possible(id) {
             return Ok(None);
         }
-        export::get(&self.client, id, self.deadline()).await
+        export::get(&self.client, &self.known, id, self.deadline()).await
     }
 
     async fn create(&self, workflow: &Workflow) -> Result<WorkflowId, EngineError> {

@@ -78,10 +78,24 @@ async fn only_what_has_changed_is_read_again() {
     let id = WorkflowId(ids[5].clone());
     n8n.update(&id, &tagged).await.expect("tagged");
     assert!(stand_in.remove(&ids[6]));
+    // Reading it by itself counts, until it changes again.
+    for number in [7, 8] {
+        let change =
+            |it: &mut serde_json::Map<_, _>| drop(it.insert("name".to_owned(), json!("renamed")));
+        assert!(stand_in.edit(&ids[number], change));
+        let read = n8n
+            .get(&WorkflowId(ids[number].clone()))
+            .await
+            .expect("read");
+        assert_eq!(read.expect("there").name, "renamed");
+    }
+    assert!(stand_in.edit(&ids[8], |it| drop(
+        it.insert("description".to_owned(), json!("again"))
+    )));
     let added = stand_in.seed(scheduled("new"));
     stand_in.forget_calls();
     let again = n8n.export().await.expect("exported");
-    assert_eq!(stand_in.count("GET /workflows/{id}"), 4);
+    assert_eq!(stand_in.count("GET /workflows/{id}"), 5);
     let found = |id: &str| {
         let found = again.iter().find(|found| found.id.0 == id)?;
         found.workflow.as_ref().ok()
@@ -89,6 +103,8 @@ async fn only_what_has_changed_is_read_again() {
     assert_eq!(found(&ids[3]).expect("there").description, "why");
     assert!(found(&ids[4]).expect("there").pin_data.is_some());
     assert!(found(&ids[5]).expect("there").tags.contains("nightly"));
+    assert_eq!(found(&ids[7]).expect("there").name, "renamed");
+    assert_eq!(found(&ids[8]).expect("there").description, "again");
     assert!(found(&ids[6]).is_none() && found(&added).is_some());
     assert_eq!(again.len(), 20);
 }
