@@ -77,8 +77,8 @@ async fn an_approval_does_not_reach_another_engine(backend: Backend) {
         snapshot_id: snapshot.snapshot_id,
         ..Default::default()
     };
-    let waiting = asker.snapshots().restore_snapshot(restoring).await;
-    let restore = waiting.granted().deployment.unwrap();
+    let answer = asker.snapshots().restore_snapshot(restoring).await;
+    let restore = answer.granted().deployment.unwrap();
     let elsewhere = world.server.workflows(&[("extra", workflow("Extra"))]);
     let moved = asker
         .environments()
