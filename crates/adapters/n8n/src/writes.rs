@@ -241,6 +241,8 @@ fn judge(
 
 /// How long we wait before we ask anew for the removal of a workflow that n8n is just stopping.
 const STOPPING: Duration = Duration::from_millis(200);
+/// How often we ask. Under load, 2 s were seen.
+const MOST_ASKED: usize = 50;
 
 /// Removes a workflow; an active one is stopped first.
 pub(crate) async fn delete(
@@ -268,11 +270,15 @@ async fn remove(client: &Client, id: &WorkflowId, deadline: Instant) -> Result<(
     }
     // It is active.
     activation::deactivate(client, id, deadline).await?;
+    let mut asked = 1;
     let removed = loop {
         match remove().await {
-            // It is being stopped.
-            Ok((StatusCode::CONFLICT, _)) if Instant::now() + STOPPING < deadline => {
+            // It is being stopped, which n8n says in these two ways.
+            Ok((StatusCode::CONFLICT | StatusCode::INTERNAL_SERVER_ERROR, _))
+                if asked < MOST_ASKED && Instant::now() + STOPPING < deadline =>
+            {
                 sleep(STOPPING).await;
+                asked += 1;
             }
             other => break other.and_then(|(_, removed)| removed),
         }
