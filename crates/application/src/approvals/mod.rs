@@ -1,6 +1,6 @@
 //! Approvals: whether a deployment may be carried out, asked of people and checked again before it begins.
 //!
-//! Every kind of deployment comes through [`gate`]: it is added there, waits there where somebody has to agree, and is
+//! Every kind of deployment comes through `gate`: it is added there, waits there where somebody has to agree, and is
 //! looked at there again by the executor that claims it.
 
 mod decide;
