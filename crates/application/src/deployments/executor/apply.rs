@@ -241,10 +241,11 @@ impl<'a> Applied<'a> {
         if let Some(id) = id {
             return self.engine.get(id).await;
         }
-        // What is undone was made by an attempt that was lost, or not at all.
+        // What is undone was made by an attempt that was lost, or not at all; what is made again, by an earlier attempt.
+        let made_again = self.goal.as_ref().filter(|_| again);
         let made = match self.direction {
-            Direction::Do => self.goal.as_ref().filter(|_| again),
-            Direction::Undo => self.origin.as_ref(),
+            Direction::Do => made_again,
+            Direction::Undo => self.origin.as_ref().or(made_again),
         };
         let Some(made) = made else {
             return Ok(None);
