@@ -114,9 +114,15 @@ pub async fn pages_equal_a_list_in_memory(store: &dyn Store) {
     assert!(selected > 300, "the filters select next to nothing");
     for environment in &world.environments {
         let last = store.reader().last_snapshot(*environment).await;
-        let expected = all
+        let here: Vec<_> = all
             .iter()
-            .find(|snapshot| snapshot.environment == *environment);
+            .filter(|snapshot| snapshot.environment == *environment)
+            .collect();
+        // One by the clock counts only where there is no other.
+        let asked_for = here
+            .iter()
+            .find(|snapshot| snapshot.kind != SnapshotKind::AutoBackup);
+        let expected = asked_for.or(here.first()).copied();
         assert_eq!(last.expect("read").as_ref(), expected);
     }
     let none = store.reader().last_snapshot(other.environments[1]).await;
