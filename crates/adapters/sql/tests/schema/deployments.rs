@@ -30,7 +30,7 @@ INSERT INTO deployment (id, project_id, number, kind, state, target_id, pipeline
 INSERT INTO deployment_item VALUES ({1}, 0, {1}, 'cart', '', NULL, 'CREATED', 'SUCCEEDED', 'wf', NULL, {hash}, 0, FALSE,
     NULL, NULL);
 INSERT INTO deployment_step VALUES ({1}, 0, 'DO', 0, 'PREFLIGHT', NULL, 'DONE'),
-    ({1}, 1, 'DO', 1, 'APPLY', 0, 'DONE', NULL, NULL, NULL), ({1}, 1, 'UNDO', 1, 'APPLY', 0, 'WAITING', NULL, NULL, NULL);
+    ({1}, 1, 'DO', 1, 'APPLY', 0, 'DONE'), ({1}, 1, 'UNDO', 1, 'APPLY', 0, 'WAITING');
 INSERT INTO snapshot VALUES ({1}, {1}, {1}, '{sha}', {hash}, 'POST_PROMOTION', 1, NULL, {1}, '', 1);
 INSERT INTO snapshot VALUES ({2}, {1}, {2}, '{sha}', {hash}, 'MANUAL_BACKUP', 1, {1}, NULL, '', 1);
 INSERT INTO deployment (id, project_id, number, kind, state, target_id, undoes_id, {gates}, plan_digest, requested_by,
