@@ -18,11 +18,12 @@ const FIXED: [(&str, &str); 6] = [
     (
         "deployment",
         "id, project_id, number, kind, target_id, pipeline_id, stage, source_id, restores_id, undoes_id, \
-         approval_required, source_unchanged, drift, on_failure, publish, secrets, requested_by, created_at",
+         approval_required, source_unchanged, drift, on_failure, publish, secrets, requested_by, created_at, \
+         name, description, execute_on_approval, back_to_id",
     ),
     (
         "deployment_item",
-        "deployment_id, position, project_id, key, name, change",
+        "deployment_id, position, project_id, key, name, change, application_kind, version_after_id, message, declared_risk",
     ),
     (
         "deployment_step",
@@ -39,7 +40,8 @@ const REMOVED: [(&str, &str); 2] = [
     (
         "deployment_item",
         "OLD.status IN ('PENDING', 'SKIPPED') AND EXISTS \
-         (SELECT 1 FROM deployment d WHERE d.id = OLD.deployment_id AND d.state = 'RUNNING')",
+         (SELECT 1 FROM deployment d WHERE d.id = OLD.deployment_id \
+         AND d.state IN ('RUNNING', 'APPROVED', 'PENDING_APPROVAL'))",
     ),
     (
         "deployment_step",

@@ -23,10 +23,10 @@ pub(crate) async fn add(
     deployment: &mut Deployment,
 ) -> Result<Option<ApprovalRequestId>, StoreError> {
     let required = is_required(unit, deployment).await?;
-    deployment.state = if required {
-        State::PendingApproval
-    } else {
-        State::Queued
+    deployment.state = match required {
+        true => State::PendingApproval,
+        false if deployment.waits_for_execution() => State::Approved,
+        false => State::Queued,
     };
     deployment.number = unit.deployments().insert(deployment).await?;
     if !required {
@@ -48,7 +48,7 @@ async fn is_required(
     let guarding = unit.pipelines().guarding(deployment.target).await?;
     Ok(match deployment.origin {
         Origin::Stage { pipeline, .. } => guarding.contains(&pipeline),
-        Origin::Snapshot { .. } | Origin::Undoes { .. } => !guarding.is_empty(),
+        Origin::Chosen | Origin::Snapshot { .. } | Origin::Undoes { .. } => !guarding.is_empty(),
     })
 }
 

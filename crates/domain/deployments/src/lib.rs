@@ -5,6 +5,7 @@ pub mod effect;
 pub mod pipeline;
 pub mod plan;
 pub mod queries;
+pub mod released;
 pub mod resolution;
 pub mod state;
 pub mod steps;
@@ -22,6 +23,7 @@ pub use queries::{
     DeploymentFilter, DeploymentPulse, DeploymentQueries, DeploymentSummary, ItemCounts,
     LastSuccess, ListedDeployment,
 };
+pub use released::{Release, Released, RiskFactor};
 pub use resolution::{Resolution, Resolved, Unresolvable, Verdict, resolve};
 pub use state::{IllegalTransition, State};
 pub use steps::{Direction, Next, Ordered, Phase, Progress, Step, Work, next, steps_for};
