@@ -123,6 +123,24 @@ pub(crate) async fn ask_again(
     Ok(unit.audit().append(&event).await?)
 }
 
+/// What was agreed to is not what a release would do any more, and it has been planned anew: it waits for approval again
+/// where somebody has to agree, and else for whoever executes what it does now.
+pub(crate) async fn fall(
+    context: &Context,
+    unit: &mut dyn UnitOfWork,
+    deployment: &mut Deployment,
+    why: &str,
+    now: Timestamp,
+) -> Result<(), CommandError> {
+    if is_required(unit, deployment).await? || deployment.approved_by.is_some() {
+        return ask_again(context, unit, deployment, why, now).await;
+    }
+    Ok(unit
+        .deployments()
+        .update(deployment, deployment.state)
+        .await?)
+}
+
 /// Ends the request that a deployment has waited for, where it still is open.
 pub(crate) async fn close(
     unit: &mut dyn UnitOfWork,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use slipway_kernel::{
-    ApplicationKind, RiskLevel, VersionId,
+    ApplicationKind, Key, RiskLevel, VersionId,
     text::{Description, DisplayName, Notes},
 };
 
@@ -17,15 +17,24 @@ pub struct Release {
     pub execute_on_approval: bool,
 }
 
+/// A version, as requests call it too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionRef {
+    /// The version.
+    pub id: VersionId,
+    /// What it is called.
+    pub identifier: Key,
+}
+
 /// A version chosen for an environment, in place of what is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Released {
     /// What sort of thing the application is.
     pub kind: ApplicationKind,
     /// What was current in the target when the release was made or last agreed to; `None` where nothing was.
-    pub before: Option<VersionId>,
+    pub before: Option<VersionRef>,
     /// What becomes current; `None` where the application is taken out.
-    pub after: Option<VersionId>,
+    pub after: Option<VersionRef>,
     /// What changes, in the words of who asked for it.
     pub message: Notes,
     /// How risky they said it is.

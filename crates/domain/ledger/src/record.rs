@@ -1,6 +1,6 @@
 //! Deployment records: immutable facts.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use slipway_kernel::{
     words,
 };
 
-use crate::CellPlace;
+use crate::{CellPlace, CurrentVersion};
 
 /// How far ahead of ours a reporter's clock may be. A time up to this far ahead counts as now; further ahead it is
 /// refused.
@@ -396,6 +396,14 @@ pub struct Placed<'a> {
 /// application, version, environment, reported time and kind.
 #[async_trait]
 pub trait RecordRepository: Send {
+    /// Which versions of these applications are current in an environment, by the applications' keys. An adapter MUST hold
+    /// the cells that there are until the unit of work ends.
+    async fn hold_versions(
+        &mut self,
+        environment: EnvironmentId,
+        applications: &BTreeSet<Key>,
+    ) -> Result<Vec<CurrentVersion>, StoreError>;
+
     /// What each report stands for, in the reports' order, and a place in the ledger for each, ascending in that order.
     /// Places that nothing is added at are left empty. One statement for one report; a bounded number for many.
     async fn targets(

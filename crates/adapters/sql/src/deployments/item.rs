@@ -76,6 +76,14 @@ impl TryFrom<Row> for Item {
     }
 }
 
+/// All columns of the item that a statement calls so.
+fn columns_of(item: &str) -> String {
+    let columns = COLUMNS
+        .split(", ")
+        .map(|column| format!("{item}.{}", column.trim()));
+    columns.collect::<Vec<_>>().join(", ")
+}
+
 fn bytes(digest: Option<Sha256>) -> Value {
     digest.map(|digest| digest.as_bytes().to_vec()).into()
 }
@@ -181,7 +189,10 @@ pub(super) async fn fill(
         let mut values = Values::default();
         let ids = deployments.iter().map(|deployment| deployment.id.uuid());
         let sql = format!(
-            "SELECT {COLUMNS} FROM deployment_item WHERE deployment_id IN ({}) ORDER BY deployment_id, position",
+            "SELECT {}, b.identifier AS version_before, n.identifier AS version_after FROM deployment_item i \
+             LEFT JOIN version b ON b.id = i.version_before_id LEFT JOIN version n ON n.id = i.version_after_id \
+             WHERE i.deployment_id IN ({}) ORDER BY i.deployment_id, i.position",
+            columns_of("i"),
             values.bind_all(ids)
         );
         let rows: Vec<Row> = connection.all(sql, values).await?;

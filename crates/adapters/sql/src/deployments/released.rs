@@ -1,7 +1,7 @@
 //! What only releases have: columns that are NULL for every other deployment and item.
 
 use sea_orm::{FromQueryResult, Value};
-use slipway_deployments::{Release, Released};
+use slipway_deployments::{Release, Released, VersionRef};
 use slipway_kernel::{StoreError, VersionId};
 use uuid::Uuid;
 
@@ -40,7 +40,9 @@ pub(super) fn values(release: Option<&Release>) -> [Value; 3] {
 pub(super) struct ReleasedRow {
     application_kind: Option<String>,
     version_before_id: Option<Uuid>,
+    version_before: Option<String>,
     version_after_id: Option<Uuid>,
+    version_after: Option<String>,
     message: Option<String>,
     declared_risk: Option<String>,
     risk: Option<String>,
@@ -61,8 +63,8 @@ impl ReleasedRow {
             (Some(kind), Some(message), Some(declared), Some(risk), Some(factors)) => {
                 Ok(Some(Released {
                     kind: place.word("application_kind", &kind)?,
-                    before: self.version_before_id.map(VersionId::from_uuid),
-                    after: self.version_after_id.map(VersionId::from_uuid),
+                    before: version(place, self.version_before_id, self.version_before)?,
+                    after: version(place, self.version_after_id, self.version_after)?,
                     message: place.parse("message", message)?,
                     declared: place.word("declared_risk", &declared)?,
                     risk: place.word("risk", &risk)?,
@@ -74,15 +76,32 @@ impl ReleasedRow {
     }
 }
 
+fn version(
+    place: &Place<'_>,
+    id: Option<Uuid>,
+    identifier: Option<String>,
+) -> Result<Option<VersionRef>, StoreError> {
+    let Some((id, identifier)) = id.zip(identifier) else {
+        return Ok(None);
+    };
+    Ok(Some(VersionRef {
+        id: VersionId::from_uuid(id),
+        identifier: place.parse("version_id", identifier)?,
+    }))
+}
+
 pub(super) fn item_values(released: Option<&Released>) -> Result<[Value; 7], StoreError> {
     let factors = released.map(|released| to_json(&released.factors));
-    let version = |version: Option<VersionId>| version.map(VersionId::uuid);
     Ok([
         released.map(|released| released.kind.as_str()).into(),
         released
-            .and_then(|released| version(released.before))
+            .and_then(|released| released.before.as_ref())
+            .map(|version| version.id.uuid())
             .into(),
-        released.and_then(|released| version(released.after)).into(),
+        released
+            .and_then(|released| released.after.as_ref())
+            .map(|version| version.id.uuid())
+            .into(),
         released.map(|released| released.message.as_str()).into(),
         released.map(|released| released.declared.as_str()).into(),
         released.map(|released| released.risk.as_str()).into(),
