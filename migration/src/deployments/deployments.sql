@@ -55,7 +55,7 @@ CREATE TABLE deployment (
     execute_on_approval {bool},
     -- The earlier one whose outcome a rollback of a release goes back to.
     back_to_id {uuid},
-    risk {text} NOT NULL CHECK (risk IN ('LOW', 'MEDIUM', 'HIGH', 'CRITICAL')),
+    risk {text} NOT NULL DEFAULT 'LOW' CHECK (risk IN ('LOW', 'MEDIUM', 'HIGH', 'CRITICAL')),
     -- Not to begin before, by the database's clock.
     not_before {bigint},
     executed_by {uuid} REFERENCES principal (id),

@@ -18,7 +18,7 @@ CREATE TABLE deployment_record (
     -- The deployment that wrote it; NULL where somebody reported it, beside the policies that govern the environment or
     -- where none does.
     deployment_id {uuid},
-    outside_governance {bool} NOT NULL,
+    outside_governance {bool} NOT NULL DEFAULT FALSE,
     FOREIGN KEY (version_id, application_id) REFERENCES version (id, application_id),
     FOREIGN KEY (application_id, project_id) REFERENCES application (id, project_id),
     FOREIGN KEY (environment_id, project_id) REFERENCES environment (id, project_id),

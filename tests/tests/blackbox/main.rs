@@ -58,6 +58,7 @@ const TOPICS: &[&[Case]] = &[
     deployments::pipelines::CASES,
     deployments::promotions::CASES,
     deployments::real::CASES,
+    deployments::releases::CASES,
     deployments::rollbacks::CASES,
     deployments::doubts::CASES,
     deployments::watching::CASES,

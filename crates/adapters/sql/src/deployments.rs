@@ -11,12 +11,13 @@ mod pulse;
 mod released;
 mod resolution;
 mod step;
+mod transition;
 mod undoing;
 
 use async_trait::async_trait;
 use slipway_deployments::{
     Deployment, DeploymentFilter, DeploymentName, DeploymentPulse, DeploymentQueries,
-    DeploymentSummary, LastSuccess, ListedDeployment, Pipeline,
+    DeploymentSummary, LastSuccess, ListedDeployment, Pipeline, Transition,
 };
 use slipway_kernel::{
     DeploymentId, EnvironmentId, Page, PageSize, PipelineId, ProjectId, Slug, StoreError, Timestamp,
@@ -54,6 +55,10 @@ impl DeploymentQueries for SqlReader {
         name: DeploymentName,
     ) -> Result<Option<Deployment>, StoreError> {
         deployment::by_name(&self.connection, project, name, "").await
+    }
+
+    async fn transitions(&self, id: DeploymentId) -> Result<Vec<Transition>, StoreError> {
+        transition::all(&self.connection, id).await
     }
 
     async fn deployments(

@@ -170,6 +170,7 @@ impl World {
         get_deployment(&self.context, &by(&self.admin), &slug("default"), name)
             .await
             .expect("found")
+            .0
     }
 
     pub(crate) async fn backup(&self, environment: &str) -> slipway_snapshots::Snapshot {

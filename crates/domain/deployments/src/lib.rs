@@ -23,7 +23,7 @@ pub use pipeline::{
 pub use plan::{Plan, Planned, PlannedItem, plan};
 pub use queries::{
     DeploymentFilter, DeploymentPulse, DeploymentQueries, DeploymentSummary, ItemCounts,
-    LastSuccess, ListedDeployment,
+    LastSuccess, ListedDeployment, Transition,
 };
 pub use released::{Release, Released, RiskFactor, VersionRef};
 pub use resolution::{Resolution, Resolved, Unresolvable, Verdict, resolve};

@@ -100,6 +100,15 @@ impl ItemCounts {
     }
 }
 
+/// A state that a deployment came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Transition {
+    /// Which.
+    pub state: State,
+    /// When, by the database's clock.
+    pub at: Timestamp,
+}
+
 /// The deployment to an environment that succeeded last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LastSuccess {
@@ -146,6 +155,9 @@ pub trait DeploymentQueries: Send + Sync {
         project: ProjectId,
         name: DeploymentName,
     ) -> Result<Option<Deployment>, StoreError>;
+
+    /// Every state that a deployment has had, oldest first.
+    async fn transitions(&self, id: DeploymentId) -> Result<Vec<Transition>, StoreError>;
 
     /// The deployments that a filter selects, highest number first: two statements.
     async fn deployments(

@@ -13,5 +13,6 @@ pub(crate) mod meeting;
 pub(crate) mod pipelines;
 pub(crate) mod promotions;
 pub(crate) mod real;
+pub(crate) mod releases;
 pub(crate) mod rollbacks;
 pub(crate) mod watching;

@@ -19,7 +19,7 @@ use super::{
     item, lease, problem,
     released::{self, ReleaseRow},
     resolution::{self, ResolutionRow},
-    step, undoing,
+    step, transition, undoing,
 };
 use crate::{
     SqlUnitOfWork,
@@ -433,7 +433,7 @@ impl DeploymentRepository for SqlUnitOfWork {
             assignments.push("lease_owner = NULL, lease_until = NULL, claims = 0".to_owned());
         }
         if from == State::Approved && deployment.state == State::Succeeded {
-            inline_transitions(self.connection().await?, deployment.id).await?;
+            transition::ran_inline(self.connection().await?, deployment.id).await?;
         }
         let sql = format!(
             "UPDATE deployment SET {} WHERE id = {} AND state = {}",
@@ -542,18 +542,6 @@ impl DeploymentRepository for SqlUnitOfWork {
     ) -> Result<bool, StoreError> {
         step::end(self.connection().await?, claim, number, direction, phase).await
     }
-}
-
-/// One that is carried out in the unit of work that begins it was queued and running for that long.
-async fn inline_transitions(connection: &Connection, id: DeploymentId) -> Result<(), StoreError> {
-    let now = connection.dialect().now();
-    let sql = format!(
-        "INSERT INTO deployment_transition (deployment_id, position, state, at) \
-         SELECT $1, t.taken + n.column1, n.column2, {now} FROM (VALUES (0, 'QUEUED'), (1, 'RUNNING')) AS n, \
-         (SELECT count(*) AS taken FROM deployment_transition WHERE deployment_id = $1) AS t"
-    );
-    connection.execute(sql, [id.uuid().into()]).await?;
-    Ok(())
 }
 
 pub(super) async fn by_name(

@@ -138,9 +138,9 @@ const SQLITE_REFUSED: &str = "
 UPDATE OR REPLACE deployment_record SET notes = 'x'
 UPDATE OR IGNORE deployment_record SET notes = 'x'
 UPDATE OR REPLACE audit_event SET command = 'x'
-INSERT OR REPLACE INTO deployment_record SELECT sequence, {2}, project_id, application_id, version_id, environment_id, kind, deployed_at, reported_at, recorded_at, reporter_id, deployed_by_id, risk, 'x', attributes, 'x' FROM deployment_record
-INSERT OR REPLACE INTO deployment_record SELECT sequence + 1, id, project_id, application_id, version_id, environment_id, kind, deployed_at, reported_at, recorded_at, reporter_id, deployed_by_id, risk, 'x', attributes, 'x' FROM deployment_record
-INSERT INTO deployment_record SELECT sequence, {2}, project_id, application_id, version_id, environment_id, kind, deployed_at, reported_at, recorded_at, reporter_id, deployed_by_id, risk, 'x', attributes, 'x' FROM deployment_record WHERE TRUE ON CONFLICT DO UPDATE SET notes = 'x'
+INSERT OR REPLACE INTO deployment_record SELECT sequence, {2}, project_id, application_id, version_id, environment_id, kind, deployed_at, reported_at, recorded_at, reporter_id, deployed_by_id, risk, 'x', attributes, 'x', deployment_id, outside_governance FROM deployment_record
+INSERT OR REPLACE INTO deployment_record SELECT sequence + 1, id, project_id, application_id, version_id, environment_id, kind, deployed_at, reported_at, recorded_at, reporter_id, deployed_by_id, risk, 'x', attributes, 'x', deployment_id, outside_governance FROM deployment_record
+INSERT INTO deployment_record SELECT sequence, {2}, project_id, application_id, version_id, environment_id, kind, deployed_at, reported_at, recorded_at, reporter_id, deployed_by_id, risk, 'x', attributes, 'x', deployment_id, outside_governance FROM deployment_record WHERE TRUE ON CONFLICT DO UPDATE SET notes = 'x'
 INSERT OR REPLACE INTO audit_event (sequence, id, chain_id, at, principal_id, command, outcome, resource_kind, resource_name, facts, correlation_id, repeat_count) SELECT sequence, {2}, chain_id, at, principal_id, 'x', outcome, resource_kind, resource_name, facts, correlation_id, repeat_count FROM audit_event
 INSERT OR REPLACE INTO audit_event (id, chain_id, at, principal_id, command, outcome, resource_kind, resource_name, facts, correlation_id, repeat_count) SELECT id, chain_id, at, principal_id, 'x', outcome, resource_kind, resource_name, facts, correlation_id, repeat_count FROM audit_event
 INSERT OR REPLACE INTO audit_chain SELECT chain_id, position, {2}, 2, hash, 2 FROM audit_chain
@@ -151,7 +151,7 @@ INSERT OR REPLACE INTO audit_chain SELECT chain_id, 2, {2}, event_sequence, hash
 const SQLITE_KEPT: &str = "
 INSERT INTO deployment_record (id, project_id, application_id, version_id, environment_id, kind, deployed_at, reported_at, recorded_at, reporter_id, notes, attributes) VALUES ({2}, {1}, {1}, {1}, {1}, 'DEPLOYED', 1, 1, 2, {1}, '', '{}')
 INSERT OR REPLACE INTO record_retraction SELECT record_sequence, record_id, project_id, retracted_at, retracted_by, 'x' FROM record_retraction
-INSERT OR REPLACE INTO deployment_record SELECT sequence + 1, {2}, project_id, application_id, version_id, environment_id, kind, deployed_at, reported_at, recorded_at, reporter_id, deployed_by_id, risk, 'x', attributes, external_id FROM deployment_record
+INSERT OR REPLACE INTO deployment_record SELECT sequence + 1, {2}, project_id, application_id, version_id, environment_id, kind, deployed_at, reported_at, recorded_at, reporter_id, deployed_by_id, risk, 'x', attributes, external_id, deployment_id, outside_governance FROM deployment_record
 ";
 const POSTGRES_AGAIN: &str = "INSERT INTO deployment_record (id, project_id, application_id, version_id, environment_id, kind, deployed_at, reported_at, recorded_at, reporter_id, notes, attributes) VALUES ({2}, {1}, {1}, {1}, {1}, 'DEPLOYED', 1, 1, 2, {1}, '', '{}')";
 const POSTGRES_REFUSED: &str = "

@@ -11,7 +11,7 @@ use slipway_deployments::{DeploymentName, MAX_ITEMS, State};
 use slipway_kernel::{Key, Sha256, Slug};
 
 use super::plans::shown_plan;
-use super::shown::{Names, shown, shown_counts};
+use super::shown::{Names, shown, shown_counts, shown_transition};
 use super::words::state;
 use crate::grpc::Api;
 use crate::grpc::door::Session;
@@ -116,9 +116,14 @@ pub(super) async fn get(
     let project: Option<Slug> = fields.required("project", &message.project);
     let name = named(&mut fields, &message.deployment);
     let (project, name) = fields.finish(|| Some((project?, name?)))?;
-    let deployment = get_deployment(&api.context, &session.call(""), &project, name).await?;
+    let (deployment, history) =
+        get_deployment(&api.context, &session.call(""), &project, name).await?;
+    let deployment = shown(&api.context, deployment, &message.project).await?;
     Ok(proto::GetDeploymentResponse {
-        deployment: Some(shown(&api.context, deployment, &message.project).await?),
+        deployment: Some(proto::Deployment {
+            history: history.into_iter().map(shown_transition).collect(),
+            ..deployment
+        }),
     })
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use slipway_api::deployments::v1 as proto;
 use slipway_application::Context;
-use slipway_deployments::{Deployment, Item, ItemCounts, Origin, Problem, Resolution};
+use slipway_deployments::{Deployment, Item, ItemCounts, Origin, Problem, Resolution, Transition};
 use slipway_kernel::{PipelineId, Slug, SnapshotId, StoreError};
 
 use super::releases::{shown_chosen, shown_release};
@@ -121,6 +121,13 @@ impl Names {
                 .unwrap_or_default(),
             history: Vec::new(),
         }
+    }
+}
+
+pub(super) fn shown_transition(transition: Transition) -> proto::Transition {
+    proto::Transition {
+        state: shown_state(transition.state).into(),
+        time: Some(show::time(transition.at)),
     }
 }
 
