@@ -29,6 +29,15 @@ pub(crate) const NOT_RETRACTED: &str =
 
 #[async_trait]
 impl RecordRepository for SqlUnitOfWork {
+    async fn versions_at(
+        &mut self,
+        environment: EnvironmentId,
+        applications: &BTreeSet<Key>,
+        as_of: AsOf,
+    ) -> Result<Vec<CurrentVersion>, StoreError> {
+        versions::at(self.connection().await?, environment, applications, as_of).await
+    }
+
     async fn hold_versions(
         &mut self,
         environment: EnvironmentId,

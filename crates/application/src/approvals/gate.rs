@@ -25,7 +25,7 @@ pub(crate) async fn add(
     let required = is_required(unit, deployment).await?;
     deployment.state = match required {
         true => State::PendingApproval,
-        false if deployment.waits_for_execution() => State::Approved,
+        false if deployment.runs_inline() || deployment.waits_for_execution() => State::Approved,
         false => State::Queued,
     };
     deployment.number = unit.deployments().insert(deployment).await?;

@@ -21,7 +21,7 @@ pub use promotion::{
 pub use putting_back::PuttingBackError;
 pub use read::{ListDeployments, get_deployment, get_deployment_summary, list_deployments};
 pub use resolve::{ResolveInDoubt, resolve_in_doubt};
-pub use rollback::{RollbackDeployment, plan_rollback, rollback_deployment};
+pub use rollback::{PlannedRollback, RollbackDeployment, plan_rollback, rollback_deployment};
 pub(crate) use watch::Pulses;
 pub use watch::{DeploymentWatch, WatchDeploymentError, Watched, watch_pulses};
 
@@ -121,6 +121,16 @@ pub enum DeploymentError {
         kind: DeploymentKind,
         /// Where it is.
         state: State,
+    },
+    /// It can't be gone back to.
+    #[error("deployment #{undone} can't go back to deployment #{number}: {why}")]
+    NotATarget {
+        /// The number of the one to go back to.
+        number: i64,
+        /// The number of the one that is to be rolled back.
+        undone: i64,
+        /// Why not.
+        why: &'static str,
     },
     /// It is not to begin yet.
     #[error("deployment #{number} is not to begin before {until}")]

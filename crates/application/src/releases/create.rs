@@ -12,11 +12,14 @@ use slipway_kernel::{
     text::{Description, DisplayName, Notes},
 };
 
-use super::facts::{self, Facts, Finding, Severity};
+use super::{
+    facts::{self, Facts, Finding, Severity},
+    inline,
+};
 use crate::{
     Call, Context,
     approvals::gate,
-    change::Change,
+    change::{Change, Done},
     deployments::{DeploymentError, putting_back::GATES, started_before},
 };
 
@@ -131,23 +134,28 @@ pub async fn create_release(
             findings,
         });
     }
+    let now = change.now;
+    let facts = inline::run_now(context, &mut *change.unit, &mut deployment, now).await?;
+    let after = json!({
+        "number": deployment.number,
+        "kind": deployment.kind,
+        "state": deployment.state,
+        "name": command.name,
+        "target": command.environment,
+        "risk": deployment.risk,
+        "plan_digest": deployment.plan_digest,
+        "items": deployment.items.len(),
+        "approval_request": asked_for,
+    });
     change
-        .done(
-            Resource::new("deployment", &id),
-            None,
-            Some(json!({
-                "number": deployment.number,
-                "kind": deployment.kind,
-                "state": deployment.state,
-                "name": command.name,
-                "target": command.environment,
-                "risk": deployment.risk,
-                "plan_digest": deployment.plan_digest,
-                "items": deployment.items.len(),
-                "approval_request": asked_for,
-            })),
-        )
+        .audit(Done {
+            resource: Resource::new("deployment", &id),
+            before: None,
+            after: Some(after),
+            facts: &facts,
+        })
         .await?;
+    change.commit().await?;
     Ok(Made {
         deployment,
         findings,

@@ -6,7 +6,8 @@
 mod create;
 mod execute;
 mod facts;
-mod inline;
+pub(crate) mod inline;
+pub(crate) mod rollback;
 
 pub use create::{CreateRelease, Made, Wanted, create_release};
 pub use execute::{ExecuteDeployment, execute_deployment};

@@ -330,6 +330,10 @@ impl DeploymentRepository for Unit {
         self.inner.deployments().undone_by(id).await
     }
 
+    async fn success_before(&mut self, id: DeploymentId) -> Result<Option<Deployment>, StoreError> {
+        self.inner.deployments().success_before(id).await
+    }
+
     async fn replace_plan(
         &mut self,
         deployment: &Deployment,

@@ -228,7 +228,16 @@ impl Deployment {
 
     /// Whether it waits in [`State::Approved`] until somebody executes it, or its time has come.
     pub const fn waits_for_execution(&self) -> bool {
-        matches!(self.kind, DeploymentKind::Release)
+        match &self.release {
+            Some(release) => !release.execute_on_approval,
+            None => false,
+        }
+    }
+
+    /// Whether it is carried out in the one unit of work of whoever says so, because it changes nothing outside of the
+    /// database: all of its items are chosen versions.
+    pub fn runs_inline(&self) -> bool {
+        !self.items.is_empty() && self.items.iter().all(|item| item.released.is_some())
     }
 
     fn verdict(&self) -> Option<Verdict> {
@@ -370,6 +379,9 @@ pub trait DeploymentRepository: Send {
 
     /// The number of the deployment that undoes this one, or has undone it. Those that failed, or never began, don't count.
     async fn undone_by(&mut self, id: DeploymentId) -> Result<Option<i64>, StoreError>;
+
+    /// The last deployment that succeeded in the same environment before this one did, and was not rolled back since.
+    async fn success_before(&mut self, id: DeploymentId) -> Result<Option<Deployment>, StoreError>;
 
     /// The number of the deployment that is carried out in an environment, be it undone or stopped. An adapter MUST let no
     /// other one begin there until the unit of work ends.

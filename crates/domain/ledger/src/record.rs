@@ -13,7 +13,7 @@ use slipway_kernel::{
     words,
 };
 
-use crate::{CellPlace, CurrentVersion};
+use crate::{AsOf, CellPlace, CurrentVersion};
 
 /// How far ahead of ours a reporter's clock may be. A time up to this far ahead counts as now; further ahead it is
 /// refused.
@@ -396,6 +396,15 @@ pub struct Placed<'a> {
 /// application, version, environment, reported time and kind.
 #[async_trait]
 pub trait RecordRepository: Send {
+    /// Which versions of these applications were current in an environment at that time, by the applications' keys. Nothing
+    /// is held.
+    async fn versions_at(
+        &mut self,
+        environment: EnvironmentId,
+        applications: &BTreeSet<Key>,
+        as_of: AsOf,
+    ) -> Result<Vec<CurrentVersion>, StoreError>;
+
     /// Which versions of these applications are current in an environment, by the applications' keys. An adapter MUST hold
     /// the cells that there are until the unit of work ends.
     async fn hold_versions(

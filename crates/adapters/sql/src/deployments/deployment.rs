@@ -520,6 +520,15 @@ impl DeploymentRepository for SqlUnitOfWork {
         undoing::undone_by(self.connection().await?, id).await
     }
 
+    async fn success_before(&mut self, id: DeploymentId) -> Result<Option<Deployment>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM deployment WHERE id = (SELECT d.id FROM deployment d \
+             JOIN deployment u ON u.target_id = d.target_id AND (d.finished_at, d.number) < (u.finished_at, u.number) \
+             WHERE u.id = $1 AND d.state = 'SUCCEEDED' ORDER BY d.finished_at DESC, d.number DESC LIMIT 1)"
+        );
+        one(self.connection().await?, sql, [id.uuid().into()]).await
+    }
+
     async fn steps(&mut self, deployment: DeploymentId) -> Result<Vec<Step>, StoreError> {
         step::all(self.connection().await?, deployment).await
     }

@@ -101,7 +101,7 @@ pub(super) async fn last_success(
     let row: Option<SuccessRow> = connection
         .one(
             "SELECT number, post_snapshot_id FROM deployment WHERE target_id = $1 AND state = 'SUCCEEDED' \
-             ORDER BY finished_at DESC, number DESC LIMIT 1",
+             AND pre_snapshot_id IS NOT NULL ORDER BY finished_at DESC, number DESC LIMIT 1",
             [target.uuid().into()],
         )
         .await?;

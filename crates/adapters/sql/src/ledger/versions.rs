@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use sea_orm::{FromQueryResult, prelude::Uuid};
 use slipway_kernel::{ApplicationId, EnvironmentId, Key, StoreError, VersionId};
-use slipway_ledger::CurrentVersion;
+use slipway_ledger::{AsOf, CurrentVersion};
 
+use super::cells::latest_record;
 use crate::{
     connection::{Connection, VALUES_PER_STATEMENT},
     row::Place,
@@ -63,6 +64,34 @@ pub(super) async fn current(
              FROM current_state c LEFT JOIN version v ON v.id = c.version_id \
              WHERE c.environment_id = {environment_id} AND c.application_key IN ({}) \
              ORDER BY c.application_key{lock}",
+            values.bind_all(keys.iter().copied())
+        );
+        let rows: Vec<Row> = connection.all(sql, values).await?;
+        for row in rows {
+            found.extend(row.parse()?);
+        }
+    }
+    Ok(found)
+}
+
+/// One statement for each 995 applications.
+pub(super) async fn at(
+    connection: &Connection,
+    environment: EnvironmentId,
+    applications: &BTreeSet<Key>,
+    as_of: AsOf,
+) -> Result<Vec<CurrentVersion>, StoreError> {
+    let keys: Vec<_> = applications.iter().map(Key::as_str).collect();
+    let mut found = Vec::with_capacity(keys.len());
+    for keys in keys.chunks(VALUES_PER_STATEMENT - 5) {
+        let mut values = Values::default();
+        let environment_id = values.bind(environment.uuid());
+        let latest = latest_record(&mut values, as_of);
+        let sql = format!(
+            "SELECT c.application_key, c.application_id, l.kind, l.version_id, v.identifier, v.created_at \
+             FROM current_state c CROSS JOIN deployment_record l JOIN version v ON v.id = l.version_id \
+             WHERE c.environment_id = {environment_id} AND c.application_key IN ({}) \
+             AND l.sequence = ({latest}) ORDER BY c.application_key",
             values.bind_all(keys.iter().copied())
         );
         let rows: Vec<Row> = connection.all(sql, values).await?;

@@ -17,6 +17,7 @@ mod snapshot;
 mod verify;
 
 pub(super) use run::problem;
+pub(crate) use run::tell_undone;
 
 use std::{sync::Arc, time::Duration};
 

@@ -129,10 +129,15 @@ pub(super) async fn get(
 
 /// A deployment by its number or its id.
 pub(in crate::grpc) fn named(fields: &mut Fields, text: &str) -> Option<DeploymentName> {
+    named_by(fields, "deployment", text)
+}
+
+/// A deployment that a field names so.
+pub(super) fn named_by(fields: &mut Fields, field: &str, text: &str) -> Option<DeploymentName> {
     // People write `#7`, and so do messages.
     match text.strip_prefix('#').unwrap_or(text).parse::<i64>() {
         Ok(number) => Some(DeploymentName::Number(number)),
-        Err(_) => fields.required("deployment", text).map(DeploymentName::Id),
+        Err(_) => fields.required(field, text).map(DeploymentName::Id),
     }
 }
 

@@ -112,6 +112,9 @@ impl From<DeploymentError> for Refusal {
                 .about("deployment", number)
                 .with("kind", kind.as_str())
                 .with("state", state.as_str()),
+            DeploymentError::NotATarget { number, .. } => {
+                unfit(ErrorReason::NotARollbackTarget).about("deployment", number)
+            }
             DeploymentError::TooEarly { number, until } => unfit(ErrorReason::TooEarly)
                 .about("deployment", number)
                 .with("not_before_time", until.to_string()),
