@@ -29,7 +29,9 @@ use slipway_catalog::Environment;
 use slipway_deployments::{
     Deployment, DeploymentKind, DeploymentName, Problem, State, Unresolvable, Verdict,
 };
-use slipway_kernel::{DeploymentId, EnvironmentId, ProjectId, Slug, StoreError, id::IdError};
+use slipway_kernel::{
+    DeploymentId, EnvironmentId, ProjectId, Sha256, Slug, StoreError, id::IdError,
+};
 
 use crate::{
     CommandError, Context,
@@ -149,8 +151,16 @@ pub enum DeploymentError {
         problems: Vec<Problem>,
     },
     /// Source or target changed since the plan was made.
-    #[error("what would happen has changed since the plan was made: plan again, and look at it")]
-    PlanChanged,
+    #[error(
+        "what would happen has changed since the plan was made: its digest begins with {digest:.12} now, and not with \
+         {looked_at:.12}: plan again, and look at it"
+    )]
+    PlanChanged {
+        /// The digest of the plan as it is now.
+        digest: Sha256,
+        /// The digest of the plan that was looked at.
+        looked_at: Sha256,
+    },
     /// There is nothing to do.
     #[error("the target is as the source says already: there is nothing to promote")]
     NothingToDo,

@@ -151,8 +151,9 @@ fn check(plan: &Plan, looked_at: Option<Sha256>) -> Result<(), DeploymentError> 
             problems: plan.problems.clone(),
         });
     }
-    if looked_at.is_some_and(|digest| digest != plan.digest) {
-        return Err(DeploymentError::PlanChanged);
+    let digest = plan.digest;
+    if let Some(looked_at) = looked_at.filter(|looked_at| *looked_at != digest) {
+        return Err(DeploymentError::PlanChanged { digest, looked_at });
     }
     if plan.items.len() > MAX_ITEMS {
         return Err(DeploymentError::TooManyItems {

@@ -303,22 +303,33 @@ async fn a_restore_waits_like_a_promotion(backend: Backend) {
     gate.approver.approvals().approve(approval).await.granted();
     let done = gate.over(&started).await;
     assert_eq!(done.state(), DeploymentState::Succeeded, "{done:?}");
-    let restoring = gate
-        .project
-        .admin
-        .snapshots()
-        .restore_snapshot(RestoreSnapshotRequest {
-            project: gate.project.slug.clone(),
-            snapshot_id: empty.snapshot_id,
-            ..Default::default()
-        })
-        .await
-        .granted();
+    let request = RestoreSnapshotRequest {
+        project: gate.project.slug.clone(),
+        snapshot_id: empty.snapshot_id,
+        ..Default::default()
+    };
+    let looking = RestoreSnapshotRequest {
+        validate_only: true,
+        ..request.clone()
+    };
+    let mut snapshots = gate.project.admin.snapshots();
+    let preview = snapshots.restore_snapshot(looking).await.granted();
+    let restoring = snapshots.restore_snapshot(request).await.granted();
     let restoring = restoring.deployment.unwrap();
     assert_eq!(restoring.state(), DeploymentState::PendingApproval);
     let mut own = gate.project.admin.approvals();
     let refused = own.approve(gate.approval(&restoring)).await;
     refused.refused(Code::PermissionDenied, ErrorReason::SelfApproval);
+    let digest = preview.plan.unwrap().digest;
+    let of_preview = ApproveRequest {
+        plan_digest: digest.clone(),
+        ..gate.approval(&restoring)
+    };
+    let refused = gate.approver.approvals().approve(of_preview).await;
+    let refused = refused.refused(Code::Aborted, ErrorReason::PlanChanged);
+    for words in [&digest[..12], &restoring.plan_digest[..12], "preview"] {
+        assert!(refused.message().contains(words), "{refused:?}");
+    }
     tokio::time::sleep(WATCHED).await;
     assert_eq!(gate.in_prod(), 1);
     let approval = gate.approval(&restoring);

@@ -280,10 +280,13 @@ async fn a_plan_that_moved_is_aborted(backend: Backend) {
     way.write("b.json", &workflow("Mail"));
     let mut deployments = way.project.admin.deployments();
     let moved = deployments.start_promotion(StartPromotionRequest {
-        plan_digest: plan.digest,
+        plan_digest: plan.digest.clone(),
         ..way.starting()
     });
-    moved.await.refused(Code::Aborted, ErrorReason::PlanChanged);
+    let moved = moved.await.refused(Code::Aborted, ErrorReason::PlanChanged);
+    for digest in [plan.digest, way.plan().await.digest] {
+        assert!(moved.message().contains(&digest[..12]), "{moved:?}");
+    }
     assert!(way.in_prod().is_empty());
     let done = way.over(&way.start().await).await;
     assert_eq!(done.state(), DeploymentState::Succeeded, "{done:?}");

@@ -88,7 +88,7 @@ impl From<DeploymentError> for Refusal {
                 let reasons: Vec<_> = reasons.into_iter().collect();
                 unfit(ErrorReason::PlanHasProblems).with("problems", reasons.join(","))
             }
-            DeploymentError::PlanChanged => {
+            DeploymentError::PlanChanged { .. } => {
                 Self::new(Code::Aborted, ErrorReason::PlanChanged, message)
             }
             DeploymentError::NothingToDo => unfit(ErrorReason::NothingToDo),
