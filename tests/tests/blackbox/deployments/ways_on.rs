@@ -1,0 +1,60 @@
+//! Who took a wrong step is told the right one.
+
+use slipway_api::audit::v1::{AuditEventFilter, AuditOutcome};
+use slipway_api::deployments::v1::{CancelDeploymentRequest, Deployment, DeploymentState};
+use slipway_api::errors::v1::ErrorReason;
+use slipway_tests::world::workflow;
+use slipway_tests::{Backend, Refused};
+use tonic::Code;
+
+use super::promotions::Way;
+use crate::audit::{events, of};
+use crate::case::cases;
+
+cases![a_deployment_has_one_name_in_the_audit_trail];
+
+/// A way with a promotion that succeeded.
+async fn promoted(backend: Backend) -> (Way, Deployment) {
+    let way = Way::new(backend, &[("a", workflow("Orders"))]).await;
+    let done = way.over(&way.start().await).await;
+    assert_eq!(done.state(), DeploymentState::Succeeded, "{done:?}");
+    (way, done)
+}
+
+fn canceling(way: &Way, deployment: &Deployment) -> CancelDeploymentRequest {
+    CancelDeploymentRequest {
+        project: way.project.slug.clone(),
+        deployment: deployment.number.to_string(),
+        reason: "the wrong one".to_owned(),
+        ..Default::default()
+    }
+}
+
+async fn a_deployment_has_one_name_in_the_audit_trail(backend: Backend) {
+    let (way, done) = promoted(backend).await;
+    let mut deployments = way.project.admin.deployments();
+    let refused = deployments.cancel_deployment(canceling(&way, &done)).await;
+    refused.refused(
+        Code::FailedPrecondition,
+        ErrorReason::DeploymentNotCancelable,
+    );
+    let about = async |name: &str| {
+        let filter = AuditEventFilter {
+            resource_type: "deployment".to_owned(),
+            resource_name: name.to_owned(),
+            ..of(&way.project)
+        };
+        events(&way.project.admin, filter, 0).await
+    };
+    let all = about(&done.deployment_id).await;
+    let outcomes: Vec<_> = all
+        .iter()
+        .map(|event| (event.command.as_str(), event.outcome()))
+        .collect();
+    let refused = ("CancelDeployment", AuditOutcome::Refused);
+    assert_eq!(outcomes.first(), Some(&refused), "{all:#?}");
+    let asked = ("StartPromotion", AuditOutcome::Allowed);
+    assert_eq!(outcomes.last(), Some(&asked), "{all:#?}");
+    assert_eq!(about(&done.number.to_string()).await, all);
+    assert!(about("7").await.is_empty());
+}
