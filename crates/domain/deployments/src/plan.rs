@@ -37,6 +37,13 @@ pub struct Planned<'a> {
     pub chosen: Option<&'a BTreeSet<Key>>,
 }
 
+impl Planned<'_> {
+    /// Whether workflows come from another environment, rather than from an earlier state of the target itself.
+    const fn is_promotion(&self) -> bool {
+        self.credentials.is_some()
+    }
+}
+
 /// What a deployment would do.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
@@ -127,7 +134,8 @@ pub fn plan(planned: Planned<'_>) -> Result<Plan, CanonicalError> {
     if let Some(empty) = emptied(planned, &drafts) {
         problems.push(empty);
     }
-    let mut warnings: Vec<_> = drafts.iter().filter_map(told).collect();
+    let warnings = drafts.iter().filter_map(|item| told(planned, item));
+    let mut warnings: Vec<_> = warnings.collect();
     match planned.gates.secrets {
         Secrets::Warn => warnings.extend(embedded_secrets(&drafts)),
         Secrets::Block => problems.extend(embedded_secrets(&drafts)),
@@ -144,7 +152,7 @@ pub fn plan(planned: Planned<'_>) -> Result<Plan, CanonicalError> {
 /// A source without any workflow is rather one that was not found than one that everything was taken out of. Who means
 /// it chooses the workflows.
 fn emptied(planned: Planned<'_>, items: &[PlannedItem]) -> Option<Problem> {
-    let is_promotion = planned.credentials.is_some();
+    let is_promotion = planned.is_promotion();
     let deletes = items.iter().any(|item| item.change == Change::Deleted);
     let empty = planned.source.iter().next().is_none();
     (is_promotion && deletes && empty && planned.chosen.is_none()).then(|| {
@@ -155,10 +163,15 @@ fn emptied(planned: Planned<'_>, items: &[PlannedItem]) -> Option<Problem> {
 }
 
 /// What people should know of an item before it is carried out.
-fn told(item: &PlannedItem) -> Option<Problem> {
+fn told(planned: Planned<'_>, item: &PlannedItem) -> Option<Problem> {
     if item.change == Change::Deleted {
+        let why = if planned.is_promotion() {
+            "the source does not have it any more; if its file was only renamed there, give that one its key by LinkWorkflow"
+        } else {
+            "the snapshot does not have it"
+        };
         let message = format!(
-            "the workflow `{}` will be removed from the target, because the source does not have it any more",
+            "the workflow `{}` will be removed from the target, because {why}",
             item.key
         );
         return Some(problem("WORKFLOW_DELETED", message));

@@ -53,6 +53,10 @@ async fn a_promotion_is_rolled_back_once(backend: Backend) {
         .collect();
     assert_eq!(told, [("Mail", ItemChange::Deleted)]);
     assert_eq!((plan.source.as_str(), plan.problems.len()), ("prod", 0));
+    let removed = &plan.warnings[0];
+    assert_eq!(removed.reason, "WORKFLOW_DELETED");
+    let because = "because the snapshot does not have it";
+    assert!(removed.message.ends_with(because), "{removed:?}");
     assert_eq!(way.in_prod(), ["Mail.json", "Orders.json"]);
 
     let once = RollbackDeploymentRequest {

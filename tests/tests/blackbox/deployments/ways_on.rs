@@ -1,17 +1,23 @@
 //! Who took a wrong step is told the right one.
 
 use slipway_api::audit::v1::{AuditEventFilter, AuditOutcome};
-use slipway_api::deployments::v1::{CancelDeploymentRequest, Deployment, DeploymentState};
+use slipway_api::catalog::v1::LinkWorkflowRequest;
+use slipway_api::deployments::v1::{
+    CancelDeploymentRequest, Deployment, DeploymentState, ItemChange,
+};
 use slipway_api::errors::v1::ErrorReason;
 use slipway_tests::world::workflow;
-use slipway_tests::{Backend, Refused};
+use slipway_tests::{Backend, Granted, Refused};
 use tonic::Code;
 
 use super::promotions::Way;
 use crate::audit::{events, of};
 use crate::case::cases;
 
-cases![a_deployment_has_one_name_in_the_audit_trail];
+cases![
+    a_deployment_has_one_name_in_the_audit_trail,
+    a_renamed_file_can_be_linked,
+];
 
 /// A way with a promotion that succeeded.
 async fn promoted(backend: Backend) -> (Way, Deployment) {
@@ -57,4 +63,29 @@ async fn a_deployment_has_one_name_in_the_audit_trail(backend: Backend) {
     assert_eq!(outcomes.last(), Some(&asked), "{all:#?}");
     assert_eq!(about(&done.number.to_string()).await, all);
     assert!(about("7").await.is_empty());
+}
+
+async fn a_renamed_file_can_be_linked(backend: Backend) {
+    let (way, _) = promoted(backend).await;
+    std::fs::rename(way.dev.join("a.json"), way.dev.join("b.json")).unwrap();
+    let plan = way.plan().await;
+    let deleted = plan.warnings.iter();
+    let deleted: Vec<_> = deleted
+        .filter(|told| told.reason == "WORKFLOW_DELETED")
+        .collect();
+    assert_eq!(deleted.len(), 1, "{plan:?}");
+    let way_on = "give that one its key by LinkWorkflow";
+    assert!(deleted[0].message.contains(way_on), "{deleted:?}");
+    let link = LinkWorkflowRequest {
+        project: way.project.slug.clone(),
+        environment: "dev".to_owned(),
+        key: "Orders".to_owned(),
+        workflow_id: "b".to_owned(),
+        ..Default::default()
+    };
+    let mut environments = way.project.admin.environments();
+    environments.link_workflow(link).await.granted();
+    let linked = way.plan().await;
+    assert_eq!(linked.items.len(), 1, "{linked:?}");
+    assert_eq!(linked.items[0].change(), ItemChange::Unchanged);
 }
