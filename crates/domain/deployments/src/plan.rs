@@ -51,10 +51,21 @@ pub struct Plan {
     pub items: Vec<PlannedItem>,
     /// Why it can't be started; empty where it can.
     pub problems: Vec<Problem>,
+    /// The credentials among the problems.
+    pub unmapped: BTreeSet<UnmappedCredential>,
     /// What people should know before they start it.
     pub warnings: Vec<Problem>,
     /// What an approval binds: plans with equal digests do the same to the same (`slipway.plan.v1`).
     pub digest: Sha256,
+}
+
+/// A credential that workflows use and that the target has nothing for, as mappings name it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UnmappedCredential {
+    /// Its type.
+    pub kind: String,
+    /// What people call it.
+    pub name: String,
 }
 
 /// What would be done to one workflow.
@@ -113,10 +124,14 @@ impl Plan {
 pub fn plan(planned: Planned<'_>) -> Result<Plan, CanonicalError> {
     let mut drafts = Vec::new();
     let chosen = |key: &Key| planned.chosen.is_none_or(|chosen| chosen.contains(key));
-    let mut problems = Vec::new();
+    let mut unmapped = Vec::new();
     for entry in planned.source.iter().filter(|entry| chosen(&entry.key)) {
-        drafts.push(draft(planned, entry, &mut problems));
+        drafts.push(draft(planned, entry, &mut unmapped));
     }
+    let problems = unmapped.iter();
+    let mut problems: Vec<_> = problems
+        .map(|(key, unmapped)| stands_against(key, unmapped))
+        .collect();
     for key in planned.gone.iter().filter(|key| chosen(key)) {
         if let Some(there) = planned.target.get(key) {
             drafts.push(deletion(planned, there));
@@ -144,6 +159,7 @@ pub fn plan(planned: Planned<'_>) -> Result<Plan, CanonicalError> {
     Ok(Plan {
         items: drafts,
         problems,
+        unmapped: credentials(unmapped),
         warnings,
         digest,
     })
@@ -191,7 +207,26 @@ fn problem(reason: &str, message: impl Into<String>) -> Problem {
     }
 }
 
-fn draft(planned: Planned<'_>, entry: &Entry, problems: &mut Vec<Problem>) -> PlannedItem {
+/// Why a workflow that uses something without a counterpart can't be written.
+fn stands_against(key: &Key, unmapped: &Unmapped) -> Problem {
+    let reason = match unmapped {
+        Unmapped::Credential { .. } => "CREDENTIAL_UNMAPPED",
+        Unmapped::Workflow { .. } => "WORKFLOW_UNMAPPED",
+    };
+    problem(reason, format!("workflow `{key}`: {unmapped}"))
+}
+
+fn credentials(unmapped: Vec<(Key, Unmapped)>) -> BTreeSet<UnmappedCredential> {
+    let unmapped = unmapped.into_iter();
+    unmapped
+        .filter_map(|(_, unmapped)| match unmapped {
+            Unmapped::Credential { kind, name, .. } => Some(UnmappedCredential { kind, name }),
+            Unmapped::Workflow { .. } => None,
+        })
+        .collect()
+}
+
+fn draft(planned: Planned<'_>, entry: &Entry, missing: &mut Vec<(Key, Unmapped)>) -> PlannedItem {
     let there = planned.target.get(&entry.key);
     let mut item = PlannedItem {
         key: entry.key.clone(),
@@ -233,13 +268,8 @@ fn draft(planned: Planned<'_>, entry: &Entry, problems: &mut Vec<Problem>) -> Pl
     let mut after = match translated(planned, workflow) {
         Ok(after) => after,
         Err(unmapped) => {
-            problems.extend(unmapped.iter().map(|unmapped| {
-                let reason = match unmapped {
-                    Unmapped::Credential { .. } => "CREDENTIAL_UNMAPPED",
-                    Unmapped::Workflow { .. } => "WORKFLOW_UNMAPPED",
-                };
-                problem(reason, format!("workflow `{}`: {unmapped}", entry.key))
-            }));
+            let unmapped = unmapped.into_iter();
+            missing.extend(unmapped.map(|unmapped| (entry.key.clone(), unmapped)));
             return skipped(item, "UNMAPPED", "see the plan's problems".to_owned());
         }
     };

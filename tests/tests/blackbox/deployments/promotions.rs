@@ -297,11 +297,20 @@ async fn a_plan_that_moved_is_aborted(backend: Backend) {
 async fn an_unmapped_credential_stands_against_the_plan(backend: Backend) {
     let mut secured = workflow("Orders");
     secured["nodes"][0]["credentials"] = json!({"httpBasicAuth": {"id": "7", "name": "Shop"}});
-    let way = Way::new(backend, &[("a", secured)]).await;
+    let mut too = secured.clone();
+    too["name"] = json!("Mail");
+    let way = Way::new(backend, &[("a", secured), ("b", too)]).await;
     let plan = way.plan().await;
     let problem = &plan.problems[0];
     assert_eq!(problem.reason, "CREDENTIAL_UNMAPPED");
     assert!(problem.message.contains("`Shop`"), "{problem:?}");
+    let [unmapped] = &plan.unmapped_credentials[..] else {
+        panic!("{plan:?}");
+    };
+    assert_eq!(
+        (unmapped.r#type.as_str(), unmapped.name.as_str()),
+        ("httpBasicAuth", "Shop")
+    );
     let mut deployments = way.project.admin.deployments();
     let refused = deployments.start_promotion(way.starting()).await;
     refused.refused(Code::FailedPrecondition, ErrorReason::PlanHasProblems);
