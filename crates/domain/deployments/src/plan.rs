@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use slipway_kernel::{EnvironmentId, Key, Sha256, digest::CanonicalError, digest_of};
 use slipway_workflows::{
-    CredentialTarget, EngineSettings, Workflow, WorkflowId,
+    CredentialTarget, EngineSettings, Spellings, Workflow, WorkflowId,
     difference::{Difference, difference},
     inventory::{Entry, Inventory, callees, stand_in},
     order::callees_first,
@@ -137,12 +137,7 @@ pub fn plan(planned: Planned<'_>) -> Result<Plan, CanonicalError> {
             drafts.push(deletion(planned, there));
         }
     }
-    for key in planned.chosen.into_iter().flatten() {
-        if drafts.iter().all(|item| item.key != *key) {
-            let message = format!("there is no workflow `{key}` in the source");
-            problems.push(problem("WORKFLOW_NOT_FOUND", message));
-        }
-    }
+    problems.extend(unknown(planned, &drafts));
     drafts.sort_by(|a, b| a.key.cmp(&b.key));
     problems.extend(missing_callees(planned, &drafts));
     arrange(&mut drafts, planned.target);
@@ -205,6 +200,28 @@ fn problem(reason: &str, message: impl Into<String>) -> Problem {
         reason: reason.to_owned(),
         message: message.into(),
     }
+}
+
+/// Keys that were chosen and stand for nothing.
+fn unknown(planned: Planned<'_>, items: &[PlannedItem]) -> Vec<Problem> {
+    let is_unknown = |key: &&Key| items.iter().all(|item| item.key != **key);
+    let unknown: Vec<_> = planned
+        .chosen
+        .into_iter()
+        .flatten()
+        .filter(is_unknown)
+        .collect();
+    if unknown.is_empty() {
+        return Vec::new();
+    }
+    let known = planned.source.iter();
+    let spellings = Spellings::new(known.map(|entry| (&entry.key, [&*entry.id.0, &*entry.name])));
+    let told = unknown.into_iter().map(|key| {
+        let hint = spellings.hint(key);
+        let message = format!("there is no workflow with the key `{key}` in the source{hint}");
+        problem("WORKFLOW_NOT_FOUND", message)
+    });
+    told.collect()
 }
 
 /// Why a workflow that uses something without a counterpart can't be written.

@@ -3,9 +3,10 @@
 use slipway_api::audit::v1::{AuditEventFilter, AuditOutcome};
 use slipway_api::catalog::v1::LinkWorkflowRequest;
 use slipway_api::deployments::v1::{
-    CancelDeploymentRequest, Deployment, DeploymentState, ItemChange,
+    CancelDeploymentRequest, Deployment, DeploymentState, ItemChange, PlanPromotionRequest,
 };
 use slipway_api::errors::v1::ErrorReason;
+use slipway_api::snapshots::v1::GetSnapshotWorkflowRequest;
 use slipway_tests::world::workflow;
 use slipway_tests::{Backend, Granted, Refused};
 use tonic::Code;
@@ -17,6 +18,7 @@ use crate::case::cases;
 cases![
     a_deployment_has_one_name_in_the_audit_trail,
     a_renamed_file_can_be_linked,
+    a_name_in_place_of_a_key_is_recognised,
 ];
 
 /// A way with a promotion that succeeded.
@@ -88,4 +90,29 @@ async fn a_renamed_file_can_be_linked(backend: Backend) {
     let linked = way.plan().await;
     assert_eq!(linked.items.len(), 1, "{linked:?}");
     assert_eq!(linked.items[0].change(), ItemChange::Unchanged);
+}
+
+async fn a_name_in_place_of_a_key_is_recognised(backend: Backend) {
+    let way = Way::new(backend, &[("Take_orders", workflow("Take orders"))]).await;
+    let mut deployments = way.project.admin.deployments();
+    let by_file = PlanPromotionRequest {
+        workflows: vec!["Take_orders".to_owned()],
+        ..way.planning()
+    };
+    let plan = deployments.plan_promotion(by_file).await.granted();
+    let problem = &plan.plan.unwrap().problems[0];
+    assert_eq!(problem.reason, "WORKFLOW_NOT_FOUND");
+    let question = "did you mean `Take-orders`?";
+    assert!(problem.message.ends_with(question), "{problem:?}");
+
+    let kept = way.project.backup("dev").await;
+    let mut snapshots = way.project.admin.snapshots();
+    let absent = snapshots.get_snapshot_workflow(GetSnapshotWorkflowRequest {
+        project: way.project.slug.clone(),
+        snapshot_id: kept.snapshot_id,
+        application: "take-ORDERS".to_owned(),
+    });
+    let absent = absent.await;
+    let absent = absent.refused(Code::NotFound, ErrorReason::WorkflowNotInSnapshot);
+    assert!(absent.message().ends_with(question), "{absent:?}");
 }
