@@ -407,7 +407,9 @@ async fn what_is_missing_is_told(backend: Backend) {
     // A folder that went away.
     std::fs::remove_dir_all(&way.dev).unwrap();
     let refused = deployments.plan_promotion(way.planning()).await;
-    refused.refused(Code::Unavailable, ErrorReason::EngineUnavailable);
+    let refused = refused.refused(Code::Unavailable, ErrorReason::EngineUnavailable);
+    let mend = "create it, or name another one with UpdateEnvironment";
+    assert!(refused.message().ends_with(mend), "{refused:?}");
 }
 
 async fn deployments_are_listed_and_filtered(backend: Backend) {
