@@ -440,10 +440,12 @@ async fn what_changed_since_is_asked_again(backend: Backend) {
     };
     let again = gate.until(&started, waits_again).await;
     assert_eq!(gate.in_prod(), 0, "nothing was touched");
+    let why = again.problem.as_ref().expect("why it waits again");
     assert_eq!(
-        (again.approved_by.as_str(), again.problem.as_ref()),
-        ("", None)
+        (again.approved_by.as_str(), why.reason.as_str()),
+        ("", "APPROVAL_NEEDED")
     );
+    assert!(why.message.contains("has changed since"), "{why:?}");
     let second = gate.request_of(&started).await;
     assert_ne!(second.approval_request_id, first.approval_request_id);
     assert_eq!(second.plan_digest, again.plan_digest);
@@ -463,6 +465,7 @@ async fn what_changed_since_is_asked_again(backend: Backend) {
     approvals.approve(gate.approval(&again)).await.granted();
     let done = gate.over(&started).await;
     assert_eq!(done.state(), DeploymentState::Succeeded, "{done:?}");
+    assert_eq!(done.problem, None);
     let written = std::fs::read_to_string(gate.prod.join("Orders.json")).unwrap();
     assert!(written.contains("Europe/Berlin"), "{written}");
 }
