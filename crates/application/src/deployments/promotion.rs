@@ -200,6 +200,7 @@ async fn way(
             slug: pipeline.slug,
         });
     }
+    let mut targets = Vec::with_capacity(pipeline.stages.len());
     for (stage_number, stage) in (0..).zip(pipeline.stages.clone()) {
         let target = environment(context, stage.target).await?;
         if target.slug == asked.target {
@@ -219,10 +220,12 @@ async fn way(
                 target,
             });
         }
+        targets.push(target.slug);
     }
     Err(DeploymentError::StageNotFound {
         pipeline: pipeline.slug,
         target: asked.target.clone(),
+        targets,
     })
 }
 

@@ -313,7 +313,11 @@ async fn an_unmapped_credential_stands_against_the_plan(backend: Backend) {
     );
     let mut deployments = way.project.admin.deployments();
     let refused = deployments.start_promotion(way.starting()).await;
-    refused.refused(Code::FailedPrecondition, ErrorReason::PlanHasProblems);
+    let refused = refused.refused(Code::FailedPrecondition, ErrorReason::PlanHasProblems);
+    assert!(
+        refused.message().ends_with("PlanPromotion says them all"),
+        "{refused:?}"
+    );
     assert!(way.in_prod().is_empty());
 }
 
@@ -328,6 +332,7 @@ async fn a_workflow_that_is_no_json_is_skipped_and_told(backend: Backend) {
         .expect("told");
     let problem = skipped.problem.clone().expect("why");
     assert_eq!(problem.reason, "SOURCE_UNREADABLE");
+    assert!(problem.message.contains("not JSON"), "{problem:?}");
     let done = way.over(&way.start().await).await;
     assert_eq!(done.state(), DeploymentState::Succeeded, "{done:?}");
     assert_eq!(done.counts.unwrap().skipped, 1);

@@ -1,5 +1,6 @@
 //! Who took a wrong step is told the right one.
 
+use slipway_api::approvals::v1::ApproveRequest;
 use slipway_api::audit::v1::{AuditEventFilter, AuditOutcome};
 use slipway_api::catalog::v1::LinkWorkflowRequest;
 use slipway_api::deployments::v1::{
@@ -19,6 +20,7 @@ cases![
     a_deployment_has_one_name_in_the_audit_trail,
     a_renamed_file_can_be_linked,
     a_name_in_place_of_a_key_is_recognised,
+    what_cannot_be_done_names_what_can,
 ];
 
 /// A way with a promotion that succeeded.
@@ -115,4 +117,36 @@ async fn a_name_in_place_of_a_key_is_recognised(backend: Backend) {
     let absent = absent.await;
     let absent = absent.refused(Code::NotFound, ErrorReason::WorkflowNotInSnapshot);
     assert!(absent.message().ends_with(question), "{absent:?}");
+}
+
+async fn what_cannot_be_done_names_what_can(backend: Backend) {
+    let (way, done) = promoted(backend).await;
+    let mut deployments = way.project.admin.deployments();
+    let late = deployments.cancel_deployment(canceling(&way, &done)).await;
+    let late = late.refused(
+        Code::FailedPrecondition,
+        ErrorReason::DeploymentNotCancelable,
+    );
+    assert!(
+        late.message().ends_with("RollbackDeployment undoes it"),
+        "{late:?}"
+    );
+    let to_source = PlanPromotionRequest {
+        target: "dev".to_owned(),
+        ..way.planning()
+    };
+    let no_stage = deployments.plan_promotion(to_source).await;
+    let no_stage = no_stage.refused(Code::NotFound, ErrorReason::StageNotFound);
+    assert!(
+        no_stage.message().ends_with("it leads to `prod`"),
+        "{no_stage:?}"
+    );
+    let blind = ApproveRequest {
+        project: way.project.slug.clone(),
+        deployment: done.number.to_string(),
+        ..Default::default()
+    };
+    let blind = way.project.admin.approvals().approve(blind).await;
+    let blind = blind.refused(Code::InvalidArgument, ErrorReason::InvalidField);
+    assert!(blind.message().contains("GetDeployment"), "{blind:?}");
 }

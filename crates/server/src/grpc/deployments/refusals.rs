@@ -102,7 +102,7 @@ impl From<DeploymentError> for Refusal {
                 .about("deployment", number)
                 .with("kind", kind.as_str())
                 .with("state", state.as_str()),
-            DeploymentError::UndoneAlready { number, by } => unfit(ErrorReason::UndoneAlready)
+            DeploymentError::UndoneAlready { number, by, .. } => unfit(ErrorReason::UndoneAlready)
                 .about("deployment", number)
                 .with("undone_by", by.to_string()),
             DeploymentError::LaterDeployments { number, later } => {
