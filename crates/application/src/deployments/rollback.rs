@@ -94,7 +94,8 @@ async fn rollback(
     let undone = found.ok_or(DeploymentError::NotFound { name })?;
     let number = undone.number;
     if let Some(by) = change.unit.deployments().undone_by(undone.id).await? {
-        return Err(DeploymentError::UndoneAlready { number, by });
+        let state = undone.state;
+        return Err(DeploymentError::UndoneAlready { number, by, state });
     }
     let steps = change.unit.deployments().steps(undone.id).await?;
     let nothing_stands = touched(&undone, &steps).is_empty();

@@ -15,3 +15,4 @@ pub(crate) mod promotions;
 pub(crate) mod real;
 pub(crate) mod rollbacks;
 pub(crate) mod watching;
+pub(crate) mod ways_on;

@@ -88,7 +88,7 @@ impl From<DeploymentError> for Refusal {
                 let reasons: Vec<_> = reasons.into_iter().collect();
                 unfit(ErrorReason::PlanHasProblems).with("problems", reasons.join(","))
             }
-            DeploymentError::PlanChanged => {
+            DeploymentError::PlanChanged { .. } => {
                 Self::new(Code::Aborted, ErrorReason::PlanChanged, message)
             }
             DeploymentError::NothingToDo => unfit(ErrorReason::NothingToDo),
@@ -102,7 +102,7 @@ impl From<DeploymentError> for Refusal {
                 .about("deployment", number)
                 .with("kind", kind.as_str())
                 .with("state", state.as_str()),
-            DeploymentError::UndoneAlready { number, by } => unfit(ErrorReason::UndoneAlready)
+            DeploymentError::UndoneAlready { number, by, .. } => unfit(ErrorReason::UndoneAlready)
                 .about("deployment", number)
                 .with("undone_by", by.to_string()),
             DeploymentError::LaterDeployments { number, later } => {
