@@ -62,6 +62,7 @@ const TOPICS: &[&[Case]] = &[
     deployments::rollbacks::CASES,
     deployments::doubts::CASES,
     deployments::watching::CASES,
+    deployments::ways_on::CASES,
     deployments::meeting::CASES,
     deployments::endings::CASES,
     ledger::records::CASES,

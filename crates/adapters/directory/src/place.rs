@@ -28,14 +28,20 @@ pub(crate) enum Read {
 
 impl Place {
     pub(crate) fn open(root: &Path) -> Result<Self, EngineError> {
+        let mend = "create it, or name another one with UpdateEnvironment";
         let found = root
             .canonicalize()
-            .map_err(|error| unavailable("find the directory", root, &error))?;
+            .map_err(|error| EngineError::Unavailable {
+                problem: format!(
+                    "can't find the directory {}: {error}; {mend}",
+                    root.display()
+                ),
+            })?;
         if found.is_dir() {
             Ok(Self { root: found })
         } else {
             Err(EngineError::Unavailable {
-                problem: format!("{} is not a directory", root.display()),
+                problem: format!("{} is not a directory; {mend}", root.display()),
             })
         }
     }

@@ -87,7 +87,7 @@ async fn decide(
     let from = request.state.kind();
     let request = request
         .decide(decision.clone(), voter, &excluded)
-        .map_err(|why| ApprovalError::new(why, deployment.number, command))?;
+        .map_err(|why| ApprovalError::new(why, &deployment, decision.digest, command))?;
     let before = deployment.state;
     change.unit.approvals().update(&request, from).await?;
     change

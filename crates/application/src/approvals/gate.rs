@@ -5,7 +5,7 @@ use slipway_approvals::{
     ApprovalRequest, RequestState, StateKind, enough,
     request::{EXPIRE_AFTER, IllegalStep},
 };
-use slipway_deployments::{Deployment, ItemStatus, Origin, State};
+use slipway_deployments::{Deployment, ItemStatus, Origin, Problem, State};
 use slipway_kernel::{ApprovalRequestId, DeploymentId, StoreError, Timestamp};
 use slipway_store::UnitOfWork;
 
@@ -96,7 +96,7 @@ pub(crate) async fn objection(
 }
 
 /// Lets a deployment of which nothing was touched wait for approval again, of what it would do now: another request takes
-/// the place of the last one. Nobody has its lease afterwards.
+/// the place of the last one. Until it begins, its problem says why. Nobody has its lease afterwards.
 pub(crate) async fn ask_again(
     context: &Context,
     unit: &mut dyn UnitOfWork,
@@ -108,7 +108,10 @@ pub(crate) async fn ask_again(
     deployment.state = from.to(State::PendingApproval)?;
     deployment.approved_by = None;
     deployment.started_at = None;
-    deployment.problem = None;
+    deployment.problem = Some(Problem {
+        reason: "APPROVAL_NEEDED".to_owned(),
+        message: why.to_owned(),
+    });
     unit.deployments().update(deployment, from).await?;
     let fell = close(unit, deployment.id, StateKind::Superseded, now).await?;
     let opened = open(context, unit, deployment, now).await?;

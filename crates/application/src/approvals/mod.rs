@@ -14,9 +14,9 @@ pub use expire::expire_approvals;
 pub use read::{ListApprovalRequests, get_approval_request, list_approval_requests};
 
 use slipway_approvals::{NotDecided, StateKind, WhyNot};
-use slipway_deployments::DeploymentName;
+use slipway_deployments::{Deployment, DeploymentKind, DeploymentName};
 use slipway_identity::{Command, Denied, Role};
-use slipway_kernel::Slug;
+use slipway_kernel::{Sha256, Slug};
 
 use crate::{CommandError, deployments::told, error::meets_command_errors};
 
@@ -65,11 +65,19 @@ pub enum ApprovalError {
     },
     /// What was looked at is not what would happen.
     #[error(
-        "deployment #{number} would do something else than what was looked at: look at it again"
+        "deployment #{number} would do something else than what was looked at: its digest begins with {digest:.12}, and \
+         not with {looked_at:.12}{}: read it with GetDeployment, and look at it again",
+        of_another_kind(*kind)
     )]
     PlanChanged {
         /// The deployment's number.
         number: i64,
+        /// What kind of change it is.
+        kind: DeploymentKind,
+        /// The digest of what would happen.
+        digest: Sha256,
+        /// The digest of what was looked at.
+        looked_at: Sha256,
     },
     /// What any command may meet.
     #[error(transparent)]
@@ -79,11 +87,17 @@ pub enum ApprovalError {
 meets_command_errors!(ApprovalError);
 
 impl ApprovalError {
-    fn new(why: NotDecided, number: i64, command: Command) -> Self {
+    fn new(why: NotDecided, deployment: &Deployment, looked_at: Sha256, command: Command) -> Self {
+        let number = deployment.number;
         match why {
             NotDecided::NotPending { state } => Self::NotPending { number, state },
             NotDecided::AlreadyDecided => Self::AlreadyDecided { number },
-            NotDecided::OtherDigest => Self::PlanChanged { number },
+            NotDecided::OtherDigest => Self::PlanChanged {
+                number,
+                kind: deployment.kind,
+                digest: deployment.plan_digest,
+                looked_at,
+            },
             NotDecided::WhyNot(WhyNot::Excluded) => Self::OwnRequest { number },
             // What the door remembers of the caller is a few seconds old.
             NotDecided::WhyNot(WhyNot::Disabled | WhyNot::NotEligible) => {
@@ -92,6 +106,16 @@ impl ApprovalError {
                     roles: &[Role::Admin],
                 }))
             }
+        }
+    }
+}
+
+/// What was looked at may have been a preview, whose digest is a plan's.
+const fn of_another_kind(kind: DeploymentKind) -> &'static str {
+    match kind {
+        DeploymentKind::Release | DeploymentKind::Promotion => "",
+        DeploymentKind::Restore | DeploymentKind::Rollback => {
+            " (the digest of a preview is of another kind than a restore's or a rollback's)"
         }
     }
 }

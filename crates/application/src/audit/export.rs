@@ -5,7 +5,7 @@ use slipway_audit::{ChainId, Event, EventFilter, Link};
 use slipway_identity::Command;
 use slipway_kernel::{Sha256, Slug, StoreError};
 
-use super::{AuditError, authorise_chain};
+use super::{AuditError, as_events_do, authorise_chain};
 use crate::{Call, Context};
 
 /// How many links are read at a time. An event may vouch for a thousand rows, so that a page of them stays below some
@@ -65,6 +65,7 @@ impl AuditExport {
         filter: EventFilter,
     ) -> Result<Self, AuditError> {
         let chain = authorise_chain(context, call, Command::ExportAuditEvents, project).await?;
+        let filter = as_events_do(context, chain, filter).await?;
         let moment = context.store.snapshot().await?;
         let head = moment.head(chain).await?;
         let unchained = moment.unchained(chain).await?.waiting.len() as u64;

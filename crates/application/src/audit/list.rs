@@ -2,7 +2,7 @@ use slipway_audit::{EventFilter, EventPlace, ListedEvent};
 use slipway_identity::Command;
 use slipway_kernel::{Page, PageSize, Slug};
 
-use super::{AuditError, authorise_chain};
+use super::{AuditError, as_events_do, authorise_chain};
 use crate::{Call, Context};
 
 /// The events of one chain that a filter selects, chained or not: by time, newest first, then by event id, highest
@@ -16,5 +16,6 @@ pub async fn list_audit_events(
     size: PageSize,
 ) -> Result<Page<ListedEvent, EventPlace>, AuditError> {
     let chain = authorise_chain(context, call, Command::ListAuditEvents, project).await?;
-    Ok(context.reader().events(chain, filter, after, size).await?)
+    let filter = as_events_do(context, chain, filter.clone()).await?;
+    Ok(context.reader().events(chain, &filter, after, size).await?)
 }

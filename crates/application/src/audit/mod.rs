@@ -15,9 +15,10 @@ pub use refusals::{Refusal, flush_all_refusals, flush_refusals, note_refusal};
 pub use sequencer::{MAX_CHAINED, chain_events};
 pub use verify::{verify_audit_trail, verify_chain};
 
-use slipway_audit::ChainId;
+use slipway_audit::{ChainId, EventFilter};
+use slipway_deployments::DeploymentName;
 use slipway_identity::Command;
-use slipway_kernel::Slug;
+use slipway_kernel::{Slug, StoreError};
 
 use crate::{Call, CommandError, Context, error::meets_command_errors};
 
@@ -59,4 +60,35 @@ async fn authorise_chain(
     }
     Context::authorise_installation(call, command)?;
     Ok(ChainId::INSTALLATION)
+}
+
+/// What events call a resource, so that all of one resource bear one name: people may call a deployment by its number, and
+/// its events know it by its id. What there is not keeps the name given.
+async fn name_in_events(
+    context: &Context,
+    chain: ChainId,
+    kind: &str,
+    name: &str,
+) -> Result<String, StoreError> {
+    let number = name.strip_prefix('#').unwrap_or(name).parse::<i64>();
+    if let (Some(project), "deployment", Ok(number)) = (chain.0, kind, number) {
+        let number = DeploymentName::Number(number);
+        if let Some(found) = context.reader().deployment(project, number).await? {
+            return Ok(found.id.to_string());
+        }
+    }
+    Ok(name.to_owned())
+}
+
+/// A filter that names its resource as events do.
+async fn as_events_do(
+    context: &Context,
+    chain: ChainId,
+    mut filter: EventFilter,
+) -> Result<EventFilter, StoreError> {
+    if let (Some(kind), Some(name)) = (&filter.resource_kind, &filter.resource_name) {
+        let name = name_in_events(context, chain, kind, name).await?;
+        filter.resource_name = Some(name);
+    }
+    Ok(filter)
 }

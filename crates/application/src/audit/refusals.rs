@@ -8,6 +8,7 @@ use slipway_audit::{ChainId, Event, Outcome, Resource};
 use slipway_identity::{Caller, Command};
 use slipway_kernel::{EventId, PrincipalId, Slug, StoreError, Timestamp};
 
+use super::name_in_events;
 use crate::Context;
 
 /// Equal refusals within this time become one event beside the first one.
@@ -158,8 +159,13 @@ async fn flush(context: &Context, due: impl Fn(&Repeated) -> bool) -> Result<(),
 }
 
 async fn write(context: &Context, refusals: &[(Equal, &Repeated)]) -> Result<(), StoreError> {
+    let mut resources = Vec::with_capacity(refusals.len());
+    for (equal, Repeated { resource, .. }) in refusals {
+        let name = name_in_events(context, equal.chain, &resource.kind, &resource.name).await?;
+        resources.push(Resource::new(&resource.kind, &name));
+    }
     let mut unit = context.store.begin().await?;
-    for (equal, repeated) in refusals {
+    for ((equal, repeated), resource) in refusals.iter().zip(resources) {
         let event = Event {
             id: EventId::new(&*context.ids),
             chain: equal.chain,
@@ -169,7 +175,7 @@ async fn write(context: &Context, refusals: &[(Equal, &Repeated)]) -> Result<(),
             outcome: Outcome::Refused {
                 reason: equal.reason.to_owned(),
             },
-            resource: repeated.resource.clone(),
+            resource,
             before: None,
             after: None,
             facts: Vec::new(),

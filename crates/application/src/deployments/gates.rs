@@ -73,7 +73,7 @@ async fn source_changed(context: &Context, stage: &Stage<'_>) -> Result<Vec<Prob
                 let told = found.changes.iter().map(|change| {
                     let message = format!(
                         "workflow `{}` {} in `{slug}` since deployment #{}, which was the last to succeed there: \
-                         deploy it to `{slug}`, or put it back",
+                         deploy it to `{slug}`, or put it back by RestoreSnapshot",
                         change.key,
                         became(change.became),
                         last.number
@@ -110,7 +110,7 @@ async fn target_drifted(
                 let told = found.changes.iter().map(|change| {
                     let message = format!(
                         "workflow `{}` {} in `{}` since the snapshot {}: look at it with DetectDrift, and keep what it \
-                         is by CreateSnapshot, or put it back",
+                         is by CreateSnapshot, or put it back by RestoreSnapshot",
                         change.key,
                         became(change.became),
                         target.slug,

@@ -30,7 +30,7 @@ use slipway_deployments::{
     Deployment, DeploymentKind, DeploymentName, Problem, State, Unresolvable, Verdict,
 };
 use slipway_kernel::{
-    DeploymentId, EnvironmentId, ProjectId, Slug, StoreError, Timestamp, id::IdError,
+    DeploymentId, EnvironmentId, ProjectId, Sha256, Slug, StoreError, Timestamp, id::IdError,
 };
 
 use crate::{
@@ -63,7 +63,7 @@ pub enum DeploymentError {
         slug: Slug,
     },
     /// It is over, is being undone already, or nobody can tell what was done.
-    #[error("deployment #{number} is {state}: it can't be canceled")]
+    #[error("deployment #{number} is {state}: it can't be canceled{}", instead(*state))]
     NotCancelable {
         /// Its number.
         number: i64,
@@ -83,14 +83,14 @@ pub enum DeploymentError {
         why: &'static str,
     },
     /// It is undone already, or about to be.
-    #[error(
-        "deployment #{by} undoes deployment #{number} already, or waits to: follow that one, or cancel it"
-    )]
+    #[error("{}", undone(*number, *by, *state))]
     UndoneAlready {
         /// Its number.
         number: i64,
         /// The number of the one that undoes it.
         by: i64,
+        /// Where it is itself.
+        state: State,
     },
     /// Undoing it would undo what came after it.
     #[error(
@@ -174,22 +174,56 @@ pub enum DeploymentError {
         slug: Slug,
     },
     /// The pipeline has no stage into this environment.
-    #[error("the pipeline `{pipeline}` has no stage into `{target}`")]
+    #[error(
+        "the pipeline `{pipeline}` has no stage into `{target}`; it leads to {}",
+        quoted(targets)
+    )]
     StageNotFound {
         /// The pipeline.
         pipeline: Slug,
         /// The environment given.
         target: Slug,
+        /// Where its stages lead.
+        targets: Vec<Slug>,
     },
     /// Something stands against the plan.
-    #[error("the plan has {} problem(s): {}", problems.len(), first(problems))]
+    #[error("{}", first_of(problems))]
     PlanHasProblems {
         /// All of them.
         problems: Vec<Problem>,
     },
     /// Source or target changed since the plan was made.
-    #[error("what would happen has changed since the plan was made: plan again, and look at it")]
-    PlanChanged,
+    #[error(
+        "what would happen has changed since the plan was made: its digest begins with {digest:.12} now, and not with \
+         {looked_at:.12}: plan again, and look at it"
+    )]
+    PlanChanged {
+        /// The digest of the plan as it is now.
+        digest: Sha256,
+        /// The digest of the plan that was looked at.
+        looked_at: Sha256,
+    },
+    /// A release would do something else than what was looked at.
+    #[error(
+        "deployment #{number} would do something else than what was looked at: its digest begins with {digest:.12} now, \
+         and not with {looked_at:.12}; nothing was touched: read it again, and look at it"
+    )]
+    ReleaseChanged {
+        /// Its number.
+        number: i64,
+        /// Its digest as it is now.
+        digest: Sha256,
+        /// The digest of what was looked at.
+        looked_at: Sha256,
+    },
+    /// What people agreed to does not count any more.
+    #[error("deployment #{number} waits for approval again: {why}; nothing was touched")]
+    ApprovalFell {
+        /// Its number.
+        number: i64,
+        /// Why.
+        why: String,
+    },
     /// There is nothing to do.
     #[error("the target is as the source says already: there is nothing to promote")]
     NothingToDo,
@@ -239,8 +273,40 @@ fn first_error(findings: &[Finding]) -> &str {
         .map_or("", |finding| &finding.message)
 }
 
-fn first(problems: &[Problem]) -> &str {
-    problems.first().map_or("", |problem| &problem.message)
+fn quoted(slugs: &[Slug]) -> String {
+    let slugs: Vec<_> = slugs.iter().map(|slug| format!("`{slug}`")).collect();
+    slugs.join(", ")
+}
+
+fn first_of(problems: &[Problem]) -> String {
+    match problems {
+        [] => "something stands against the plan".to_owned(),
+        [only] => format!("something stands against the plan: {}", only.message),
+        [first, ..] => format!(
+            "{} problems stand against the plan, first: {}; PlanPromotion says them all",
+            problems.len(),
+            first.message
+        ),
+    }
+}
+
+/// What to do about a deployment that can't be canceled.
+const fn instead(state: State) -> &'static str {
+    match state {
+        State::Succeeded => "; RollbackDeployment undoes it",
+        State::InDoubt => "; ResolveInDoubt says what becomes of it",
+        State::Compensating => ", because it is being undone already",
+        _ => "",
+    }
+}
+
+fn undone(number: i64, by: i64, state: State) -> String {
+    if state == State::RolledBack {
+        return format!("deployment #{by} undid deployment #{number}");
+    }
+    format!(
+        "deployment #{by} undoes deployment #{number} already, or waits to: follow that one, or cancel it"
+    )
 }
 
 /// The deployment that a request made when it was made before, as it is now.

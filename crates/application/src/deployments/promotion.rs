@@ -151,8 +151,9 @@ fn check(plan: &Plan, looked_at: Option<Sha256>) -> Result<(), DeploymentError> 
             problems: plan.problems.clone(),
         });
     }
-    if looked_at.is_some_and(|digest| digest != plan.digest) {
-        return Err(DeploymentError::PlanChanged);
+    let digest = plan.digest;
+    if let Some(looked_at) = looked_at.filter(|looked_at| *looked_at != digest) {
+        return Err(DeploymentError::PlanChanged { digest, looked_at });
     }
     if plan.items.len() > MAX_ITEMS {
         return Err(DeploymentError::TooManyItems {
@@ -199,6 +200,7 @@ async fn way(
             slug: pipeline.slug,
         });
     }
+    let mut targets = Vec::with_capacity(pipeline.stages.len());
     for (stage_number, stage) in (0..).zip(pipeline.stages.clone()) {
         let target = environment(context, stage.target).await?;
         if target.slug == asked.target {
@@ -218,10 +220,12 @@ async fn way(
                 target,
             });
         }
+        targets.push(target.slug);
     }
     Err(DeploymentError::StageNotFound {
         pipeline: pipeline.slug,
         target: asked.target.clone(),
+        targets,
     })
 }
 

@@ -125,7 +125,8 @@ async fn rollback(
     let undone = found.ok_or(DeploymentError::NotFound { name })?;
     let number = undone.number;
     if let Some(by) = change.unit.deployments().undone_by(undone.id).await? {
-        return Err(DeploymentError::UndoneAlready { number, by });
+        let state = undone.state;
+        return Err(DeploymentError::UndoneAlready { number, by, state });
     }
     let target = environment(context, undone.target).await?;
     if target.archived_at.is_some() {

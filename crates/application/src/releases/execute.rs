@@ -48,7 +48,7 @@ pub async fn execute_deployment(
         });
     }
     if deployment.plan_digest != command.plan_digest {
-        return Err(DeploymentError::PlanChanged);
+        return Err(changed(&deployment, &command));
     }
     let now = change.now;
     if let Some(until) = deployment.not_before.filter(|until| *until > now) {
@@ -57,7 +57,11 @@ pub async fn execute_deployment(
     }
     if let Some(why) = gate::objection(&mut *change.unit, &deployment, now).await? {
         drop(change);
-        return fall(context, call, &command, &why).await;
+        let deployment = fall(context, call, &command, &why).await?;
+        return Err(DeploymentError::ApprovalFell {
+            number: deployment.number,
+            why,
+        });
     }
     deployment.executed_by = Some(call.caller.principal);
     match inline::run(context, &mut *change.unit, &mut deployment, now).await? {
@@ -79,7 +83,9 @@ pub async fn execute_deployment(
         }
         Ran::Changed => {
             drop(change);
-            fall(context, call, &command, "something else is current by now").await
+            let why = "something else is current by now than when it was agreed to";
+            let deployment = fall(context, call, &command, why).await?;
+            Err(changed(&deployment, &command))
         }
         Ran::Impossible(problem) => Err(DeploymentError::PlanHasProblems {
             problems: vec![problem],
@@ -106,5 +112,13 @@ async fn fall(
         gate::fall(context, &mut *change.unit, &mut deployment, why, now).await?;
         change.commit().await?;
     }
-    Err(DeploymentError::PlanChanged)
+    Ok(deployment)
+}
+
+fn changed(deployment: &Deployment, command: &ExecuteDeployment) -> DeploymentError {
+    DeploymentError::ReleaseChanged {
+        number: deployment.number,
+        digest: deployment.plan_digest,
+        looked_at: command.plan_digest,
+    }
 }

@@ -91,7 +91,7 @@ pub(crate) async fn run_now(
     }
     match run(context, unit, deployment, now).await? {
         Ran::Done { facts } => Ok(facts),
-        Ran::Changed => Err(DeploymentError::PlanChanged),
+        Ran::Changed => Err(StoreError::Conflict("a cell changed meanwhile".into()).into()),
         Ran::Impossible(problem) => Err(DeploymentError::PlanHasProblems {
             problems: vec![problem],
         }),

@@ -61,12 +61,14 @@ pub enum SnapshotError {
         environment: Slug,
     },
     /// The snapshot has no such workflow.
-    #[error("the snapshot {id} holds no workflow `{key}`")]
+    #[error("the snapshot {id} holds no workflow with the key `{key}`{hint}")]
     WorkflowNotInSnapshot {
         /// The snapshot.
         id: SnapshotId,
         /// The key given.
         key: Key,
+        /// What was probably meant.
+        hint: String,
     },
     /// It could not be read.
     #[error(transparent)]

@@ -1,7 +1,7 @@
 use slipway_identity::Command;
 use slipway_kernel::{Key, Sha256, Slug, SnapshotId};
 use slipway_snapshots::{Snapshot, content::path_of};
-use slipway_workflows::{Workflow, WorkflowId};
+use slipway_workflows::{Spellings, Workflow, WorkflowId};
 
 use super::{Contents, SnapshotError, get_authorised};
 use crate::{Call, Context};
@@ -50,9 +50,14 @@ pub async fn get_snapshot_workflow(
     let snapshot = get_authorised(context, call, command, project, id).await?;
     let contents = Contents::open(context, &snapshot).await?;
     let listed = contents.manifest.workflows.get(key).cloned();
-    let listed = listed.ok_or_else(|| SnapshotError::WorkflowNotInSnapshot {
-        id,
-        key: key.clone(),
+    let listed = listed.ok_or_else(|| {
+        let known = contents.manifest.workflows.iter();
+        let known = known.map(|(key, listed)| (key, [&*listed.id.0, &*listed.name]));
+        SnapshotError::WorkflowNotInSnapshot {
+            id,
+            key: key.clone(),
+            hint: Spellings::new(known).hint(key),
+        }
     })?;
     let document = match listed.hash {
         Some(state_hash) => contents

@@ -126,7 +126,7 @@ pub struct Deployment {
     pub pre_snapshot: Option<SnapshotId>,
     /// The environment after.
     pub post_snapshot: Option<SnapshotId>,
-    /// Why it failed, is in doubt, or lacks its last snapshot.
+    /// Why it waits for approval again, failed, is in doubt, or lacks its last snapshot.
     pub problem: Option<Problem>,
     /// Who asked to stop it.
     pub cancel: Option<Cancel>,

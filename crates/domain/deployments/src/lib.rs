@@ -20,7 +20,7 @@ pub use effect::{Probe, in_between, probe};
 pub use pipeline::{
     Drift, Gates, MAX_STAGES, OnFailure, Pipeline, PipelineRepository, Publish, Secrets, Stage,
 };
-pub use plan::{Plan, Planned, PlannedItem, plan};
+pub use plan::{Plan, Planned, PlannedItem, UnmappedCredential, plan};
 pub use queries::{
     DeploymentFilter, DeploymentPulse, DeploymentQueries, DeploymentSummary, ItemCounts,
     LastSuccess, ListedDeployment, Transition,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use slipway_kernel::{EnvironmentId, Key, Sha256, digest::CanonicalError, digest_of};
 use slipway_workflows::{
-    CredentialTarget, EngineSettings, Workflow, WorkflowId,
+    CredentialTarget, EngineSettings, Spellings, Workflow, WorkflowId,
     difference::{Difference, difference},
     inventory::{Entry, Inventory, callees, stand_in},
     order::callees_first,
@@ -37,6 +37,13 @@ pub struct Planned<'a> {
     pub chosen: Option<&'a BTreeSet<Key>>,
 }
 
+impl Planned<'_> {
+    /// Whether workflows come from another environment, rather than from an earlier state of the target itself.
+    const fn is_promotion(&self) -> bool {
+        self.credentials.is_some()
+    }
+}
+
 /// What a deployment would do.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
@@ -44,10 +51,21 @@ pub struct Plan {
     pub items: Vec<PlannedItem>,
     /// Why it can't be started; empty where it can.
     pub problems: Vec<Problem>,
+    /// The credentials among the problems.
+    pub unmapped: BTreeSet<UnmappedCredential>,
     /// What people should know before they start it.
     pub warnings: Vec<Problem>,
     /// What an approval binds: plans with equal digests do the same to the same (`slipway.plan.v1`).
     pub digest: Sha256,
+}
+
+/// A credential that workflows use and that the target has nothing for, as mappings name it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UnmappedCredential {
+    /// Its type.
+    pub kind: String,
+    /// What people call it.
+    pub name: String,
 }
 
 /// What would be done to one workflow.
@@ -106,28 +124,28 @@ impl Plan {
 pub fn plan(planned: Planned<'_>) -> Result<Plan, CanonicalError> {
     let mut drafts = Vec::new();
     let chosen = |key: &Key| planned.chosen.is_none_or(|chosen| chosen.contains(key));
-    let mut problems = Vec::new();
+    let mut unmapped = Vec::new();
     for entry in planned.source.iter().filter(|entry| chosen(&entry.key)) {
-        drafts.push(draft(planned, entry, &mut problems));
+        drafts.push(draft(planned, entry, &mut unmapped));
     }
+    let problems = unmapped.iter();
+    let mut problems: Vec<_> = problems
+        .map(|(key, unmapped)| stands_against(key, unmapped))
+        .collect();
     for key in planned.gone.iter().filter(|key| chosen(key)) {
         if let Some(there) = planned.target.get(key) {
             drafts.push(deletion(planned, there));
         }
     }
-    for key in planned.chosen.into_iter().flatten() {
-        if drafts.iter().all(|item| item.key != *key) {
-            let message = format!("there is no workflow `{key}` in the source");
-            problems.push(problem("WORKFLOW_NOT_FOUND", message));
-        }
-    }
+    problems.extend(unknown(planned, &drafts));
     drafts.sort_by(|a, b| a.key.cmp(&b.key));
     problems.extend(missing_callees(planned, &drafts));
     arrange(&mut drafts, planned.target);
     if let Some(empty) = emptied(planned, &drafts) {
         problems.push(empty);
     }
-    let mut warnings: Vec<_> = drafts.iter().filter_map(told).collect();
+    let warnings = drafts.iter().filter_map(|item| told(planned, item));
+    let mut warnings: Vec<_> = warnings.collect();
     match planned.gates.secrets {
         Secrets::Warn => warnings.extend(embedded_secrets(&drafts)),
         Secrets::Block => problems.extend(embedded_secrets(&drafts)),
@@ -136,6 +154,7 @@ pub fn plan(planned: Planned<'_>) -> Result<Plan, CanonicalError> {
     Ok(Plan {
         items: drafts,
         problems,
+        unmapped: credentials(unmapped),
         warnings,
         digest,
     })
@@ -144,7 +163,7 @@ pub fn plan(planned: Planned<'_>) -> Result<Plan, CanonicalError> {
 /// A source without any workflow is rather one that was not found than one that everything was taken out of. Who means
 /// it chooses the workflows.
 fn emptied(planned: Planned<'_>, items: &[PlannedItem]) -> Option<Problem> {
-    let is_promotion = planned.credentials.is_some();
+    let is_promotion = planned.is_promotion();
     let deletes = items.iter().any(|item| item.change == Change::Deleted);
     let empty = planned.source.iter().next().is_none();
     (is_promotion && deletes && empty && planned.chosen.is_none()).then(|| {
@@ -155,10 +174,15 @@ fn emptied(planned: Planned<'_>, items: &[PlannedItem]) -> Option<Problem> {
 }
 
 /// What people should know of an item before it is carried out.
-fn told(item: &PlannedItem) -> Option<Problem> {
+fn told(planned: Planned<'_>, item: &PlannedItem) -> Option<Problem> {
     if item.change == Change::Deleted {
+        let why = if planned.is_promotion() {
+            "the source does not have it any more; if its file was only renamed there, give that one its key by LinkWorkflow"
+        } else {
+            "the snapshot does not have it"
+        };
         let message = format!(
-            "the workflow `{}` will be removed from the target, because the source does not have it any more",
+            "the workflow `{}` will be removed from the target, because {why}",
             item.key
         );
         return Some(problem("WORKFLOW_DELETED", message));
@@ -178,7 +202,48 @@ fn problem(reason: &str, message: impl Into<String>) -> Problem {
     }
 }
 
-fn draft(planned: Planned<'_>, entry: &Entry, problems: &mut Vec<Problem>) -> PlannedItem {
+/// Keys that were chosen and stand for nothing.
+fn unknown(planned: Planned<'_>, items: &[PlannedItem]) -> Vec<Problem> {
+    let is_unknown = |key: &&Key| items.iter().all(|item| item.key != **key);
+    let unknown: Vec<_> = planned
+        .chosen
+        .into_iter()
+        .flatten()
+        .filter(is_unknown)
+        .collect();
+    if unknown.is_empty() {
+        return Vec::new();
+    }
+    let known = planned.source.iter();
+    let spellings = Spellings::new(known.map(|entry| (&entry.key, [&*entry.id.0, &*entry.name])));
+    let told = unknown.into_iter().map(|key| {
+        let hint = spellings.hint(key);
+        let message = format!("there is no workflow with the key `{key}` in the source{hint}");
+        problem("WORKFLOW_NOT_FOUND", message)
+    });
+    told.collect()
+}
+
+/// Why a workflow that uses something without a counterpart can't be written.
+fn stands_against(key: &Key, unmapped: &Unmapped) -> Problem {
+    let reason = match unmapped {
+        Unmapped::Credential { .. } => "CREDENTIAL_UNMAPPED",
+        Unmapped::Workflow { .. } => "WORKFLOW_UNMAPPED",
+    };
+    problem(reason, format!("workflow `{key}`: {unmapped}"))
+}
+
+fn credentials(unmapped: Vec<(Key, Unmapped)>) -> BTreeSet<UnmappedCredential> {
+    let unmapped = unmapped.into_iter();
+    unmapped
+        .filter_map(|(_, unmapped)| match unmapped {
+            Unmapped::Credential { kind, name, .. } => Some(UnmappedCredential { kind, name }),
+            Unmapped::Workflow { .. } => None,
+        })
+        .collect()
+}
+
+fn draft(planned: Planned<'_>, entry: &Entry, missing: &mut Vec<(Key, Unmapped)>) -> PlannedItem {
     let there = planned.target.get(&entry.key);
     let mut item = PlannedItem {
         key: entry.key.clone(),
@@ -220,13 +285,8 @@ fn draft(planned: Planned<'_>, entry: &Entry, problems: &mut Vec<Problem>) -> Pl
     let mut after = match translated(planned, workflow) {
         Ok(after) => after,
         Err(unmapped) => {
-            problems.extend(unmapped.iter().map(|unmapped| {
-                let reason = match unmapped {
-                    Unmapped::Credential { .. } => "CREDENTIAL_UNMAPPED",
-                    Unmapped::Workflow { .. } => "WORKFLOW_UNMAPPED",
-                };
-                problem(reason, format!("workflow `{}`: {unmapped}", entry.key))
-            }));
+            let unmapped = unmapped.into_iter();
+            missing.extend(unmapped.map(|unmapped| (entry.key.clone(), unmapped)));
             return skipped(item, "UNMAPPED", "see the plan's problems".to_owned());
         }
     };

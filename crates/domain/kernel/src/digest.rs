@@ -56,8 +56,9 @@ impl Sha256 {
 }
 
 impl fmt::Display for Sha256 {
+    /// All 64 digits, or the first of them: `{:.12}`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
+        f.pad(&hex::encode(self.0))
     }
 }
 
@@ -115,6 +116,7 @@ mod tests {
     fn plain_bytes_as_everybody_hashes_them() {
         let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!(Sha256::of_bytes(b"").to_string(), empty);
+        assert_eq!(format!("{:.12}", Sha256::of_bytes(b"")), empty[..12]);
         assert_eq!(empty.parse::<Sha256>(), Ok(Sha256::of_bytes(b"")));
         assert!("e3b0".parse::<Sha256>().is_err());
     }

@@ -15,6 +15,7 @@ mod path;
 pub mod references;
 pub mod secrets;
 pub mod settings;
+mod spelling;
 mod text;
 pub mod workflow;
 
@@ -28,4 +29,5 @@ pub use references::{
 };
 pub use secrets::{Secret, SecretKind};
 pub use settings::{CredentialTarget, EngineQueries, EngineRepository, EngineSettings, Link};
+pub use spelling::Spellings;
 pub use workflow::{Workflow, WorkflowError};

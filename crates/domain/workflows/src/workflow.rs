@@ -146,7 +146,8 @@ impl Workflow {
         if bytes.len() > MAX_BYTES {
             return Err(WorkflowError::TooLarge { bytes: bytes.len() });
         }
-        let document = serde_json::from_slice(bytes).map_err(no_workflow)?;
+        let document = serde_json::from_slice(bytes)
+            .map_err(|error| no_workflow(format_args!("it is not JSON: {error}")))?;
         Self::from_value(document, fallback_name)
     }
 

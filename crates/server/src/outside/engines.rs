@@ -57,9 +57,12 @@ impl AllowedEngines {
         };
         let given = Path::new(path);
         let climbs = |part: Component<'_>| part == Component::ParentDir;
-        if path.is_empty() || given.components().any(climbs) {
+        if path.is_empty() {
+            return Err(refused("is empty; name a folder".to_owned()));
+        }
+        if given.components().any(climbs) {
             return Err(refused(format!(
-                "`{path}` is empty or has `..`; name the folder itself"
+                "`{path}` has `..` in it; name the folder itself"
             )));
         }
         let found = self

@@ -124,6 +124,10 @@ async fn an_engine_that_is_not_allowed_is_refused_by_its_field(backend: Backend)
             "workflow_engine.directory.path",
         ),
         (
+            directory(Path::new("../../x")),
+            "workflow_engine.directory.path",
+        ),
+        (
             n8n("https://n8n.invalid", "env:N8N_KEY"),
             "workflow_engine.n8n.base_url",
         ),

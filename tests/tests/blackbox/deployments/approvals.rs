@@ -303,22 +303,33 @@ async fn a_restore_waits_like_a_promotion(backend: Backend) {
     gate.approver.approvals().approve(approval).await.granted();
     let done = gate.over(&started).await;
     assert_eq!(done.state(), DeploymentState::Succeeded, "{done:?}");
-    let restoring = gate
-        .project
-        .admin
-        .snapshots()
-        .restore_snapshot(RestoreSnapshotRequest {
-            project: gate.project.slug.clone(),
-            snapshot_id: empty.snapshot_id,
-            ..Default::default()
-        })
-        .await
-        .granted();
+    let request = RestoreSnapshotRequest {
+        project: gate.project.slug.clone(),
+        snapshot_id: empty.snapshot_id,
+        ..Default::default()
+    };
+    let looking = RestoreSnapshotRequest {
+        validate_only: true,
+        ..request.clone()
+    };
+    let mut snapshots = gate.project.admin.snapshots();
+    let preview = snapshots.restore_snapshot(looking).await.granted();
+    let restoring = snapshots.restore_snapshot(request).await.granted();
     let restoring = restoring.deployment.unwrap();
     assert_eq!(restoring.state(), DeploymentState::PendingApproval);
     let mut own = gate.project.admin.approvals();
     let refused = own.approve(gate.approval(&restoring)).await;
     refused.refused(Code::PermissionDenied, ErrorReason::SelfApproval);
+    let digest = preview.plan.unwrap().digest;
+    let of_preview = ApproveRequest {
+        plan_digest: digest.clone(),
+        ..gate.approval(&restoring)
+    };
+    let refused = gate.approver.approvals().approve(of_preview).await;
+    let refused = refused.refused(Code::Aborted, ErrorReason::PlanChanged);
+    for words in [&digest[..12], &restoring.plan_digest[..12], "preview"] {
+        assert!(refused.message().contains(words), "{refused:?}");
+    }
     tokio::time::sleep(WATCHED).await;
     assert_eq!(gate.in_prod(), 1);
     let approval = gate.approval(&restoring);
@@ -429,10 +440,12 @@ async fn what_changed_since_is_asked_again(backend: Backend) {
     };
     let again = gate.until(&started, waits_again).await;
     assert_eq!(gate.in_prod(), 0, "nothing was touched");
+    let why = again.problem.as_ref().expect("why it waits again");
     assert_eq!(
-        (again.approved_by.as_str(), again.problem.as_ref()),
-        ("", None)
+        (again.approved_by.as_str(), why.reason.as_str()),
+        ("", "APPROVAL_NEEDED")
     );
+    assert!(why.message.contains("has changed since"), "{why:?}");
     let second = gate.request_of(&started).await;
     assert_ne!(second.approval_request_id, first.approval_request_id);
     assert_eq!(second.plan_digest, again.plan_digest);
@@ -452,6 +465,7 @@ async fn what_changed_since_is_asked_again(backend: Backend) {
     approvals.approve(gate.approval(&again)).await.granted();
     let done = gate.over(&started).await;
     assert_eq!(done.state(), DeploymentState::Succeeded, "{done:?}");
+    assert_eq!(done.problem, None);
     let written = std::fs::read_to_string(gate.prod.join("Orders.json")).unwrap();
     assert!(written.contains("Europe/Berlin"), "{written}");
 }

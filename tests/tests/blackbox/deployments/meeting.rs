@@ -70,7 +70,7 @@ async fn a_promotion_of_the_same_workflow_stops_at_preflight(backend: Backend) {
     assert_eq!(first.state(), DeploymentState::Succeeded, "{first:?}");
     let second = floor.over(&second).await;
     assert_eq!(second.state(), DeploymentState::Failed, "{second:?}");
-    assert_eq!(second.problem.unwrap().reason, "PLAN_CHANGED");
+    assert_eq!(second.problem.unwrap().reason, "NOTHING_TO_DO");
     assert_eq!(second.items[0].status(), ItemStatus::Skipped);
     assert!(second.pre_snapshot_id.is_empty() && second.post_snapshot_id.is_empty());
     // One made it and one switched it on.

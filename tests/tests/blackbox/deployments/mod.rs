@@ -16,3 +16,4 @@ pub(crate) mod real;
 pub(crate) mod releases;
 pub(crate) mod rollbacks;
 pub(crate) mod watching;
+pub(crate) mod ways_on;

@@ -280,10 +280,13 @@ async fn a_plan_that_moved_is_aborted(backend: Backend) {
     way.write("b.json", &workflow("Mail"));
     let mut deployments = way.project.admin.deployments();
     let moved = deployments.start_promotion(StartPromotionRequest {
-        plan_digest: plan.digest,
+        plan_digest: plan.digest.clone(),
         ..way.starting()
     });
-    moved.await.refused(Code::Aborted, ErrorReason::PlanChanged);
+    let moved = moved.await.refused(Code::Aborted, ErrorReason::PlanChanged);
+    for digest in [plan.digest, way.plan().await.digest] {
+        assert!(moved.message().contains(&digest[..12]), "{moved:?}");
+    }
     assert!(way.in_prod().is_empty());
     let done = way.over(&way.start().await).await;
     assert_eq!(done.state(), DeploymentState::Succeeded, "{done:?}");
@@ -294,14 +297,27 @@ async fn a_plan_that_moved_is_aborted(backend: Backend) {
 async fn an_unmapped_credential_stands_against_the_plan(backend: Backend) {
     let mut secured = workflow("Orders");
     secured["nodes"][0]["credentials"] = json!({"httpBasicAuth": {"id": "7", "name": "Shop"}});
-    let way = Way::new(backend, &[("a", secured)]).await;
+    let mut too = secured.clone();
+    too["name"] = json!("Mail");
+    let way = Way::new(backend, &[("a", secured), ("b", too)]).await;
     let plan = way.plan().await;
     let problem = &plan.problems[0];
     assert_eq!(problem.reason, "CREDENTIAL_UNMAPPED");
     assert!(problem.message.contains("`Shop`"), "{problem:?}");
+    let [unmapped] = &plan.unmapped_credentials[..] else {
+        panic!("{plan:?}");
+    };
+    assert_eq!(
+        (unmapped.r#type.as_str(), unmapped.name.as_str()),
+        ("httpBasicAuth", "Shop")
+    );
     let mut deployments = way.project.admin.deployments();
     let refused = deployments.start_promotion(way.starting()).await;
-    refused.refused(Code::FailedPrecondition, ErrorReason::PlanHasProblems);
+    let refused = refused.refused(Code::FailedPrecondition, ErrorReason::PlanHasProblems);
+    assert!(
+        refused.message().ends_with("PlanPromotion says them all"),
+        "{refused:?}"
+    );
     assert!(way.in_prod().is_empty());
 }
 
@@ -316,6 +332,7 @@ async fn a_workflow_that_is_no_json_is_skipped_and_told(backend: Backend) {
         .expect("told");
     let problem = skipped.problem.clone().expect("why");
     assert_eq!(problem.reason, "SOURCE_UNREADABLE");
+    assert!(problem.message.contains("not JSON"), "{problem:?}");
     let done = way.over(&way.start().await).await;
     assert_eq!(done.state(), DeploymentState::Succeeded, "{done:?}");
     assert_eq!(done.counts.unwrap().skipped, 1);
@@ -395,7 +412,9 @@ async fn what_is_missing_is_told(backend: Backend) {
     // A folder that went away.
     std::fs::remove_dir_all(&way.dev).unwrap();
     let refused = deployments.plan_promotion(way.planning()).await;
-    refused.refused(Code::Unavailable, ErrorReason::EngineUnavailable);
+    let refused = refused.refused(Code::Unavailable, ErrorReason::EngineUnavailable);
+    let mend = "create it, or name another one with UpdateEnvironment";
+    assert!(refused.message().ends_with(mend), "{refused:?}");
 }
 
 async fn deployments_are_listed_and_filtered(backend: Backend) {
@@ -510,9 +529,9 @@ async fn promotions_to_one_environment_wait_for_each_other(backend: Backend) {
     assert_eq!(states[0], (DeploymentState::Succeeded, None));
     assert_eq!(states[1], (DeploymentState::Succeeded, None));
     if let Some(third) = states.get(2) {
-        // Of the same workflow: what was planned is not what would happen any more.
-        let changed = Some("PLAN_CHANGED".to_owned());
-        assert_eq!(*third, (DeploymentState::Failed, changed));
+        // Of the same workflow: what was planned is there already.
+        let done_already = Some("NOTHING_TO_DO".to_owned());
+        assert_eq!(*third, (DeploymentState::Failed, done_already));
     }
     assert_eq!(way.in_prod(), ["Mail.json", "Orders.json"]);
 }

@@ -53,6 +53,10 @@ async fn a_promotion_is_rolled_back_once(backend: Backend) {
         .collect();
     assert_eq!(told, [("Mail", ItemChange::Deleted)]);
     assert_eq!((plan.source.as_str(), plan.problems.len()), ("prod", 0));
+    let removed = &plan.warnings[0];
+    assert_eq!(removed.reason, "WORKFLOW_DELETED");
+    let because = "because the snapshot does not have it";
+    assert!(removed.message.ends_with(because), "{removed:?}");
     assert_eq!(way.in_prod(), ["Mail.json", "Orders.json"]);
 
     let once = RollbackDeploymentRequest {
@@ -80,12 +84,21 @@ async fn a_promotion_is_rolled_back_once(backend: Backend) {
     let kinds: Vec<_> = records.await.iter().map(DeploymentRecord::kind).collect();
     assert_eq!(kinds, [RecordKind::Removed, RecordKind::Deployed]);
 
-    for (deployment, reason) in [
-        (&second, ErrorReason::UndoneAlready),
-        (&rollback, ErrorReason::DeploymentNotReversible),
+    for (deployment, reason, words) in [
+        (
+            &second,
+            ErrorReason::UndoneAlready,
+            "#3 undid deployment #2",
+        ),
+        (
+            &rollback,
+            ErrorReason::DeploymentNotReversible,
+            "it is a rollback itself",
+        ),
     ] {
         let refused = deployments.rollback_deployment(rolling_back(&way, deployment));
-        refused.await.refused(Code::FailedPrecondition, reason);
+        let refused = refused.await.refused(Code::FailedPrecondition, reason);
+        assert!(refused.message().contains(words), "{refused:?}");
     }
     // What came later is undone, so that nothing stands against this any more.
     let asked = deployments.rollback_deployment(rolling_back(&way, &first));

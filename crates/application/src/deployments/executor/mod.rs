@@ -138,6 +138,7 @@ impl Executor {
             let from = deployment.state;
             deployment.state = running;
             deployment.started_at = Some(now);
+            deployment.problem = None;
             unit.deployments().update(&deployment, from).await?;
         }
         unit.commit().await?;

@@ -87,15 +87,15 @@ pub(super) async fn check(context: &Context, deployment: &Deployment, seen: &See
             Effect::failed(problem("PLAN_CHANGED", message))
         }
         Ok(made) => {
-            let writes = made
-                .plan
-                .items
-                .iter()
-                .filter(|item| item.change != Change::Unchanged);
+            let writes = made.plan.items.iter().filter(|item| item.writes()).count();
+            if writes == 0 {
+                let message = "source or target changed since the plan was made, and the target is as the source says \
+                               already; nothing was touched";
+                return Effect::failed(problem("NOTHING_TO_DO", message));
+            }
             let message = format!(
-                "source or target changed since the plan was made ({} items would be written now); nothing was \
-                 touched: plan again",
-                writes.count()
+                "source or target changed since the plan was made ({writes} items would be written now); nothing was \
+                 touched: plan again"
             );
             let changed = Effect::failed(problem("PLAN_CHANGED", message));
             // What nobody had to agree to, nobody is asked about again.

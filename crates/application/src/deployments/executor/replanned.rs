@@ -1,6 +1,6 @@
 //! What was agreed to is not what would happen any more: people are asked about what would.
 
-use slipway_deployments::{Claim, Deployment, Item, MAX_ITEMS, PlannedItem, Step, steps_for};
+use slipway_deployments::{Claim, Deployment, Item, MAX_ITEMS, Step, steps_for};
 use slipway_kernel::{EnvironmentId, Sha256};
 use slipway_workflows::Link;
 
@@ -43,8 +43,7 @@ impl Replanned {
         made: Made,
     ) -> Result<Option<Box<Self>>, String> {
         let plan = made.plan;
-        let writes = plan.items.iter().any(PlannedItem::writes);
-        if !plan.problems.is_empty() || !writes || plan.items.len() > MAX_ITEMS {
+        if !plan.problems.is_empty() || plan.items.len() > MAX_ITEMS {
             return Ok(None);
         }
         let kept = items::keep(context, &plan)

@@ -63,8 +63,8 @@ impl fmt::Display for Unmapped {
                 let nodes = nodes.iter().map(|node| format!("the node `{node}`"));
                 write!(
                     f,
-                    "is mapped to none of the target environment, but used by {}: map it with \
-                     SetCredentialMapping",
+                    "has no counterpart in the target environment, but is used by {}: say which one stands for it there \
+                     with SetCredentialMapping",
                     listed(nodes.collect())
                 )
             }
@@ -323,8 +323,8 @@ mod tests {
             texts,
             [
                 format!(
-                    "the credential `Slack` of type `slackApi` (`c1`) is mapped to none of the target environment, but \
-                     used by {nodes_named} and 2 more: map it with SetCredentialMapping"
+                    "the credential `Slack` of type `slackApi` (`c1`) has no counterpart in the target environment, but \
+                     is used by {nodes_named} and 2 more: say which one stands for it there with SetCredentialMapping"
                 ),
                 format!(
                     "the workflow `w1` has no counterpart in the target environment, but is named by {nodes_named} and 3 \

@@ -38,7 +38,7 @@ impl From<ApprovalError> for Refusal {
             ApprovalError::OwnRequest { number } => {
                 about(Code::PermissionDenied, ErrorReason::SelfApproval, number)
             }
-            ApprovalError::PlanChanged { number } => {
+            ApprovalError::PlanChanged { number, .. } => {
                 about(Code::Aborted, ErrorReason::PlanChanged, number)
             }
             ApprovalError::Command(error) => error.into(),

@@ -6,7 +6,7 @@ use slipway_application::approvals::{
     list_approval_requests, reject as reject_deployment,
 };
 use slipway_approvals::{ApprovalPlace, ApprovalRequest, StateKind};
-use slipway_kernel::{Slug, StoreError};
+use slipway_kernel::{Sha256, Slug, StoreError};
 
 use super::words::{shown_state, shown_verdict, state};
 use crate::grpc::Api;
@@ -28,7 +28,7 @@ pub(super) async fn approve(
     fields.request_id(&message.request_id);
     let project = fields.required("project", &message.project);
     let deployment = named(&mut fields, &message.deployment);
-    let plan_digest = fields.required("plan_digest", &message.plan_digest);
+    let plan_digest = looked_at(&mut fields, &message.plan_digest);
     let comment = fields.text("comment", message.comment);
     let command = fields.finish(|| {
         Some(Decide {
@@ -59,7 +59,7 @@ pub(super) async fn reject(
     fields.request_id(&message.request_id);
     let project = fields.required("project", &message.project);
     let deployment = named(&mut fields, &message.deployment);
-    let plan_digest = fields.required("plan_digest", &message.plan_digest);
+    let plan_digest = looked_at(&mut fields, &message.plan_digest);
     let comment = fields.required_text("comment", message.comment);
     let command = fields.finish(|| {
         Some(Decide {
@@ -78,6 +78,16 @@ pub(super) async fn reject(
         approval_request: Some(shown(api, request, &message.project).await?),
         deployment: Some(shown_deployment(&api.context, deployment, &message.project).await?),
     })
+}
+
+/// The digest of what was looked at.
+fn looked_at(fields: &mut Fields, digest: &str) -> Option<Sha256> {
+    if digest.is_empty() {
+        let where_from = "is required: it is the deployment's `plan_digest`, which GetDeployment and GetApprovalRequest tell";
+        fields.refuse("plan_digest", where_from);
+        return None;
+    }
+    fields.required("plan_digest", digest)
 }
 
 pub(super) async fn get(

@@ -35,5 +35,13 @@ pub(in crate::grpc) fn shown_plan(api: &Api, plan: Plan, source: String) -> prot
         warnings: plan.warnings.into_iter().map(shown_problem).collect(),
         digest: plan.digest.to_string(),
         source,
+        unmapped_credentials: plan
+            .unmapped
+            .into_iter()
+            .map(|credential| proto::UnmappedCredential {
+                r#type: credential.kind,
+                name: credential.name,
+            })
+            .collect(),
     }
 }

@@ -104,6 +104,9 @@ impl From<DeploymentError> for Refusal {
                     }
                 }))
             }
+            DeploymentError::ApprovalFell { number, .. } => {
+                unfit(ErrorReason::ApprovalFell).about("deployment", number)
+            }
             DeploymentError::NotExecutable {
                 number,
                 kind,
@@ -118,7 +121,7 @@ impl From<DeploymentError> for Refusal {
             DeploymentError::TooEarly { number, until } => unfit(ErrorReason::TooEarly)
                 .about("deployment", number)
                 .with("not_before_time", until.to_string()),
-            DeploymentError::PlanChanged => {
+            DeploymentError::PlanChanged { .. } | DeploymentError::ReleaseChanged { .. } => {
                 Self::new(Code::Aborted, ErrorReason::PlanChanged, message)
             }
             DeploymentError::NothingToDo => unfit(ErrorReason::NothingToDo),
@@ -132,7 +135,7 @@ impl From<DeploymentError> for Refusal {
                 .about("deployment", number)
                 .with("kind", kind.as_str())
                 .with("state", state.as_str()),
-            DeploymentError::UndoneAlready { number, by } => unfit(ErrorReason::UndoneAlready)
+            DeploymentError::UndoneAlready { number, by, .. } => unfit(ErrorReason::UndoneAlready)
                 .about("deployment", number)
                 .with("undone_by", by.to_string()),
             DeploymentError::LaterDeployments { number, later } => {
