@@ -28,4 +28,4 @@ pub use port::StoreError;
 pub use revision::Revision;
 pub use text::{Text, TextError};
 pub use time::{Clock, Timestamp};
-pub use vocabulary::{ApplicationKind, Tier};
+pub use vocabulary::{ApplicationKind, RiskLevel, Tier};

@@ -7,8 +7,9 @@ pub mod statistics;
 pub use current_state::{AsOf, Cell, CellFilter, CellPlace, Freshness};
 pub use record::{
     CLOCK_SKEW, NaturalKey, NewRecord, Record, RecordFilter, RecordKind, RecordPlace,
-    RecordRepository, Retraction, RiskLevel,
+    RecordRepository, Retraction,
 };
+pub use slipway_kernel::RiskLevel;
 pub use statistics::{DayCount, Statistics};
 
 use async_trait::async_trait;

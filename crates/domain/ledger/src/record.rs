@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use slipway_kernel::{
     ApplicationId, ApplicationKind, Attributes, EnvironmentId, Key, PersonId, PrincipalId,
-    ProjectId, RecordId, Sha256, Slug, StoreError, Text, Timestamp, VersionId,
+    ProjectId, RecordId, RiskLevel, Sha256, Slug, StoreError, Text, Timestamp, VersionId,
     digest::{CanonicalError, digest_of},
     text::{Notes, Reason},
     words,
@@ -37,28 +37,6 @@ words! {
     RecordKind, "kind of record":
     Deployed = "DEPLOYED",
     Removed = "REMOVED",
-}
-
-/// How risky the reporter says a deployment was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum RiskLevel {
-    /// Routine.
-    Low,
-    /// Worth a look.
-    Medium,
-    /// Worth a plan.
-    High,
-    /// Worth being awake for.
-    Critical,
-}
-
-words! {
-    RiskLevel, "risk level":
-    Low = "LOW",
-    Medium = "MEDIUM",
-    High = "HIGH",
-    Critical = "CRITICAL",
 }
 
 /// A time further ahead than [`CLOCK_SKEW`].
@@ -460,10 +438,6 @@ mod tests {
 
     #[test]
     fn names_come_back() {
-        for level in RiskLevel::ALL {
-            assert_eq!(level.as_str().parse(), Ok(level));
-        }
-        assert!("EMERGENCY".parse::<RiskLevel>().is_err());
         assert_eq!("REMOVED".parse(), Ok(RecordKind::Removed));
     }
 }
