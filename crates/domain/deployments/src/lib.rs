@@ -1,14 +1,18 @@
 //! Pipelines, plans and deployments: what may change, how it is carried out, and how it is undone.
 
+pub mod check;
 pub mod deployment;
 pub mod effect;
 pub mod pipeline;
 pub mod plan;
 pub mod queries;
+pub mod release;
 pub mod resolution;
 pub mod state;
 pub mod steps;
+pub mod template;
 
+pub use check::{CheckName, CheckQueries, CheckReport, CheckRepository, CheckStatus};
 pub use deployment::{
     Cancel, Change, Claim, Deployment, DeploymentKind, DeploymentName, DeploymentRepository, Item,
     ItemStatus, MAX_ITEMS, NewDeployment, Origin, Problem,
@@ -25,3 +29,6 @@ pub use queries::{
 pub use resolution::{Resolution, Resolved, Unresolvable, Verdict, resolve};
 pub use state::{IllegalTransition, State};
 pub use steps::{Direction, Next, Ordered, Phase, Progress, Step, Work, next, steps_for};
+pub use template::{
+    Template, TemplateItem, TemplateItems, TemplateQueries, TemplateRepository, TemplateText,
+};
