@@ -1,5 +1,6 @@
 //! Pipelines and deployments.
 
+mod check;
 mod deployment;
 mod gates;
 mod item;
@@ -10,6 +11,7 @@ mod problem;
 mod pulse;
 mod resolution;
 mod step;
+mod template;
 mod undoing;
 
 use async_trait::async_trait;

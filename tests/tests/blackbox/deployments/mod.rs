@@ -3,6 +3,7 @@
 pub(crate) mod approvals;
 pub(crate) mod bad_workflows;
 pub(crate) mod changed_targets;
+pub(crate) mod checks;
 pub(crate) mod comparisons;
 pub(crate) mod doubts;
 pub(crate) mod endings;
@@ -14,4 +15,5 @@ pub(crate) mod pipelines;
 pub(crate) mod promotions;
 pub(crate) mod real;
 pub(crate) mod rollbacks;
+pub(crate) mod templates;
 pub(crate) mod watching;

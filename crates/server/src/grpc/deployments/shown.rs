@@ -103,6 +103,7 @@ impl Names {
                 .approved_by
                 .map(|id| id.to_string())
                 .unwrap_or_default(),
+            checks: Vec::new(),
         }
     }
 }
