@@ -13,6 +13,7 @@ use slipway_api::catalog::v1::application_service_client::ApplicationServiceClie
 use slipway_api::catalog::v1::environment_service_client::EnvironmentServiceClient;
 use slipway_api::deployments::v1::deployment_service_client::DeploymentServiceClient;
 use slipway_api::deployments::v1::pipeline_service_client::PipelineServiceClient;
+use slipway_api::deployments::v1::template_service_client::TemplateServiceClient;
 use slipway_api::identity::v1::identity_service_client::IdentityServiceClient;
 use slipway_api::ledger::v1::ledger_service_client::LedgerServiceClient;
 use slipway_api::snapshots::v1::snapshot_service_client::SnapshotServiceClient;
@@ -107,6 +108,11 @@ impl Client {
     /// Pipelines.
     pub fn pipelines(&self) -> PipelineServiceClient<Wire> {
         PipelineServiceClient::new(self.wire())
+    }
+
+    /// Templates for releases.
+    pub fn templates(&self) -> TemplateServiceClient<Wire> {
+        TemplateServiceClient::new(self.wire())
     }
 
     /// The audit trail.

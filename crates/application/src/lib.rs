@@ -10,6 +10,7 @@ pub mod audit;
 pub mod authentication;
 pub mod bootstrap;
 mod change;
+pub mod checks;
 pub mod context;
 pub mod deployments;
 pub mod engines;
@@ -24,6 +25,7 @@ pub mod projects;
 pub mod releases;
 pub mod requests;
 pub mod snapshots;
+pub mod templates;
 pub mod tokens;
 pub mod versions;
 

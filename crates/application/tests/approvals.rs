@@ -252,7 +252,7 @@ impl World {
         let name = DeploymentName::Id(deployment.id);
         let caller = &self.developer;
         let found = get_deployment(&self.context, &by(caller), &slug("default"), name).await;
-        found.expect("found")
+        found.expect("found").0
     }
 
     async fn request(&self, deployment: &Deployment) -> ApprovalRequest {

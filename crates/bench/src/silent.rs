@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use slipway_approvals::ApprovalRepository;
 use slipway_audit::{AuditLog, ChainRepository, ChangeFeed, Event};
 use slipway_catalog::{ApplicationRepository, EnvironmentRepository, VersionRepository};
-use slipway_deployments::{DeploymentRepository, PipelineRepository};
+use slipway_deployments::{
+    CheckRepository, DeploymentRepository, PipelineRepository, TemplateRepository,
+};
 use slipway_identity::{
     MembershipRepository, PrincipalRepository, ProjectRepository, TokenRepository,
 };
@@ -98,6 +100,14 @@ impl UnitOfWork for SilentUnitOfWork {
 
     fn deployments(&mut self) -> &mut dyn DeploymentRepository {
         self.unit.deployments()
+    }
+
+    fn checks(&mut self) -> &mut dyn CheckRepository {
+        self.unit.checks()
+    }
+
+    fn templates(&mut self) -> &mut dyn TemplateRepository {
+        self.unit.templates()
     }
 
     fn approvals(&mut self) -> &mut dyn ApprovalRepository {

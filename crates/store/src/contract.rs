@@ -8,6 +8,7 @@ pub mod applications;
 pub mod approvals;
 pub mod audit;
 pub mod backups;
+pub mod checks;
 pub mod deployments;
 pub mod engines;
 pub mod environments;
@@ -21,6 +22,7 @@ pub mod queue;
 pub mod requests;
 pub mod snapshots;
 pub mod steps;
+pub mod templates;
 pub mod tokens;
 pub mod undoing;
 pub mod units_of_work;
@@ -160,6 +162,16 @@ macro_rules! store_contract {
                 what_applies_an_item_is_undone,
                 steps_at_once_end_once_each,
                 a_plan_takes_anothers_place_before_it_is_begun,
+            }
+            checks {
+                the_last_of_each_name_and_plan_is_found,
+                a_place_is_taken_once,
+            }
+            templates {
+                what_is_inserted_is_found,
+                versions_follow_each_other_and_stay,
+                a_slug_is_taken_once_until_it_is_deleted,
+                pages_are_complete_and_in_order,
             }
             approvals {
                 what_is_opened_is_found,

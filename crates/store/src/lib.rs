@@ -25,7 +25,10 @@ use slipway_audit::{AuditLog, AuditQueries, ChainRepository, ChangeFeed};
 use slipway_catalog::{
     ApplicationRepository, CatalogQueries, EnvironmentRepository, VersionRepository,
 };
-use slipway_deployments::{DeploymentQueries, DeploymentRepository, PipelineRepository};
+use slipway_deployments::{
+    CheckQueries, CheckRepository, DeploymentQueries, DeploymentRepository, PipelineRepository,
+    TemplateQueries, TemplateRepository,
+};
 use slipway_identity::{
     IdentityQueries, MembershipRepository, PrincipalRepository, ProjectRepository, TokenRepository,
 };
@@ -77,6 +80,10 @@ pub trait UnitOfWork: Send {
     fn pipelines(&mut self) -> &mut dyn PipelineRepository;
     /// Deployments and their steps.
     fn deployments(&mut self) -> &mut dyn DeploymentRepository;
+    /// What tests and scans elsewhere say about deployments.
+    fn checks(&mut self) -> &mut dyn CheckRepository;
+    /// Templates for releases.
+    fn templates(&mut self) -> &mut dyn TemplateRepository;
     /// Approval requests.
     fn approvals(&mut self) -> &mut dyn ApprovalRepository;
     /// Snapshots.
@@ -100,6 +107,8 @@ pub trait Reader:
     + CatalogQueries
     + LedgerQueries
     + DeploymentQueries
+    + CheckQueries
+    + TemplateQueries
     + ApprovalQueries
     + SnapshotQueries
     + EngineQueries
@@ -112,6 +121,8 @@ impl<T> Reader for T where
         + CatalogQueries
         + LedgerQueries
         + DeploymentQueries
+        + CheckQueries
+        + TemplateQueries
         + ApprovalQueries
         + SnapshotQueries
         + EngineQueries

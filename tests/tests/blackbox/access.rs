@@ -60,11 +60,11 @@ const TABLE: &[(Who, &[&str])] = &[
         "CheckEngine", "ListWorkflows", "GetCredentialMapping", "GetPipeline", "ListPipelines",
         "PlanPromotion", "GetDeployment", "ListDeployments", "WatchDeployment", "GetDeploymentSummary",
         "GetSnapshot", "ListSnapshots", "GetApprovalRequest", "ListApprovalRequests",
-        "CompareSnapshots", "GetSnapshotWorkflow", "DetectDrift",
+        "CompareSnapshots", "GetSnapshotWorkflow", "DetectDrift", "GetTemplate", "ListTemplates",
     ]),
     (Who::Writers, &[
         "CreateApplication", "UpdateApplication", "CreateVersion", "DeprecateVersion",
-        "RecordDeployment", "ImportDeployments", "StartPromotion", "CancelDeployment", "RollbackDeployment",
+        "RecordDeployment", "ImportDeployments", "StartPromotion", "CancelDeployment", "RollbackDeployment", "ReportCheck",
         "CreateSnapshot",
     ]),
     (Who::Admins, &[
@@ -73,6 +73,7 @@ const TABLE: &[(Who, &[&str])] = &[
         "RetractDeploymentRecord", "LinkWorkflow", "SetCredentialMapping",
         "CreatePipeline", "UpdatePipeline", "ArchivePipeline", "RestoreSnapshot", "ResolveInDoubt", "Approve", "Reject",
         "ListAuditEvents", "ExportAuditEvents", "VerifyAuditTrail", "ExportCheckpoint",
+        "CreateTemplate", "UpdateTemplate", "DeleteTemplate",
     ]),
     (Who::Oneself, &["GetPrincipal", "CreateToken", "ListTokens", "RevokeToken"]),
     (Who::Installation, &["CreateProject", "CreatePrincipal", "ListPrincipals", "DisablePrincipal"]),

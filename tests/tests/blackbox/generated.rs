@@ -15,6 +15,7 @@ use proptest::test_runner::{Config, RngSeed, TestRunner};
 use prost::Message as _;
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, Value};
 use slipway_api::audit::v1::{AuditEventFilter, AuditOutcome, ListAuditEventsRequest};
+use slipway_api::deployments::v1::{CreateTemplateRequest, TemplateItem};
 use slipway_api::errors::v1::ErrorReason;
 use slipway_api::identity::v1::Role;
 use slipway_api::ledger::v1::{GetStatisticsRequest, ListDeploymentRecordsRequest};
@@ -33,6 +34,7 @@ cases![
     requests_to_the_application_service,
     requests_to_the_ledger_service,
     requests_to_the_pipeline_service,
+    requests_to_the_template_service,
     requests_to_the_deployment_service,
     requests_to_the_approval_service,
     requests_to_the_snapshot_service,
@@ -62,6 +64,10 @@ async fn requests_to_the_ledger_service(backend: Backend) {
 
 async fn requests_to_the_pipeline_service(backend: Backend) {
     bombard(backend, "slipway.deployments.v1.PipelineService").await;
+}
+
+async fn requests_to_the_template_service(backend: Backend) {
+    bombard(backend, "slipway.deployments.v1.TemplateService").await;
 }
 
 async fn requests_to_the_deployment_service(backend: Backend) {
@@ -95,6 +101,21 @@ async fn bombard(backend: Backend, service: &str) {
     let folder = world.server.workflows(&documents);
     target.environment_on("dev", &folder).await;
     target.pipeline("way", "prod", "dev").await;
+    target
+        .admin
+        .templates()
+        .create_template(CreateTemplateRequest {
+            project: target.slug.clone(),
+            slug: "way".to_owned(),
+            items: vec![TemplateItem {
+                application: "app".to_owned(),
+                removal: true,
+                ..Default::default()
+            }],
+            ..Default::default()
+        })
+        .await
+        .granted();
     let workflow = target.workflows("dev").await.remove(0);
     untouched.record(report("app", "1", "prod")).await;
     let member = target.member(Role::Admin).await;
@@ -321,8 +342,8 @@ fn generated(methods: &[Method], known: &Arc<Vec<String>>, count: usize) -> Vec<
 /// Makes messages: wild ones, whose fields hold anything of their kind, and careful ones, which mostly make sense and so
 /// come further than the first check.
 struct Generator {
-    /// The project, application, version, environments, record, principal, pipeline, folder of workflows and workflow
-    /// that are there.
+    /// The project, application, version, environments, record, principal, pipeline and template (of one name),
+    /// folder of workflows and workflow that are there.
     known: Arc<Vec<String>>,
     wild: bool,
 }
@@ -422,7 +443,7 @@ impl Generator {
             "right_environment" | "target_environment" => 4,
             "record_id" => 5,
             "principal_id" | "author_principal_id" | "owner_principal_id" => 6,
-            "pipeline" => 7,
+            "pipeline" | "template" => 7,
             "path" => 8,
             "workflow_id" => 9,
             "paths" => {
@@ -433,6 +454,9 @@ impl Generator {
                     "position",
                     "workflow_engine",
                     "stages",
+                    "items",
+                    "required_locales",
+                    "validation_rules",
                 ];
                 return Some(paths.map(str::to_owned).to_vec());
             }

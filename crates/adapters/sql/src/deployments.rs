@@ -1,5 +1,6 @@
 //! Pipelines and deployments.
 
+mod check;
 mod deployment;
 mod gates;
 mod item;
@@ -11,6 +12,7 @@ mod pulse;
 mod released;
 mod resolution;
 mod step;
+mod template;
 mod transition;
 mod undoing;
 

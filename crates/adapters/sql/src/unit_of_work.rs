@@ -4,7 +4,9 @@ use async_trait::async_trait;
 use slipway_approvals::ApprovalRepository;
 use slipway_audit::{AuditLog, ChainRepository};
 use slipway_catalog::{ApplicationRepository, EnvironmentRepository, VersionRepository};
-use slipway_deployments::{DeploymentRepository, PipelineRepository};
+use slipway_deployments::{
+    CheckRepository, DeploymentRepository, PipelineRepository, TemplateRepository,
+};
 use slipway_identity::{
     MembershipRepository, PrincipalRepository, ProjectRepository, TokenRepository,
 };
@@ -127,6 +129,14 @@ impl UnitOfWork for SqlUnitOfWork {
     }
 
     fn deployments(&mut self) -> &mut dyn DeploymentRepository {
+        self
+    }
+
+    fn checks(&mut self) -> &mut dyn CheckRepository {
+        self
+    }
+
+    fn templates(&mut self) -> &mut dyn TemplateRepository {
         self
     }
 

@@ -28,6 +28,7 @@ pub use watch::{DeploymentWatch, WatchDeploymentError, Watched, watch_pulses};
 use slipway_catalog::Environment;
 use slipway_deployments::{
     Deployment, DeploymentKind, DeploymentName, Problem, State, Unresolvable, Verdict,
+    release::Findings,
 };
 use slipway_kernel::{
     DeploymentId, EnvironmentId, ProjectId, Sha256, Slug, StoreError, Timestamp, id::IdError,
@@ -38,7 +39,6 @@ use crate::{
     change::{Change, bad_resource},
     engines::EngineProblem,
     error::{dangling, meets_command_errors},
-    releases::{Finding, Severity},
 };
 
 /// Why a command about a deployment was not carried out.
@@ -105,10 +105,10 @@ pub enum DeploymentError {
         later: Vec<i64>,
     },
     /// Something stands against a release.
-    #[error("{} thing(s) stand against the release: {}", errors(findings).count(), first_error(findings))]
+    #[error("{}", against(findings))]
     ReleaseHasFindings {
         /// All that was found.
-        findings: Vec<Finding>,
+        findings: Findings,
     },
     /// It does not wait for somebody to execute it.
     #[error(
@@ -262,15 +262,14 @@ fn numbered(numbers: &[i64]) -> String {
     numbers.join(", ")
 }
 
-fn errors(findings: &[Finding]) -> impl Iterator<Item = &Finding> {
-    let is_error = |finding: &&Finding| finding.severity == Severity::Error;
-    findings.iter().filter(is_error)
-}
-
-fn first_error(findings: &[Finding]) -> &str {
-    errors(findings)
-        .next()
-        .map_or("", |finding| &finding.message)
+fn against(findings: &Findings) -> String {
+    let count = findings.errors().count() + findings.left_out;
+    let first = findings.errors().next();
+    let first = first.map_or("", |finding| &finding.message);
+    match count {
+        1 => format!("something stands against the release: {first}"),
+        count => format!("{count} problems stand against the release, first: {first}"),
+    }
 }
 
 fn quoted(slugs: &[Slug]) -> String {

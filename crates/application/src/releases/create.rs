@@ -5,19 +5,20 @@ use slipway_catalog::Environment;
 use slipway_deployments::{
     Bound, BoundItem, Change as ItemChange, Deployment, DeploymentKind, Item, ItemStatus,
     NewDeployment, Origin, Release, Released, VersionRef,
+    release::{Draft, DraftItem, Findings, assess, circumstances, findings},
 };
 use slipway_identity::Command;
 use slipway_kernel::{
-    DeploymentId, Key, RiskLevel, Slug, Timestamp,
-    text::{Description, DisplayName, Notes},
+    DeploymentId, RiskLevel, Slug, Timestamp,
+    text::{Description, DisplayName},
 };
 
 use super::{
-    facts::{self, Facts, Finding, Severity},
+    facts::{self, Known},
     inline,
 };
 use crate::{
-    Call, Context,
+    Call, CommandError, Context,
     approvals::gate,
     change::{Change, Done},
     deployments::{DeploymentError, putting_back::GATES, started_before},
@@ -35,7 +36,7 @@ pub struct CreateRelease {
     /// Where.
     pub environment: Slug,
     /// What becomes current.
-    pub items: Vec<Wanted>,
+    pub draft: Draft,
     /// Whether it is carried out as soon as nobody has to agree any more.
     pub execute_on_approval: bool,
     /// When it is to be carried out.
@@ -44,28 +45,13 @@ pub struct CreateRelease {
     pub validate_only: bool,
 }
 
-/// A version that is to become current.
-#[derive(Debug, Clone, Serialize)]
-pub struct Wanted {
-    /// The application.
-    pub application: Key,
-    /// Its version; `None` takes it out.
-    pub version: Option<Key>,
-    /// What changes.
-    pub message: Notes,
-    /// How risky it is said to be.
-    pub declared: RiskLevel,
-    /// Whether it may be older than the one that is current.
-    pub allow_older: bool,
-}
-
 /// A release, and what should be known about it.
 #[derive(Debug, Clone)]
 pub struct Made {
     /// The deployment.
     pub deployment: Deployment,
     /// What was found.
-    pub findings: Vec<Finding>,
+    pub findings: Findings,
 }
 
 /// Makes a release.
@@ -77,15 +63,18 @@ pub async fn create_release(
     let project = context
         .authorise_in(call, Command::CreateRelease, &command.project)
         .await?;
-    let target = context
-        .reader()
-        .environment(project, &command.environment)
-        .await?;
+    let reader = context.reader();
+    let slug = &command.project;
+    let described = reader.project(slug).await?;
+    let described =
+        described.ok_or_else(|| CommandError::ProjectNotFound { slug: slug.clone() })?;
+    let target = reader.environment(project, &command.environment).await?;
     let target = target.ok_or_else(|| DeploymentError::EnvironmentNotFound {
         slug: command.environment.clone(),
     })?;
-    let facts = facts::read(context, project, &target, &command.items).await?;
-    let findings = found(&command.items, &facts);
+    let items = &command.draft.items;
+    let known = facts::read(context, &described, &target, items).await?;
+    let findings = findings(&command.draft, &known.facts);
     let id = DeploymentId::new(&*context.ids);
     let mut change = Change::begin(context, call, Command::CreateRelease, Some(project)).await?;
     if !command.validate_only
@@ -94,17 +83,17 @@ pub async fn create_release(
         let deployment = started_before(&mut change, project, &earlier).await?;
         return Ok(Made {
             deployment,
-            findings: Vec::new(),
+            findings: Findings::default(),
         });
     }
     change.require_open(&command.project).await?;
     if target.archived_at.is_some() {
         return Err(DeploymentError::EnvironmentArchived { slug: target.slug });
     }
-    if findings.iter().any(|it| it.severity == Severity::Error) {
+    if findings.refuse() {
         return Err(DeploymentError::ReleaseHasFindings { findings });
     }
-    let bound = bound(&command.items, &facts, &target);
+    let bound = bound(items, &known, &target);
     let mut deployment = Deployment {
         release: Some(Release {
             name: command.name.clone(),
@@ -123,7 +112,7 @@ pub async fn create_release(
             requested_by: call.caller.principal,
             created_at: change.now,
             reason: None,
-            items: items(&command.items, &facts),
+            items: chosen(&command.draft, &known),
         })
     };
     deployment.risk = riskiest(&deployment);
@@ -171,32 +160,31 @@ fn riskiest(deployment: &Deployment) -> RiskLevel {
 }
 
 /// What people agree to.
-fn bound(wanted: &[Wanted], facts: &Facts, target: &Environment) -> Bound {
-    let items = wanted.iter().filter_map(|item| {
-        let application = facts.applications.get(&item.application)?;
-        let version = item.version.as_ref();
-        let version = version.and_then(|_| facts.versions.get(&item.application));
-        let item = BoundItem {
+fn bound(items: &[DraftItem], known: &Known, target: &Environment) -> Bound {
+    let bound = items.iter().filter_map(|item| {
+        let application = known.applications.get(&item.application)?;
+        let version = known.version(item);
+        let bound = BoundItem {
             application: application.id,
             version: version.map(|version| version.id),
             content: version.and_then(|version| version.digest),
         };
-        Some((application.key.clone(), item))
+        Some((application.key.clone(), bound))
     });
-    let base = facts.current.iter();
+    let base = known.current.iter();
     Bound {
         target: target.id,
-        items: items.collect(),
+        items: bound.collect(),
         base: base.map(|(key, it)| (key.clone(), it.version)).collect(),
     }
 }
 
-fn items(wanted: &[Wanted], facts: &Facts) -> Vec<Item> {
-    let items = (0..).zip(wanted).filter_map(|(position, wanted)| {
-        let application = facts.applications.get(&wanted.application)?;
-        let before = facts.current.get(&wanted.application);
-        let after = wanted.version.as_ref();
-        let after = after.and_then(|_| facts.versions.get(&wanted.application));
+fn chosen(draft: &Draft, known: &Known) -> Vec<Item> {
+    let chosen = (0..).zip(&draft.items).filter_map(|(position, item)| {
+        let application = known.applications.get(&item.application)?;
+        let before = known.current.get(&item.application);
+        let after = known.version(item);
+        let assessment = assess(item.declared, circumstances(draft, item, &known.facts)?);
         let released = Released {
             kind: application.kind,
             before: before.map(|it| VersionRef {
@@ -207,10 +195,10 @@ fn items(wanted: &[Wanted], facts: &Facts) -> Vec<Item> {
                 id: it.id,
                 identifier: it.identifier.clone(),
             }),
-            message: wanted.message.clone(),
-            declared: wanted.declared,
-            risk: wanted.declared,
-            factors: Vec::new(),
+            message: item.message.clone(),
+            declared: item.declared,
+            risk: assessment.level,
+            factors: assessment.factors,
         };
         Some(Item {
             position,
@@ -228,7 +216,7 @@ fn items(wanted: &[Wanted], facts: &Facts) -> Vec<Item> {
             released: Some(released),
         })
     });
-    items.collect()
+    chosen.collect()
 }
 
 /// What a chosen version does to its application.
@@ -240,33 +228,4 @@ pub(super) fn change_of(released: &Released) -> ItemChange {
         (Some(_), None) => ItemChange::Deleted,
         (Some(_), Some(_)) | (None, None) => ItemChange::Unchanged,
     }
-}
-
-fn found(wanted: &[Wanted], facts: &Facts) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for (at, item) in wanted.iter().enumerate() {
-        let key = &item.application;
-        let mut error = |reason, message| {
-            findings.push(Finding {
-                severity: Severity::Error,
-                reason,
-                item: Some(at),
-                message,
-            });
-        };
-        if !facts.applications.contains_key(key) {
-            error(
-                "APPLICATION_NOT_FOUND",
-                format!("there is no application `{key}` in this project"),
-            );
-        } else if let Some(version) = &item.version
-            && !facts.versions.contains_key(key)
-        {
-            error(
-                "VERSION_NOT_FOUND",
-                format!("`{key}` has no version `{version}`"),
-            );
-        }
-    }
-    findings
 }

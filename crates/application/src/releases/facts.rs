@@ -3,69 +3,84 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use slipway_catalog::{Application, Environment, Version};
-use slipway_kernel::{Key, ProjectId, StoreError};
+use slipway_deployments::release::{ApplicationFacts, DraftItem, Facts, Needed, VersionFacts};
+use slipway_identity::{PrincipalKind, Project};
+use slipway_kernel::{Key, PrincipalId, StoreError};
 use slipway_ledger::CurrentVersion;
 
-use super::Wanted;
-use crate::Context;
+use crate::{Context, deployments::DeploymentError};
 
-/// How serious a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Severity {
-    /// The release is made all the same.
-    Warning,
-    /// The release is refused.
-    Error,
-}
+/// How much of a content is looked through, in bytes: what is longer is passed over, as what is no text.
+const MAX_TEXT: u64 = 1024 * 1024;
 
-/// What stands against a release, or should be known before anybody agrees to it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// How serious it is.
-    pub severity: Severity,
-    /// A word that never changes its meaning.
-    pub reason: &'static str,
-    /// The position of the item that it is about; `None` where it is about all of it.
-    pub item: Option<usize>,
-    /// What was found, for people.
-    pub message: String,
-}
-
-/// All of it, by the applications' keys.
-pub(super) struct Facts {
+/// All that is known about it, and the rows that stand for it, by the applications' keys.
+pub(super) struct Known {
+    pub(super) facts: Facts,
     pub(super) applications: BTreeMap<Key, Application>,
     pub(super) versions: BTreeMap<Key, Version>,
     /// Of the items and of everything that they depend on.
     pub(super) current: BTreeMap<Key, CurrentVersion>,
 }
 
-/// Reads all of it: three statements.
+impl Known {
+    /// The version that an item wants.
+    pub(super) fn version(&self, item: &DraftItem) -> Option<&Version> {
+        item.version()?;
+        self.versions.get(&item.application)
+    }
+}
+
+/// Reads all of it: three statements, one for each author, and the texts.
 pub(super) async fn read(
     context: &Context,
-    project: ProjectId,
+    project: &Project,
     target: &Environment,
-    items: &[Wanted],
-) -> Result<Facts, StoreError> {
+    items: &[DraftItem],
+) -> Result<Known, DeploymentError> {
     let reader = context.reader();
     let keys: BTreeSet<Key> = items.iter().map(|item| item.application.clone()).collect();
     let names = items.iter().filter_map(|item| {
-        let version = item.version.clone()?;
+        let version = item.version()?.clone();
         Some((item.application.clone(), version))
     });
-    let found = reader.applications_with(project, &keys).await?;
+    let found = reader.applications_with(project.id, &keys).await?;
     let applications: BTreeMap<_, _> = found.into_iter().map(|it| (it.key.clone(), it)).collect();
-    let versions = reader.versions_with(project, &names.collect()).await?;
+    let versions = reader.versions_with(project.id, &names.collect()).await?;
     let keys_by_id: BTreeMap<_, _> = applications.values().map(|it| (it.id, &it.key)).collect();
     let versions: BTreeMap<Key, Version> = versions
         .into_iter()
         .filter_map(|version| Some(((*keys_by_id.get(&version.application)?).clone(), version)))
         .collect();
     let rested_on = rested_on(keys, versions.values());
-    let current = reader.current_versions(target.id, &rested_on).await?;
-    Ok(Facts {
+    let current = by_key(reader.current_versions(target.id, &rested_on).await?);
+    let people = people(context, versions.values()).await?;
+    let mut described: BTreeMap<_, _> = applications
+        .iter()
+        .map(|(key, application)| (key.clone(), application_facts(application)))
+        .collect();
+    for (key, version) in &versions {
+        let text = text(context, version).await?;
+        let facts = version_facts(version, people.contains(&version.author), text);
+        if let Some(application) = described.get_mut(key) {
+            application
+                .versions
+                .insert(version.identifier.clone(), facts);
+        }
+    }
+    let facts = Facts {
+        tier: target.tier,
+        requirements: project.requirements.clone(),
+        applications: described,
+        current: current
+            .iter()
+            .map(|(key, it)| (key.clone(), current_facts(it)))
+            .collect(),
+    };
+    Ok(Known {
+        facts,
         applications,
         versions,
-        current: by_key(current),
+        current,
     })
 }
 
@@ -83,4 +98,65 @@ pub(super) fn rested_on<'v>(
 
 pub(super) fn by_key(current: Vec<CurrentVersion>) -> BTreeMap<Key, CurrentVersion> {
     current.into_iter().map(|it| (it.key.clone(), it)).collect()
+}
+
+/// Those of the authors who are people.
+async fn people(
+    context: &Context,
+    versions: impl Iterator<Item = &Version>,
+) -> Result<BTreeSet<PrincipalId>, StoreError> {
+    let authors: BTreeSet<_> = versions.map(|version| version.author).collect();
+    let mut people = BTreeSet::new();
+    for author in authors {
+        let found = context.reader().principal(author).await?;
+        if found.is_some_and(|it| it.kind == PrincipalKind::User) {
+            people.insert(author);
+        }
+    }
+    Ok(people)
+}
+
+fn application_facts(application: &Application) -> ApplicationFacts {
+    ApplicationFacts {
+        kind: application.kind,
+        archived: application.archived_at.is_some(),
+        versions: BTreeMap::new(),
+    }
+}
+
+fn version_facts(version: &Version, by_a_person: bool, text: Option<String>) -> VersionFacts {
+    let needed = version.dependencies.iter().map(|dependency| Needed {
+        application: dependency.application.clone(),
+        requirement: dependency.requirement.to_string(),
+    });
+    VersionFacts {
+        id: version.id,
+        created_at: version.created_at,
+        author: by_a_person.then_some(version.author),
+        deprecated: version.deprecated.as_ref().map(|it| it.reason.clone()),
+        dependencies: needed.collect(),
+        attributes: version.attributes.clone(),
+        notes: version.notes.clone(),
+        text,
+    }
+}
+
+fn current_facts(current: &CurrentVersion) -> slipway_deployments::release::CurrentVersion {
+    slipway_deployments::release::CurrentVersion {
+        id: current.version,
+        identifier: current.identifier.clone(),
+        created_at: current.created_at,
+    }
+}
+
+/// The content of a version, where Slipway keeps one that is text.
+async fn text(context: &Context, version: &Version) -> Result<Option<String>, DeploymentError> {
+    let (Some(digest), Some(content)) = (version.digest, &version.content) else {
+        return Ok(None);
+    };
+    if content.size > MAX_TEXT {
+        return Ok(None);
+    }
+    let bytes = context.objects.get(digest).await?;
+    Ok(bytes.and_then(|bytes| String::from_utf8(bytes.to_vec()).ok()))
 }

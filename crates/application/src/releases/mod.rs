@@ -9,6 +9,5 @@ mod facts;
 pub(crate) mod inline;
 pub(crate) mod rollback;
 
-pub use create::{CreateRelease, Made, Wanted, create_release};
+pub use create::{CreateRelease, Made, create_release};
 pub use execute::{ExecuteDeployment, execute_deployment};
-pub use facts::{Finding, Severity};

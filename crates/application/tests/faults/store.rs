@@ -9,8 +9,8 @@ use slipway_approvals::request::ApprovalRepository;
 use slipway_audit::{AuditLog, ChainRepository, ChangeFeed};
 use slipway_catalog::{ApplicationRepository, EnvironmentRepository, VersionRepository};
 use slipway_deployments::{
-    Cancel, Claim, Deployment, DeploymentName, DeploymentRepository, Direction, Item, Phase,
-    PipelineRepository, State, Step,
+    Cancel, CheckRepository, Claim, Deployment, DeploymentName, DeploymentRepository, Direction,
+    Item, Phase, PipelineRepository, State, Step, TemplateRepository,
 };
 use slipway_identity::{
     MembershipRepository, PrincipalRepository, ProjectRepository, TokenRepository,
@@ -161,6 +161,12 @@ impl UnitOfWork for Unit {
     }
     fn deployments(&mut self) -> &mut dyn DeploymentRepository {
         self
+    }
+    fn checks(&mut self) -> &mut dyn CheckRepository {
+        self.inner.checks()
+    }
+    fn templates(&mut self) -> &mut dyn TemplateRepository {
+        self.inner.templates()
     }
     fn approvals(&mut self) -> &mut dyn ApprovalRepository {
         self.inner.approvals()

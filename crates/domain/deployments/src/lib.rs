@@ -1,16 +1,20 @@
 //! Pipelines, plans and deployments: what may change, how it is carried out, and how it is undone.
 
+pub mod check;
 pub mod chosen;
 pub mod deployment;
 pub mod effect;
 pub mod pipeline;
 pub mod plan;
 pub mod queries;
+pub mod release;
 pub mod released;
 pub mod resolution;
 pub mod state;
 pub mod steps;
+pub mod template;
 
+pub use check::{CheckName, CheckQueries, CheckReport, CheckRepository, CheckStatus};
 pub use chosen::{Bound, BoundItem};
 pub use deployment::{
     Cancel, Change, Claim, Deployment, DeploymentKind, DeploymentName, DeploymentRepository, Item,
@@ -25,7 +29,10 @@ pub use queries::{
     DeploymentFilter, DeploymentPulse, DeploymentQueries, DeploymentSummary, ItemCounts,
     LastSuccess, ListedDeployment, Transition,
 };
-pub use released::{Release, Released, RiskFactor, VersionRef};
+pub use released::{Release, Released, VersionRef};
 pub use resolution::{Resolution, Resolved, Unresolvable, Verdict, resolve};
 pub use state::{IllegalTransition, State};
 pub use steps::{Direction, Next, Ordered, Phase, Progress, Step, Work, next, steps_for};
+pub use template::{
+    Template, TemplateItem, TemplateItems, TemplateQueries, TemplateRepository, TemplateText,
+};

@@ -1,10 +1,12 @@
 //! What a release has that other deployments don't: a name, and chosen versions.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use slipway_kernel::{
     ApplicationKind, Key, RiskLevel, VersionId,
-    text::{Description, DisplayName, Notes},
+    text::{Description, DisplayName},
 };
+
+use crate::release::{ChangeMessage, RiskFactor};
 
 /// What people say a release is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -36,22 +38,11 @@ pub struct Released {
     /// What becomes current; `None` where the application is taken out.
     pub after: Option<VersionRef>,
     /// What changes, in the words of who asked for it.
-    pub message: Notes,
+    pub message: ChangeMessage,
     /// How risky they said it is.
     pub declared: RiskLevel,
     /// How risky it is taken to be: never less than declared.
     pub risk: RiskLevel,
     /// What raised it.
     pub factors: Vec<RiskFactor>,
-}
-
-/// A reason why something is taken to be risky.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RiskFactor {
-    /// A word that never changes its meaning: `TIER`, `MAJOR_VERSION`, ….
-    pub reason: String,
-    /// The least that it makes of the risk.
-    pub level: RiskLevel,
-    /// What was seen, for people.
-    pub message: String,
 }

@@ -62,7 +62,7 @@ commands! {
     reads GetProject: READERS;
     /// Lists the projects that the caller can see.
     reads ListProjects: Permission::Authenticated;
-    /// Changes a project's names.
+    /// Changes a project's names, and what it requires of versions.
     changes UpdateProject: ADMINS;
     /// Closes a project for changes.
     changes ArchiveProject: Permission::InInstallation;
@@ -182,6 +182,18 @@ commands! {
     changes RollbackDeployment: WRITERS;
     /// Says what became of a deployment that nobody can tell about.
     changes ResolveInDoubt: ADMINS;
+    /// Adds a template for releases.
+    changes CreateTemplate: ADMINS;
+    /// Reads a template.
+    reads GetTemplate: READERS;
+    /// Lists templates.
+    reads ListTemplates: READERS;
+    /// Makes a new version of a template.
+    changes UpdateTemplate: ADMINS;
+    /// Deletes a template.
+    changes DeleteTemplate: ADMINS;
+    /// Says how a check of a deployment stands.
+    changes ReportCheck: WRITERS;
     /// Agrees to a deployment.
     changes Approve: ADMINS;
     /// Disagrees with a deployment.

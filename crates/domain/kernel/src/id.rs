@@ -80,6 +80,8 @@ ids! {
     PipelineId;
     /// One governed act of change to one environment.
     DeploymentId;
+    /// A template for releases, in all of its versions.
+    TemplateId;
     /// The question whether a deployment may be carried out.
     ApprovalRequestId;
     /// What an environment looked like at some moment.

@@ -137,7 +137,9 @@ mod tests {
         }
         for level in RiskLevel::ALL {
             assert_eq!(level.as_str().parse(), Ok(level));
+            assert_eq!(serde_json::to_value(level).expect("a word"), level.as_str());
         }
+        assert!("EMERGENCY".parse::<RiskLevel>().is_err());
         let unknown = "PROD".parse::<Tier>().expect_err("unknown");
         assert_eq!(unknown.to_string(), "`PROD` is not a tier");
     }

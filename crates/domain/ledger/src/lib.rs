@@ -9,6 +9,7 @@ pub use record::{
     CLOCK_SKEW, NaturalKey, NewRecord, Record, RecordFilter, RecordKind, RecordPlace,
     RecordRepository, Retraction,
 };
+pub use slipway_kernel::RiskLevel;
 pub use statistics::{DayCount, Statistics};
 
 use std::collections::BTreeSet;

@@ -28,6 +28,7 @@ use slipway_api::catalog::v1::application_service_server::ApplicationServiceServ
 use slipway_api::catalog::v1::environment_service_server::EnvironmentServiceServer;
 use slipway_api::deployments::v1::deployment_service_server::DeploymentServiceServer;
 use slipway_api::deployments::v1::pipeline_service_server::PipelineServiceServer;
+use slipway_api::deployments::v1::template_service_server::TemplateServiceServer;
 use slipway_api::identity::v1::identity_service_server::IdentityServiceServer;
 use slipway_api::ledger::v1::ledger_service_server::LedgerServiceServer;
 use slipway_api::snapshots::v1::snapshot_service_server::SnapshotServiceServer;
@@ -105,6 +106,7 @@ impl Api {
             ApplicationServiceServer,
             LedgerServiceServer,
             PipelineServiceServer,
+            TemplateServiceServer,
             DeploymentServiceServer,
             ApprovalServiceServer,
             SnapshotServiceServer,

@@ -6,7 +6,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use slipway_api::catalog::v1::CreateEnvironmentRequest;
-use slipway_api::deployments::v1::{DeploymentState, GetDeploymentRequest, StartPromotionRequest};
+use slipway_api::deployments::v1::{
+    CreateTemplateRequest, Deployment, DeploymentState, GetDeploymentRequest,
+    StartPromotionRequest, TemplateItem,
+};
 use slipway_api::identity::v1::{Role, SetMembershipRequest};
 use slipway_n8n_stand_in::StandIn;
 use slipway_tests::contract::Method;
@@ -72,6 +75,7 @@ pub(super) async fn for_method(method: &Method, target: &Target, caller: &Client
         }
         "slipway.ledger.v1.LedgerService" => ledger(name, target).await,
         "slipway.deployments.v1.PipelineService" => pipelines(name, target).await,
+        "slipway.deployments.v1.TemplateService" => templates(name, target).await,
         "slipway.deployments.v1.DeploymentService" => deployments(name, target).await,
         "slipway.approvals.v1.ApprovalService" => approvals(name, target).await,
         "slipway.snapshots.v1.SnapshotService" => snapshots(name, target),
@@ -192,6 +196,37 @@ async fn pipelines(name: &str, target: &Target) -> Option<Value> {
     })
 }
 
+async fn templates(name: &str, target: &Target) -> Option<Value> {
+    let project = target.project.slug.as_str();
+    let fresh = format!("walk-{}", unique());
+    let items = json!([{"application": "app", "version": "{{version}}"}]);
+    Some(match name {
+        "CreateTemplate" => json!({"project": project, "slug": fresh, "items": items}),
+        "ListTemplates" => json!({"project": project}),
+        "GetTemplate" | "UpdateTemplate" | "DeleteTemplate" => {
+            let mut templates = target.project.admin.templates();
+            let created = templates.create_template(CreateTemplateRequest {
+                project: project.to_owned(),
+                slug: fresh.clone(),
+                items: vec![TemplateItem {
+                    application: "app".to_owned(),
+                    removal: true,
+                    ..Default::default()
+                }],
+                ..Default::default()
+            });
+            created.await.granted();
+            let mut message = json!({"project": project, "template": fresh});
+            if name == "UpdateTemplate" {
+                message["items"] = items;
+                message["update_mask"] = json!("items");
+            }
+            message
+        }
+        _ => return None,
+    })
+}
+
 async fn deployments(name: &str, target: &Target) -> Option<Value> {
     let project = target.project.slug.as_str();
     let promotion = json!({"project": project, "pipeline": "post", "target": "inbox"});
@@ -216,6 +251,13 @@ async fn deployments(name: &str, target: &Target) -> Option<Value> {
                 "project": project, "deployment": target.doubtful, "verdict": "VERDICT_RUNNING", "reason": "walked over",
             })
         }
+        "ReportCheck" => {
+            let waits = waiting(target).await;
+            json!({
+                "project": project, "deployment": waits.deployment_id, "name": "walk", "status": "CHECK_STATUS_PASSED",
+                "plan_digest": waits.plan_digest,
+            })
+        }
         "CancelDeployment" => {
             json!({"project": project, "deployment": target.canceled, "reason": "walked over"})
         }
@@ -228,19 +270,7 @@ async fn approvals(name: &str, target: &Target) -> Option<Value> {
     Some(match name {
         "ListApprovalRequests" => json!({"project": project}),
         "Approve" | "Reject" | "GetApprovalRequest" => {
-            // Something new that waits each time.
-            let key = format!("Guarded-{}", unique());
-            let file = target.outbox.join(format!("{}.json", unique()));
-            std::fs::write(file, workflow(&key).to_string()).unwrap();
-            let mut deployments = target.asker.deployments();
-            let started = deployments.start_promotion(StartPromotionRequest {
-                project: project.to_owned(),
-                pipeline: "guarded".to_owned(),
-                target: "vault".to_owned(),
-                workflows: vec![key],
-                ..Default::default()
-            });
-            let waits = started.await.granted().deployment.unwrap();
+            let waits = waiting(target).await;
             let mut message = json!({"project": project, "deployment": waits.deployment_id});
             if name != "GetApprovalRequest" {
                 message["plan_digest"] = json!(waits.plan_digest);
@@ -250,6 +280,22 @@ async fn approvals(name: &str, target: &Target) -> Option<Value> {
         }
         _ => return None,
     })
+}
+
+/// Something new that waits for approval each time.
+async fn waiting(target: &Target) -> Deployment {
+    let key = format!("Guarded-{}", unique());
+    let file = target.outbox.join(format!("{}.json", unique()));
+    std::fs::write(file, workflow(&key).to_string()).unwrap();
+    let mut deployments = target.asker.deployments();
+    let started = deployments.start_promotion(StartPromotionRequest {
+        project: target.project.slug.clone(),
+        pipeline: "guarded".to_owned(),
+        target: "vault".to_owned(),
+        workflows: vec![key],
+        ..Default::default()
+    });
+    started.await.granted().deployment.unwrap()
 }
 
 /// Waits until a deployment is in this state.

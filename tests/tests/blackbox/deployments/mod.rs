@@ -3,6 +3,7 @@
 pub(crate) mod approvals;
 pub(crate) mod bad_workflows;
 pub(crate) mod changed_targets;
+pub(crate) mod checks;
 pub(crate) mod comparisons;
 pub(crate) mod doubts;
 pub(crate) mod endings;
@@ -15,5 +16,6 @@ pub(crate) mod promotions;
 pub(crate) mod real;
 pub(crate) mod releases;
 pub(crate) mod rollbacks;
+pub(crate) mod templates;
 pub(crate) mod watching;
 pub(crate) mod ways_on;

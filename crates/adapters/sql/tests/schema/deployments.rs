@@ -17,7 +17,8 @@ use super::{Empty, both, raw, spelled};
 const FACTS: &str = "
 INSERT INTO person (id) VALUES ({1});
 INSERT INTO principal (id, kind, tenant_admin, created_at) VALUES ({1}, 'USER', TRUE, 1);
-INSERT INTO project VALUES ({1}, 'shop', '', '', 1, NULL, 1), ({2}, 'other', '', '', 1, NULL, 1);
+INSERT INTO project VALUES ({1}, 'shop', '', '', 1, NULL, 1, '[]', '[]'),
+    ({2}, 'other', '', '', 1, NULL, 1, '[]', '[]');
 INSERT INTO environment VALUES ({1}, {1}, 'prod', '', '', 'PRODUCTION', 0, NULL, 1, NULL, 1),
     ({2}, {1}, 'dev', '', '', 'PRODUCTION', 0, NULL, 1, NULL, 1), ({3}, {2}, 'prod', '', '', 'PRODUCTION', 0, NULL, 1, NULL, 1);
 INSERT INTO application VALUES ({3}, {2}, 'cart', 'WORKFLOW', '', '', 1, NULL, 1);
@@ -42,6 +43,9 @@ INSERT INTO deployment (id, project_id, number, kind, state, target_id, restores
 INSERT INTO approval_request VALUES ({1}, {1}, {1}, {1}, {hash}, {1}, 1, 9, 'APPROVED', 2),
     ({2}, {1}, {3}, {1}, {hash}, {1}, 1, 9, 'PENDING', NULL);
 INSERT INTO approval_decision VALUES ({1}, {1}, 'APPROVE', '', 2, {hash});
+INSERT INTO template VALUES ({1}, {1}, 'chat', 1, NULL);
+INSERT INTO template_version VALUES ({1}, 1, 'Chat', '', '[{\"application\":\"a\",\"version\":\"1\",\"message\":\"\",\"declared\":\"LOW\",\"allow_older\":false}]', {1}, 1);
+INSERT INTO deployment_check VALUES ({1}, 0, 'unit tests', 'PASSED', {hash}, '', '', {1}, 1);
 INSERT INTO environment_engine VALUES ({1}, 'N8N', NULL, 'https://n8n.example', 'env:KEY');
 INSERT INTO workflow_link VALUES ({1}, 'cart', 'wf');
 INSERT INTO environment_backup VALUES ({1}, 1, 1, 0, NULL);
@@ -57,6 +61,11 @@ UPDATE deployment_transition SET at = 0
 DELETE FROM deployment_transition
 UPDATE approval_decision SET verdict = 'REJECT'
 DELETE FROM approval_decision
+UPDATE template SET slug = 'x'
+UPDATE template_version SET items = '[]'
+DELETE FROM template_version
+UPDATE deployment_check SET status = 'FAILED'
+DELETE FROM deployment_check
 UPDATE approval_request SET plan_digest = {hash}
 UPDATE approval_request SET requested_by = {1}
 UPDATE approval_request SET expires_at = 99
@@ -81,11 +90,14 @@ UPDATE deployment_step SET item = 1
 const SQLITE_REFUSED: &str = "
 UPDATE OR REPLACE snapshot SET notes = 'x'
 INSERT OR REPLACE INTO deployment_transition VALUES ({1}, 0, 'QUEUED', 1)
+INSERT OR REPLACE INTO deployment_check VALUES ({1}, 0, 'unit tests', 'FAILED', {hash}, '', '', {1}, 1)
 INSERT OR REPLACE INTO snapshot SELECT id, project_id, environment_id, commit_sha, content_hash, kind, created_at, created_by, deployment_id, 'x', workflows FROM snapshot
 ";
 const POSTGRES_REFUSED: &str = "
 TRUNCATE snapshot CASCADE
 TRUNCATE deployment_transition
+TRUNCATE deployment_check
+TRUNCATE template_version
 INSERT INTO snapshot SELECT * FROM snapshot WHERE TRUE ON CONFLICT (id) DO UPDATE SET notes = 'x'
 ";
 
@@ -194,6 +206,18 @@ UPDATE environment_backup SET epoch = 0
 INSERT INTO environment_backup VALUES ({9}, 1, 1, 0, NULL)
 INSERT INTO environment_engine VALUES ({9}, 'DIRECTORY', '/', NULL, NULL)
 INSERT INTO workflow_link VALUES ({1}, 'list', 'wf')
+INSERT INTO template VALUES ({2}, {1}, 'chat', 1, NULL)
+INSERT INTO template VALUES ({2}, {1}, 'x', 0, NULL)
+INSERT INTO template VALUES ({2}, {9}, 'x', 1, NULL)
+INSERT INTO template_version VALUES ({1}, 0, '', '', '[]', {1}, 1)
+INSERT INTO template_version VALUES ({9}, 1, '', '', '[]', {1}, 1)
+INSERT INTO template_version VALUES ({1}, 2, '', '', '[]', {9}, 1)
+INSERT INTO deployment_check VALUES ({1}, 1000, 'x', 'PASSED', {hash}, '', '', {1}, 1)
+INSERT INTO deployment_check VALUES ({1}, 1, '', 'PASSED', {hash}, '', '', {1}, 1)
+INSERT INTO deployment_check VALUES ({1}, 1, 'x', 'OK', {hash}, '', '', {1}, 1)
+INSERT INTO deployment_check VALUES ({1}, 1, 'x', 'PASSED', {short}, '', '', {1}, 1)
+INSERT INTO deployment_check VALUES ({1}, 1, 'x', 'PASSED', {hash}, '', '', {9}, 1)
+INSERT INTO deployment_check VALUES ({9}, 1, 'x', 'PASSED', {hash}, '', '', {1}, 1)
 INSERT INTO workflow_link VALUES ({1}, 'cart', 'wf-2')
 INSERT INTO workflow_link VALUES ({9}, 'cart', 'wf')
 INSERT INTO credential_target VALUES ({1}, 'smtp', 'Mail', '2', 'Mail')
@@ -445,6 +469,22 @@ const BROKEN: &[(&str, &str)] = &[
         "approval_decision, column plan_digest",
     ),
     (
+        "UPDATE template_version SET items = '[]'",
+        "template_version, column items",
+    ),
+    (
+        "UPDATE template_version SET description = '{{'",
+        "template_version, column description",
+    ),
+    (
+        "UPDATE deployment_check SET status = 'OK'",
+        "deployment_check, column status",
+    ),
+    (
+        "UPDATE deployment_check SET plan_digest = {short}",
+        "deployment_check, column plan_digest",
+    ),
+    (
         "UPDATE environment_engine SET path = '/'",
         "environment_engine, column kind",
     ),
@@ -462,7 +502,7 @@ const BROKEN: &[(&str, &str)] = &[
     ),
 ];
 
-const TABLES: [&str; 11] = [
+const TABLES: [&str; 14] = [
     "pipeline",
     "pipeline_stage",
     "deployment",
@@ -474,6 +514,9 @@ const TABLES: [&str; 11] = [
     "environment_engine",
     "workflow_link",
     "credential_target",
+    "deployment_check",
+    "template",
+    "template_version",
 ];
 
 /// Lets everything pass: triggers, foreign keys and checks.
@@ -531,6 +574,8 @@ async fn read_all(store: &SqlStore) -> Result<(), StoreError> {
         .approval_requests(project, &ApprovalFilter::default(), None, size)
         .await?;
     assert_eq!(page.items.len(), 2);
+    reader.checks(DeploymentId::from_uuid(one)).await?;
+    reader.templates(project, None, size).await?;
     reader.engine(environment).await?;
     reader.workflow_links(environment).await?;
     reader.credentials(environment).await?;

@@ -17,9 +17,10 @@ use slipway_store::{
 };
 use slipway_test_support::postgres::{TestDatabase, database};
 
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     "m20261120_000001_foundation",
     "m20261121_000002_deployments",
+    "m20261122_000003_governance",
 ];
 
 /// A database before its first migration, of either sort.
@@ -90,7 +91,7 @@ async fn a_newer_schema_is_refused_by_name() {
             };
             assert_eq!(
                 (found.as_str(), known.as_str()),
-                ("m99990101_000001_later", MIGRATIONS[1])
+                ("m99990101_000001_later", MIGRATIONS[2])
             );
         }
     }
@@ -100,7 +101,7 @@ async fn a_newer_schema_is_refused_by_name() {
 const FACTS: &str = "
 INSERT INTO person (id) VALUES ({1});
 INSERT INTO principal (id, kind, tenant_admin, created_at) VALUES ({1}, 'USER', TRUE, 1);
-INSERT INTO project VALUES ({1}, 'shop', '', '', 1, NULL, 1);
+INSERT INTO project VALUES ({1}, 'shop', '', '', 1, NULL, 1, '[]', '[]');
 INSERT INTO environment VALUES ({1}, {1}, 'prod', '', '', 'PRODUCTION', 0, NULL, 1, NULL, 1);
 INSERT INTO application VALUES ({1}, {1}, 'cart', 'SERVICE', '', '', 1, NULL, 1);
 INSERT INTO application VALUES ({2}, {1}, 'list', 'SERVICE', '', '', 1, NULL, 1);
@@ -320,6 +321,13 @@ async fn a_role_of_its_own_does_the_servers_work_and_no_more() {
         ("UPDATE approval_decision SET comment = ''", false),
         ("DELETE FROM approval_decision", false),
         ("DELETE FROM approval_request", false),
+        ("UPDATE template SET version = version", true),
+        ("DELETE FROM template", false),
+        ("UPDATE template_version SET items = items", false),
+        ("DELETE FROM template_version", false),
+        ("SELECT * FROM deployment_check", true),
+        ("UPDATE deployment_check SET status = 'PASSED'", false),
+        ("DELETE FROM deployment_check", false),
         ("UPDATE snapshot SET notes = ''", false),
         ("DELETE FROM snapshot", false),
         ("DELETE FROM deployment", false),

@@ -1,5 +1,6 @@
 //! `slipway.deployments.v1`.
 
+mod checks;
 mod doubts;
 mod pipelines;
 mod plans;
@@ -7,6 +8,7 @@ mod promotions;
 mod refusals;
 mod releases;
 mod shown;
+mod templates;
 mod watch;
 mod words;
 
@@ -16,6 +18,7 @@ pub(super) use shown::shown;
 use slipway_api::deployments::v1 as proto;
 use slipway_api::deployments::v1::deployment_service_server::DeploymentService;
 use slipway_api::deployments::v1::pipeline_service_server::PipelineService;
+use slipway_api::deployments::v1::template_service_server::TemplateService;
 use slipway_identity::Command;
 use tonic::{Request, Response, Status};
 
@@ -58,6 +61,44 @@ impl PipelineService for Api {
         request: Request<proto::ArchivePipelineRequest>,
     ) -> Result<Response<proto::ArchivePipelineResponse>, Status> {
         unary!(self, ArchivePipeline, request, pipelines::archive)
+    }
+}
+
+#[tonic::async_trait]
+impl TemplateService for Api {
+    async fn create_template(
+        &self,
+        request: Request<proto::CreateTemplateRequest>,
+    ) -> Result<Response<proto::CreateTemplateResponse>, Status> {
+        unary!(self, CreateTemplate, request, templates::create)
+    }
+
+    async fn get_template(
+        &self,
+        request: Request<proto::GetTemplateRequest>,
+    ) -> Result<Response<proto::GetTemplateResponse>, Status> {
+        unary!(self, GetTemplate, request, templates::get)
+    }
+
+    async fn list_templates(
+        &self,
+        request: Request<proto::ListTemplatesRequest>,
+    ) -> Result<Response<proto::ListTemplatesResponse>, Status> {
+        unary!(self, ListTemplates, request, templates::list)
+    }
+
+    async fn update_template(
+        &self,
+        request: Request<proto::UpdateTemplateRequest>,
+    ) -> Result<Response<proto::UpdateTemplateResponse>, Status> {
+        unary!(self, UpdateTemplate, request, templates::update)
+    }
+
+    async fn delete_template(
+        &self,
+        request: Request<proto::DeleteTemplateRequest>,
+    ) -> Result<Response<proto::DeleteTemplateResponse>, Status> {
+        unary!(self, DeleteTemplate, request, templates::delete)
     }
 }
 
@@ -137,6 +178,13 @@ impl DeploymentService for Api {
         request: Request<proto::ResolveInDoubtRequest>,
     ) -> Result<Response<proto::ResolveInDoubtResponse>, Status> {
         unary!(self, ResolveInDoubt, request, doubts::resolve)
+    }
+
+    async fn report_check(
+        &self,
+        request: Request<proto::ReportCheckRequest>,
+    ) -> Result<Response<proto::ReportCheckResponse>, Status> {
+        unary!(self, ReportCheck, request, checks::report)
     }
 
     async fn get_deployment_summary(

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use slipway_api::errors::v1::ErrorReason;
 use slipway_application::deployments::{DeploymentError, PuttingBackError};
 use slipway_application::pipelines::PipelineError;
-use slipway_application::releases::Severity;
 use tonic::Code;
 
 use crate::grpc::refusal::{Refusal, Unmet};
@@ -90,19 +89,15 @@ impl From<DeploymentError> for Refusal {
                 unfit(ErrorReason::PlanHasProblems).with("problems", reasons.join(","))
             }
             DeploymentError::ReleaseHasFindings { findings } => {
-                let errors = findings
-                    .into_iter()
-                    .filter(|finding| finding.severity == Severity::Error);
-                unfit(ErrorReason::ReleaseHasFindings).unmet(errors.map(|finding| {
-                    Unmet {
-                        reason: finding.reason,
-                        subject: finding
-                            .item
-                            .map(|item| format!("items[{item}]"))
-                            .unwrap_or_default(),
-                        message: finding.message,
-                    }
-                }))
+                let unmet = findings.errors().map(|finding| Unmet {
+                    reason: finding.reason.as_str(),
+                    subject: finding
+                        .item
+                        .map(|item| format!("items[{item}]"))
+                        .unwrap_or_default(),
+                    message: finding.message.clone(),
+                });
+                unfit(ErrorReason::ReleaseHasFindings).unmet(unmet)
             }
             DeploymentError::ApprovalFell { number, .. } => {
                 unfit(ErrorReason::ApprovalFell).about("deployment", number)

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 
 use slipway_api::deployments::v1 as proto;
 use slipway_application::releases::{
-    CreateRelease, ExecuteDeployment, Finding, Severity, Wanted, create_release, execute_deployment,
+    CreateRelease, ExecuteDeployment, create_release, execute_deployment,
 };
-use slipway_deployments::{Release, Released, RiskFactor};
+use slipway_deployments::release::{Draft, DraftItem, Finding, RiskFactor, Wanted};
+use slipway_deployments::{Release, Released};
+use slipway_kernel::requirements::Severity;
 use slipway_kernel::{Key, RiskLevel};
 
 use super::promotions::named;
@@ -43,7 +45,7 @@ pub(super) async fn create(
             name,
             description,
             environment: environment?,
-            items,
+            draft: Draft { items },
             execute_on_approval: message.execute_on_approval,
             start_at,
             validate_only: message.validate_only,
@@ -53,11 +55,16 @@ pub(super) async fn create(
     let made = create_release(&api.context, &call, command).await?;
     Ok(proto::CreateReleaseResponse {
         deployment: Some(shown(&api.context, made.deployment, &message.project).await?),
-        findings: made.findings.into_iter().map(shown_finding).collect(),
+        findings: made
+            .findings
+            .listed
+            .into_iter()
+            .map(shown_finding)
+            .collect(),
     })
 }
 
-fn wanted(fields: &mut Fields, items: Vec<proto::ReleaseItem>) -> Vec<Wanted> {
+fn wanted(fields: &mut Fields, items: Vec<proto::ReleaseItem>) -> Vec<DraftItem> {
     if items.is_empty() || items.len() > MAX_ITEMS {
         let what = format!("has {} entries; 1 to {MAX_ITEMS} are allowed", items.len());
         fields.refuse("items", what);
@@ -73,11 +80,11 @@ fn wanted(fields: &mut Fields, items: Vec<proto::ReleaseItem>) -> Vec<Wanted> {
         {
             inner.refuse("application", format_args!("names `{key}` again"));
         }
-        let version = match item.change {
+        let outcome = match item.change {
             Some(proto::release_item::Change::Version(version)) => {
-                inner.required("version", &version).map(Some)
+                inner.required("version", &version).map(Wanted::Version)
             }
-            Some(proto::release_item::Change::Remove(true)) => Some(None),
+            Some(proto::release_item::Change::Remove(true)) => Some(Wanted::Removal),
             Some(proto::release_item::Change::Remove(false)) => {
                 inner.refuse("remove", "must be true where it is given");
                 None
@@ -90,10 +97,10 @@ fn wanted(fields: &mut Fields, items: Vec<proto::ReleaseItem>) -> Vec<Wanted> {
         let message = inner.text("change_message", item.change_message);
         let declared = inner.choice("risk_level", item.risk_level, risk_level);
         fields.absorb(inner);
-        if let (Some(application), Some(version)) = (application, version) {
-            wanted.push(Wanted {
+        if let (Some(application), Some(outcome)) = (application, outcome) {
+            wanted.push(DraftItem {
                 application,
-                version,
+                wanted: outcome,
                 message,
                 declared: declared.unwrap_or(RiskLevel::Low),
                 allow_older: item.allow_older,
@@ -135,7 +142,7 @@ fn shown_finding(finding: Finding) -> proto::Finding {
     };
     proto::Finding {
         severity: severity.into(),
-        reason: finding.reason.to_owned(),
+        reason: finding.reason.to_string(),
         item: finding.item.and_then(|item| i32::try_from(item).ok()),
         message: finding.message,
     }
@@ -168,8 +175,8 @@ pub(super) fn shown_chosen(released: Released) -> proto::ChosenVersion {
 
 fn shown_factor(factor: RiskFactor) -> proto::RiskFactor {
     proto::RiskFactor {
-        reason: factor.reason,
-        risk_level: shown_risk(factor.level).into(),
+        reason: factor.factor.to_string(),
+        risk_level: shown_risk(factor.at_least).into(),
         message: factor.message,
     }
 }

@@ -120,6 +120,7 @@ impl Names {
                 .map(|id| id.to_string())
                 .unwrap_or_default(),
             history: Vec::new(),
+            checks: Vec::new(),
         }
     }
 }

@@ -4,6 +4,7 @@ mod memberships;
 mod principals;
 mod projects;
 mod refusals;
+mod requirements;
 mod tokens;
 
 use slipway_api::identity::v1 as proto;
