@@ -20,7 +20,7 @@ pub use attributes::{Attributes, AttributesError};
 pub use digest::{Sha256, digest_of};
 pub use id::{
     ApplicationId, ApprovalRequestId, DeploymentId, EnvironmentId, EventId, IdGenerator, PersonId,
-    PipelineId, PrincipalId, ProjectId, RecordId, SnapshotId, TokenId, VersionId,
+    PipelineId, PolicyId, PrincipalId, ProjectId, RecordId, SnapshotId, TokenId, VersionId,
 };
 pub use name::{Key, NameError, Slug};
 pub use page::{Page, PageSize};
@@ -28,4 +28,4 @@ pub use port::StoreError;
 pub use revision::Revision;
 pub use text::{Text, TextError};
 pub use time::{Clock, Timestamp};
-pub use vocabulary::{ApplicationKind, Tier};
+pub use vocabulary::{ApplicationKind, RiskLevel, Tier};
