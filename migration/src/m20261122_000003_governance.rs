@@ -1,0 +1,71 @@
+//! What must hold before an environment is changed.
+
+use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager};
+
+use crate::{
+    dialect::spell,
+    triggers::{Again::Ignore, Same, append_only, fixed},
+};
+
+/// What never changes about a row that can be changed otherwise.
+const FIXED: [(&str, &str); 1] = [(
+    "approval_policy",
+    "id, project_id, scope, tier, environment_id, created_at",
+)];
+
+/// Tables whose rows are facts.
+const APPEND_ONLY: [(&str, &[Same]); 3] = [
+    (
+        "approval_withdrawal",
+        &[(
+            Ignore,
+            "request_id = NEW.request_id AND person_id = NEW.person_id",
+        )],
+    ),
+    (
+        "approval_override",
+        &[(Ignore, "request_id = NEW.request_id")],
+    ),
+    (
+        "override_review",
+        &[(Ignore, "request_id = NEW.request_id")],
+    ),
+];
+
+/// Who has to agree.
+pub(crate) struct Migration;
+
+impl MigrationName for Migration {
+    fn name(&self) -> &'static str {
+        "m20261122_000003_governance"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let backend = manager.get_database_backend();
+        let connection = manager.get_connection();
+        for part in [include_str!("governance/policies.sql")] {
+            connection.execute_unprepared(&spell(part, backend)).await?;
+        }
+        let append_only = APPEND_ONLY
+            .into_iter()
+            .flat_map(|(table, same)| append_only(backend, table, same));
+        let fixed = FIXED
+            .into_iter()
+            .map(|(table, columns)| fixed(backend, table, columns));
+        for trigger in append_only.chain(fixed) {
+            connection.execute_unprepared(&trigger).await?;
+        }
+        Ok(())
+    }
+
+    async fn down(&self, _: &SchemaManager) -> Result<(), DbErr> {
+        Err(DbErr::Migration(
+            "this schema holds what was decided about changes and is not taken back; restore a backup instead"
+                .to_owned(),
+        ))
+    }
+}
