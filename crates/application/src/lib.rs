@@ -21,6 +21,7 @@ pub mod outside;
 pub mod pipelines;
 pub mod principals;
 pub mod projects;
+pub mod releases;
 pub mod requests;
 pub mod snapshots;
 pub mod tokens;

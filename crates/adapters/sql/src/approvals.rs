@@ -16,7 +16,7 @@ use slipway_approvals::{
 };
 use slipway_kernel::{
     ApprovalRequestId, DeploymentId, EnvironmentId, Page, PageSize, PrincipalId, ProjectId,
-    StoreError, Timestamp,
+    StoreError, Timestamp, VersionId,
 };
 use uuid::Uuid;
 
@@ -225,6 +225,14 @@ impl ApprovalRepository for SqlUnitOfWork {
 
     async fn came_after_approved(&mut self, deployment: DeploymentId) -> Result<bool, StoreError> {
         people::came_after_approved(self.connection().await?, deployment).await
+    }
+
+    async fn were_approved(
+        &mut self,
+        environment: EnvironmentId,
+        versions: &[VersionId],
+    ) -> Result<bool, StoreError> {
+        people::were_approved(self.connection().await?, environment, versions).await
     }
 }
 

@@ -8,6 +8,7 @@ mod list;
 mod pipeline;
 mod problem;
 mod pulse;
+mod released;
 mod resolution;
 mod step;
 mod undoing;

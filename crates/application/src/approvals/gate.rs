@@ -7,10 +7,9 @@ use slipway_approvals::{
     ApprovalRequest, Asked, AtStart, Effective, Governed, IllegalStep, RequestState, Rule, Source,
     StateKind, Subject, stage_rule,
 };
-use slipway_deployments::{Deployment, DeploymentKind, ItemStatus, Origin, State};
+use slipway_deployments::{Deployment, DeploymentKind, Item, ItemStatus, Origin, State};
 use slipway_kernel::{
-    ApplicationKind, ApprovalRequestId, DeploymentId, EnvironmentId, RiskLevel, StoreError,
-    Timestamp,
+    ApplicationKind, ApprovalRequestId, DeploymentId, EnvironmentId, StoreError, Timestamp,
 };
 use slipway_store::UnitOfWork;
 
@@ -39,16 +38,17 @@ pub(crate) async fn add(
         }
     }
     let required = !demands.rules.is_empty();
-    deployment.state = if required {
-        State::PendingApproval
-    } else {
-        State::Queued
+    deployment.state = match required {
+        true => State::PendingApproval,
+        false if deployment.waits_for_execution() => State::Approved,
+        false => State::Queued,
     };
+    let now = deployment.created_at;
+    deployment.not_before = deployment.not_before.max(demands.not_before(now));
     deployment.number = unit.deployments().insert(deployment).await?;
     if !required {
         return Ok(None);
     }
-    let now = deployment.created_at;
     Ok(Some(open(context, unit, deployment, demands, now).await?))
 }
 
@@ -105,22 +105,49 @@ pub(crate) async fn governs(
     unit.policies().governed(environment).await
 }
 
-/// What a deployment is, as far as rules ask.
-fn subject(_deployment: &Deployment) -> Subject {
+/// What a deployment is, as far as rules ask. What is planned only when it is carried out writes workflows.
+fn subject(deployment: &Deployment) -> Subject {
+    let kind = |item: &Item| match &item.released {
+        Some(released) => released.kind,
+        None => ApplicationKind::Workflow,
+    };
+    let mut kinds: BTreeSet<_> = deployment.items.iter().map(kind).collect();
+    if kinds.is_empty() {
+        kinds.insert(ApplicationKind::Workflow);
+    }
     Subject {
-        risk: RiskLevel::Low,
-        kinds: BTreeSet::from([ApplicationKind::Workflow]),
+        risk: deployment.risk,
+        kinds,
     }
 }
 
-/// Whether a deployment goes back to what people had approved for its environment before.
+/// Whether a deployment goes back to what people had approved for its environment before: to versions that were, or to how
+/// an approved deployment had left all of it.
 async fn goes_back(unit: &mut dyn UnitOfWork, deployment: &Deployment) -> Result<bool, StoreError> {
-    match (deployment.kind, deployment.origin) {
-        (DeploymentKind::Rollback, Origin::Undoes { deployment }) => {
-            unit.approvals().came_after_approved(deployment).await
-        }
-        _ => Ok(false),
+    let (DeploymentKind::Rollback, Origin::Undoes { deployment: undone }) =
+        (deployment.kind, deployment.origin)
+    else {
+        return Ok(false);
+    };
+    let released: Vec<_> = deployment
+        .items
+        .iter()
+        .filter_map(|item| item.released.as_ref())
+        .collect();
+    if released.is_empty() {
+        return unit.approvals().came_after_approved(undone).await;
     }
+    let versions = released.iter().filter_map(|item| item.after.as_ref());
+    let versions: BTreeSet<_> = versions.map(|version| version.id).collect();
+    let versions: Vec<_> = versions.into_iter().collect();
+    // What is taken away was not there either when the deployment that it goes back to had succeeded.
+    let removes = released.iter().any(|item| item.after.is_none());
+    if removes && deployment.back_to.is_none() {
+        return Ok(false);
+    }
+    unit.approvals()
+        .were_approved(deployment.target, &versions)
+        .await
 }
 
 /// Whether a stage adds its rule: the stage as it was when a promotion was asked for or as it is now, and to whatever else
@@ -135,7 +162,7 @@ async fn is_guarded(
     let guarding = unit.pipelines().guarding(deployment.target).await?;
     Ok(match deployment.origin {
         Origin::Stage { pipeline, .. } => guarding.contains(&pipeline),
-        Origin::Snapshot { .. } | Origin::Undoes { .. } => !guarding.is_empty(),
+        Origin::Chosen | Origin::Snapshot { .. } | Origin::Undoes { .. } => !guarding.is_empty(),
     })
 }
 
@@ -207,9 +234,8 @@ pub(crate) async fn objection(
     Ok(request.enough(&start).err().map(|error| error.to_string()))
 }
 
-/// When a deployment may begin at the soonest, by the policies as they were when people were asked, and as they are now:
-/// the later one. `None` where at once.
-#[expect(dead_code, reason = "for whoever says when a deployment begins")]
+/// When a deployment may begin at the soonest: by its own schedule, and by the policies as they were when people were asked
+/// and as they are now. The latest counts; `None` where at once.
 pub(crate) async fn earliest_start(
     unit: &mut dyn UnitOfWork,
     deployment: &Deployment,
@@ -238,11 +264,12 @@ pub(crate) async fn ask_again(
     deployment.approved_by = None;
     deployment.started_at = None;
     deployment.problem = None;
-    unit.deployments().update(deployment, from).await?;
     let mut demands = demands(unit, deployment).await?;
     if demands.rules.is_empty() {
         demands.rules = asked_before(unit, deployment.id).await?;
     }
+    deployment.not_before = deployment.not_before.max(demands.not_before(now));
+    unit.deployments().update(deployment, from).await?;
     let fell = close(unit, deployment.id, StateKind::Superseded, now).await?;
     let opened = open(context, unit, deployment, demands, now).await?;
     let before = Some(json!({ "state": from, "approval_request": fell }));
@@ -269,6 +296,25 @@ async fn asked_before(
     }
     let rule = |asked: Asked| (asked.source, asked.rule);
     Ok(asked.into_iter().map(rule).collect())
+}
+
+/// What was agreed to is not what a release would do any more, and it has been planned anew: it waits for approval again
+/// where somebody has to agree, and else for whoever executes what it does now.
+pub(crate) async fn fall(
+    context: &Context,
+    unit: &mut dyn UnitOfWork,
+    deployment: &mut Deployment,
+    why: &str,
+    now: Timestamp,
+) -> Result<(), CommandError> {
+    let demands = demands(unit, deployment).await?;
+    if !demands.rules.is_empty() || deployment.approved_by.is_some() {
+        return ask_again(context, unit, deployment, why, now).await;
+    }
+    Ok(unit
+        .deployments()
+        .update(deployment, deployment.state)
+        .await?)
 }
 
 /// Ends the request that a deployment has waited for, where it still is open.

@@ -29,13 +29,16 @@ use slipway_catalog::Environment;
 use slipway_deployments::{
     Deployment, DeploymentKind, DeploymentName, Problem, State, Unresolvable, Verdict,
 };
-use slipway_kernel::{DeploymentId, EnvironmentId, ProjectId, Slug, StoreError, id::IdError};
+use slipway_kernel::{
+    DeploymentId, EnvironmentId, ProjectId, Slug, StoreError, Timestamp, id::IdError,
+};
 
 use crate::{
     CommandError, Context,
     change::{Change, bad_resource},
     engines::EngineProblem,
     error::{dangling, meets_command_errors},
+    releases::{Finding, Severity},
 };
 
 /// Why a command about a deployment was not carried out.
@@ -100,6 +103,32 @@ pub enum DeploymentError {
         number: i64,
         /// The numbers of those that came after it, lowest first.
         later: Vec<i64>,
+    },
+    /// Something stands against a release.
+    #[error("{} thing(s) stand against the release: {}", errors(findings).count(), first_error(findings))]
+    ReleaseHasFindings {
+        /// All that was found.
+        findings: Vec<Finding>,
+    },
+    /// It does not wait for somebody to execute it.
+    #[error(
+        "deployment #{number} is a {kind} that is {state}: only a release that is APPROVED is executed"
+    )]
+    NotExecutable {
+        /// Its number.
+        number: i64,
+        /// What it is.
+        kind: DeploymentKind,
+        /// Where it is.
+        state: State,
+    },
+    /// It is not to begin yet.
+    #[error("deployment #{number} is not to begin before {until}")]
+    TooEarly {
+        /// Its number.
+        number: i64,
+        /// From when on it may.
+        until: Timestamp,
     },
     /// There is no doubt to resolve.
     #[error("deployment #{number} is {state}: only one that is IN_DOUBT is resolved")]
@@ -187,6 +216,17 @@ pub(crate) fn told(name: DeploymentName) -> String {
 fn numbered(numbers: &[i64]) -> String {
     let numbers: Vec<_> = numbers.iter().map(|number| format!("#{number}")).collect();
     numbers.join(", ")
+}
+
+fn errors(findings: &[Finding]) -> impl Iterator<Item = &Finding> {
+    let is_error = |finding: &&Finding| finding.severity == Severity::Error;
+    findings.iter().filter(is_error)
+}
+
+fn first_error(findings: &[Finding]) -> &str {
+    errors(findings)
+        .next()
+        .map_or("", |finding| &finding.message)
 }
 
 fn first(problems: &[Problem]) -> &str {

@@ -322,6 +322,8 @@ impl Reporting<'_> {
             notes: report.notes.clone(),
             attributes: report.attributes.clone(),
             external_id: report.external_id.clone(),
+            deployment: None,
+            outside_governance: false,
         })
     }
 }

@@ -1,7 +1,9 @@
 //! The port to approval requests.
 
 use async_trait::async_trait;
-use slipway_kernel::{ApprovalRequestId, DeploymentId, PrincipalId, ProjectId, StoreError};
+use slipway_kernel::{
+    ApprovalRequestId, DeploymentId, EnvironmentId, PrincipalId, ProjectId, StoreError, VersionId,
+};
 
 use crate::{ApprovalRequest, Decision, Override, Person, Review, StateKind, Voter, Withdrawal};
 
@@ -81,4 +83,11 @@ pub trait ApprovalRepository: Send {
     /// Whether a deployment found its environment as an earlier one had left it to which people had agreed: whoever undoes
     /// it goes back to that.
     async fn came_after_approved(&mut self, deployment: DeploymentId) -> Result<bool, StoreError>;
+
+    /// Whether each of these versions was put into an environment by a deployment that people had agreed to.
+    async fn were_approved(
+        &mut self,
+        environment: EnvironmentId,
+        versions: &[VersionId],
+    ) -> Result<bool, StoreError>;
 }

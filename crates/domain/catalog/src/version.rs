@@ -204,6 +204,9 @@ pub trait VersionRepository: Send {
         identifiers: &BTreeSet<Key>,
     ) -> Result<BTreeSet<Key>, StoreError>;
 
+    /// The versions with these identifiers, in no order.
+    async fn with_ids(&mut self, ids: &BTreeSet<VersionId>) -> Result<Vec<Version>, StoreError>;
+
     /// Marks a version as deprecated. An adapter MUST answer `false`, and change nothing, where it is already.
     async fn deprecate(
         &mut self,

@@ -5,12 +5,14 @@ use std::{fmt, time::Duration};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use slipway_kernel::{
-    ApplicationId, DeploymentId, EnvironmentId, Key, PipelineId, PrincipalId, ProjectId, Sha256,
-    SnapshotId, StoreError, Timestamp, text::Reason, words,
+    ApplicationId, DeploymentId, EnvironmentId, Key, PipelineId, PrincipalId, ProjectId, RiskLevel,
+    Sha256, SnapshotId, StoreError, Timestamp, text::Reason, words,
 };
 use slipway_workflows::WorkflowId;
 
-use crate::{Direction, Gates, OnFailure, Phase, Resolution, State, Step, Verdict};
+use crate::{
+    Direction, Gates, OnFailure, Phase, Release, Released, Resolution, State, Step, Verdict,
+};
 
 /// The most items of a deployment.
 pub const MAX_ITEMS: usize = 5_000;
@@ -19,6 +21,8 @@ pub const MAX_ITEMS: usize = 5_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum DeploymentKind {
+    /// Versions that somebody chose.
+    Release,
     /// Workflows through a stage of a pipeline.
     Promotion,
     /// An environment back to a snapshot.
@@ -29,6 +33,7 @@ pub enum DeploymentKind {
 
 words! {
     DeploymentKind, "kind of deployment":
+    Release = "RELEASE",
     Promotion = "PROMOTION",
     Restore = "RESTORE",
     Rollback = "ROLLBACK",
@@ -129,6 +134,17 @@ pub struct Deployment {
     pub resolution: Option<Resolution>,
     /// The deployment that undid it.
     pub rolled_back_by: Option<DeploymentId>,
+    /// What a release is called and how it goes on; `None` for every other kind.
+    pub release: Option<Release>,
+    /// The earlier deployment whose outcome a rollback of a release goes back to; `None` for every other one, and where
+    /// there was none.
+    pub back_to: Option<DeploymentId>,
+    /// How risky it is taken to be: as its riskiest item.
+    pub risk: RiskLevel,
+    /// When it may begin; `None` where nothing says so.
+    pub not_before: Option<Timestamp>,
+    /// Who executed it, where somebody had to.
+    pub executed_by: Option<PrincipalId>,
     /// Its items, by position.
     pub items: Vec<Item>,
 }
@@ -185,6 +201,11 @@ impl From<NewDeployment> for Deployment {
             cancel: None,
             resolution: None,
             rolled_back_by: None,
+            release: None,
+            back_to: None,
+            risk: RiskLevel::Low,
+            not_before: None,
+            executed_by: None,
             items: new.items,
         }
     }
@@ -205,6 +226,11 @@ impl Deployment {
         self.verdict() == Some(Verdict::Succeeded)
     }
 
+    /// Whether it waits in [`State::Approved`] until somebody executes it, or its time has come.
+    pub const fn waits_for_execution(&self) -> bool {
+        matches!(self.kind, DeploymentKind::Release)
+    }
+
     fn verdict(&self) -> Option<Verdict> {
         self.resolution
             .as_ref()
@@ -216,6 +242,8 @@ impl Deployment {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
+    /// Whoever asked for it chose its items.
+    Chosen,
     /// A stage of a pipeline.
     Stage {
         /// The pipeline.
@@ -284,6 +312,8 @@ pub struct Item {
     pub in_cycle: bool,
     /// Why it was skipped or failed.
     pub problem: Option<Problem>,
+    /// What a release chose; `None` where the item is a document that is written into an engine.
+    pub released: Option<Released>,
 }
 
 /// How a deployment is named in a request.

@@ -1,14 +1,17 @@
 //! Pipelines, plans and deployments: what may change, how it is carried out, and how it is undone.
 
+pub mod chosen;
 pub mod deployment;
 pub mod effect;
 pub mod pipeline;
 pub mod plan;
 pub mod queries;
+pub mod released;
 pub mod resolution;
 pub mod state;
 pub mod steps;
 
+pub use chosen::{Bound, BoundItem};
 pub use deployment::{
     Cancel, Change, Claim, Deployment, DeploymentKind, DeploymentName, DeploymentRepository, Item,
     ItemStatus, MAX_ITEMS, NewDeployment, Origin, Problem,
@@ -22,6 +25,7 @@ pub use queries::{
     DeploymentFilter, DeploymentPulse, DeploymentQueries, DeploymentSummary, ItemCounts,
     LastSuccess, ListedDeployment,
 };
+pub use released::{Release, Released, RiskFactor, VersionRef};
 pub use resolution::{Resolution, Resolved, Unresolvable, Verdict, resolve};
 pub use state::{IllegalTransition, State};
 pub use steps::{Direction, Next, Ordered, Phase, Progress, Step, Work, next, steps_for};

@@ -164,6 +164,10 @@ commands! {
     changes ArchivePipeline: ADMINS;
     /// Plans a promotion.
     reads PlanPromotion: READERS;
+    /// Asks for a release.
+    changes CreateRelease: WRITERS;
+    /// Carries a release out.
+    changes ExecuteDeployment: WRITERS;
     /// Asks for a promotion.
     changes StartPromotion: WRITERS;
     /// Reads a deployment.

@@ -41,10 +41,22 @@ pub(super) struct Refusal {
 struct Details {
     metadata: Vec<(&'static str, String)>,
     violations: Vec<(String, String)>,
+    unmet: Vec<Unmet>,
     resource: Option<(&'static str, String)>,
     retry_after: Option<Duration>,
     /// What went wrong inside, for the log only.
     fault: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// What has to hold and does not.
+#[derive(Debug)]
+pub(super) struct Unmet {
+    /// A word for programs.
+    pub(super) reason: &'static str,
+    /// What it is about; empty where it is about all of it.
+    pub(super) subject: String,
+    /// For people.
+    pub(super) message: String,
 }
 
 impl Refusal {
@@ -104,6 +116,23 @@ impl Refusal {
     pub(super) fn with(mut self, key: &'static str, value: impl Into<String>) -> Self {
         self.details.metadata.push((key, value.into()));
         self
+    }
+
+    /// Because none of this holds: as many of it as fit, and how many it is in the metadata `count`.
+    pub(super) fn unmet(mut self, unmet: impl IntoIterator<Item = Unmet>) -> Self {
+        let mut room = MAX_WORDS;
+        let mut count = 0_usize;
+        for unmet in unmet {
+            count += 1;
+            let length = unmet.reason.len() + unmet.subject.len() + unmet.message.len();
+            if let Some(left) = room.checked_sub(length) {
+                room = left;
+                self.details.unmet.push(unmet);
+            } else {
+                room = 0;
+            }
+        }
+        self.with("count", count.to_string())
     }
 
     /// To be tried again after this time.
@@ -189,7 +218,16 @@ impl Refusal {
                 .resource
                 .as_ref()
                 .map_or(String::new(), |(kind, name)| format!("{kind} {name}"));
-            details.add_precondition_failure_violation(reason, subject, self.message.clone());
+            if self.details.unmet.is_empty() {
+                details.add_precondition_failure_violation(reason, subject, self.message.clone());
+            }
+            for unmet in self.details.unmet {
+                details.add_precondition_failure_violation(
+                    unmet.reason,
+                    unmet.subject,
+                    unmet.message,
+                );
+            }
         }
         if let Some(delay) = self.details.retry_after {
             details.set_retry_info(Some(delay));

@@ -9,12 +9,12 @@ use slipway_approvals::{
     stage_rule,
 };
 use slipway_catalog::{Application, Version};
-use slipway_deployments::{Deployment, State};
+use slipway_deployments::{Change, Deployment, Item, State};
 use slipway_identity::{Membership, Principal, PrincipalKind, Role, principal::Disabled};
 use slipway_kernel::{ApplicationKind, ApprovalRequestId, Sha256, StoreError};
 
 use super::{
-    deployments::given::{World, became},
+    deployments::given::{World, became, item},
     given::{
         application, at, begin, commit, membership, name, principal_id, size, user, uuid, version,
         walk,
@@ -562,10 +562,13 @@ pub async fn makers_had_a_part(store: &dyn Store) {
     commit(work).await;
     let mut deployment = became(&world.promotion(50, 1), State::PendingApproval);
     deployment.requested_by = principal_id(2);
-    deployment.items.truncate(1);
-    deployment.items[0].key = name("made");
-    deployment.items[0].change = slipway_deployments::Change::Updated;
-    deployment.items[0].after = Some(document);
+    let written = Item {
+        key: name("made"),
+        change: Change::Updated,
+        after: Some(document),
+        ..item(0)
+    };
+    deployment.items = vec![written];
     let deployment = world.add(deployment).await;
     let person = |n, owner: Option<u128>| Person {
         principal: principal_id(n),

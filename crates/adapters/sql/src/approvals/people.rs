@@ -4,7 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 
 use sea_orm::FromQueryResult;
 use slipway_approvals::{Person, Voter, VoterRole};
-use slipway_kernel::{DeploymentId, PrincipalId, ProjectId, Slug, StoreError};
+use slipway_kernel::{
+    DeploymentId, EnvironmentId, PrincipalId, ProjectId, Slug, StoreError, VersionId,
+};
 use uuid::Uuid;
 
 use crate::{
@@ -101,7 +103,9 @@ pub(super) async fn parts_in(
                 "SELECT i.deployment_id, v.{column} FROM deployment_item i \
                  JOIN application a ON a.project_id = i.project_id AND a.key = i.key \
                  JOIN version v ON v.application_id = a.id AND v.digest = i.after_digest \
-                 WHERE i.deployment_id IN ({ids})"
+                 WHERE i.deployment_id IN ({ids}) \
+                 UNION SELECT i.deployment_id, v.{column} FROM deployment_item i \
+                 JOIN version v ON v.id = i.version_after_id WHERE i.deployment_id IN ({ids})"
             )
         };
         let sql = format!(
@@ -143,4 +147,34 @@ pub(super) async fn came_after_approved(
     let id = deployment.uuid().into();
     let found: Option<Found> = connection.one(CAME_AFTER_APPROVED, [id]).await?;
     Ok(found.is_some())
+}
+
+/// By the items of deployments that succeeded, and to which people agreed who were asked.
+pub(super) async fn were_approved(
+    connection: &Connection,
+    environment: EnvironmentId,
+    versions: &[VersionId],
+) -> Result<bool, StoreError> {
+    #[derive(FromQueryResult)]
+    struct Found {
+        approved: i64,
+    }
+    for versions in versions.chunks(VALUES_PER_STATEMENT) {
+        let mut values = Values::default();
+        let target = values.bind(environment.uuid());
+        let ids = values.bind_all(versions.iter().map(|id| id.uuid()));
+        let sql = format!(
+            "SELECT COUNT(DISTINCT i.version_after_id) AS approved FROM deployment d \
+             JOIN deployment_item i ON i.deployment_id = d.id \
+             WHERE d.target_id = {target} AND d.succeeded_at IS NOT NULL AND d.approved_by IS NOT NULL \
+             AND i.status = 'SUCCEEDED' AND i.version_after_id IN ({ids}) \
+             AND NOT EXISTS (SELECT 1 FROM approval_override o WHERE o.deployment_id = d.id)"
+        );
+        let found: Option<Found> = connection.one(sql, values).await?;
+        let approved = found.map_or(0, |found| found.approved);
+        if usize::try_from(approved) != Ok(versions.len()) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

@@ -56,6 +56,9 @@ INSERT INTO credential_target VALUES ({1}, 'smtp', 'Mail', '1', 'Mail');
 const REFUSED: &str = "
 UPDATE snapshot SET notes = 'x'
 DELETE FROM snapshot
+UPDATE deployment_transition SET state = 'QUEUED'
+UPDATE deployment_transition SET at = 0
+DELETE FROM deployment_transition
 UPDATE approval_decision SET verdict = 'REJECT'
 DELETE FROM approval_decision
 UPDATE approval_withdrawal SET reason = 'x'
@@ -91,10 +94,12 @@ UPDATE deployment_step SET item = 1
 ";
 const SQLITE_REFUSED: &str = "
 UPDATE OR REPLACE snapshot SET notes = 'x'
+INSERT OR REPLACE INTO deployment_transition VALUES ({1}, 0, 'QUEUED', 1)
 INSERT OR REPLACE INTO snapshot SELECT id, project_id, environment_id, commit_sha, content_hash, kind, created_at, created_by, deployment_id, 'x', workflows FROM snapshot
 ";
 const POSTGRES_REFUSED: &str = "
 TRUNCATE snapshot CASCADE
+TRUNCATE deployment_transition
 INSERT INTO snapshot SELECT * FROM snapshot WHERE TRUE ON CONFLICT (id) DO UPDATE SET notes = 'x'
 ";
 
@@ -157,6 +162,8 @@ INSERT INTO approval_policy VALUES ({2}, {1}, 'TIER', NULL, NULL, '', FALSE, FAL
 INSERT INTO approval_policy VALUES ({2}, {1}, 'TIER', 'OTHER', NULL, '', FALSE, FALSE, 1, 1, {1}, 1)
 INSERT INTO approval_policy VALUES ({2}, {1}, 'PROJECT', 'STAGING', NULL, '', FALSE, FALSE, 1, 1, {1}, 1)
 INSERT INTO approval_policy VALUES ({2}, {1}, 'OTHER', NULL, NULL, '', FALSE, FALSE, 1, 1, {1}, 1)
+INSERT INTO deployment_transition VALUES ({9}, 0, 'QUEUED', 1)
+INSERT INTO deployment_transition VALUES ({1}, -1, 'QUEUED', 1)
 UPDATE deployment SET pre_snapshot_id = {2}
 UPDATE deployment SET post_snapshot_id = {9}
 UPDATE deployment SET lease_owner = NULL WHERE id = {2}
@@ -252,7 +259,7 @@ fn all_spelled(text: &str, empty: &Empty) -> String {
 }
 
 /// A migrated database with the facts in it, and a connection to it.
-async fn with_facts(empty: &Empty) -> DatabaseConnection {
+pub(super) async fn with_facts(empty: &Empty) -> DatabaseConnection {
     migrate(&empty.options).await.expect("migrated");
     let connection = raw(&empty.options).await;
     let facts = all_spelled(FACTS, empty);

@@ -7,6 +7,7 @@
 )]
 
 mod deployments;
+mod transitions;
 
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
 use slipway_sql::{Options, SchemaError, SqlStore, grant_application_role, migrate, schema_state};
@@ -18,7 +19,7 @@ use slipway_test_support::postgres::{TestDatabase, database};
 
 const MIGRATIONS: [&str; 2] = [
     "m20261120_000001_foundation",
-    "m20261121_000002_deployments",
+    "m20261122_000003_governance",
 ];
 
 /// A database before its first migration, of either sort.
@@ -313,6 +314,9 @@ async fn a_role_of_its_own_does_the_servers_work_and_no_more() {
         ("DELETE FROM deployment_step", true),
         ("UPDATE approval_request SET state = state", true),
         ("SELECT * FROM approval_decision", true),
+        ("SELECT * FROM deployment_transition", true),
+        ("UPDATE deployment_transition SET state = state", false),
+        ("DELETE FROM deployment_transition", false),
         ("UPDATE approval_decision SET comment = ''", false),
         ("DELETE FROM approval_decision", false),
         ("DELETE FROM approval_request", false),

@@ -25,12 +25,13 @@ use slipway_application::{
 };
 use slipway_audit::{ChainId, Event, Link, Resource};
 use slipway_identity::{Caller, Command, Role, SecretSource, membership::Groups};
+use slipway_kernel::RiskLevel;
 use slipway_kernel::{
     ApplicationKind, Attributes, Clock, IdGenerator, PrincipalId, ProjectId, RecordId, Sha256,
     Slug, Tier, Timestamp,
     text::{Description, DisplayName, Notes},
 };
-use slipway_ledger::{RecordKind, RiskLevel};
+use slipway_ledger::RecordKind;
 use slipway_sql::{Options, SqlStore};
 
 use crate::superuser::Database;

@@ -23,7 +23,7 @@ fn mentioned(shown: &Shown) -> Vec<PrincipalId> {
         ids.push(made.principal);
         ids.extend(made.withdrawn.as_ref().map(|withdrawn| withdrawn.principal));
     }
-    for made in &request.overridden {
+    if let Some(made) = &request.overridden {
         ids.push(made.principal);
         ids.extend(made.review.as_ref().map(|review| review.principal));
     }

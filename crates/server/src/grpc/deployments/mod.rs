@@ -5,6 +5,7 @@ mod pipelines;
 mod plans;
 mod promotions;
 mod refusals;
+mod releases;
 mod shown;
 mod watch;
 mod words;
@@ -63,6 +64,20 @@ impl PipelineService for Api {
 #[tonic::async_trait]
 impl DeploymentService for Api {
     type WatchDeploymentStream = Answers<proto::WatchDeploymentResponse>;
+
+    async fn create_release(
+        &self,
+        request: Request<proto::CreateReleaseRequest>,
+    ) -> Result<Response<proto::CreateReleaseResponse>, Status> {
+        unary!(self, CreateRelease, request, releases::create)
+    }
+
+    async fn execute_deployment(
+        &self,
+        request: Request<proto::ExecuteDeploymentRequest>,
+    ) -> Result<Response<proto::ExecuteDeploymentResponse>, Status> {
+        unary!(self, ExecuteDeployment, request, releases::execute)
+    }
 
     async fn plan_promotion(
         &self,

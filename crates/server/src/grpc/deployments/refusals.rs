@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use slipway_api::errors::v1::ErrorReason;
 use slipway_application::deployments::{DeploymentError, PuttingBackError};
 use slipway_application::pipelines::PipelineError;
+use slipway_application::releases::Severity;
 use tonic::Code;
 
-use crate::grpc::refusal::Refusal;
+use crate::grpc::refusal::{Refusal, Unmet};
 
 impl From<PipelineError> for Refusal {
     fn from(error: PipelineError) -> Self {
@@ -88,6 +89,32 @@ impl From<DeploymentError> for Refusal {
                 let reasons: Vec<_> = reasons.into_iter().collect();
                 unfit(ErrorReason::PlanHasProblems).with("problems", reasons.join(","))
             }
+            DeploymentError::ReleaseHasFindings { findings } => {
+                let errors = findings
+                    .into_iter()
+                    .filter(|finding| finding.severity == Severity::Error);
+                unfit(ErrorReason::ReleaseHasFindings).unmet(errors.map(|finding| {
+                    Unmet {
+                        reason: finding.reason,
+                        subject: finding
+                            .item
+                            .map(|item| format!("items[{item}]"))
+                            .unwrap_or_default(),
+                        message: finding.message,
+                    }
+                }))
+            }
+            DeploymentError::NotExecutable {
+                number,
+                kind,
+                state,
+            } => unfit(ErrorReason::DeploymentNotExecutable)
+                .about("deployment", number)
+                .with("kind", kind.as_str())
+                .with("state", state.as_str()),
+            DeploymentError::TooEarly { number, until } => unfit(ErrorReason::TooEarly)
+                .about("deployment", number)
+                .with("not_before_time", until.to_string()),
             DeploymentError::PlanChanged => {
                 Self::new(Code::Aborted, ErrorReason::PlanChanged, message)
             }

@@ -2,8 +2,9 @@
 
 use slipway_api::ledger::v1 as proto;
 use slipway_application::ledger::{CreateMissing, Report};
+use slipway_kernel::RiskLevel;
 use slipway_kernel::{ApplicationKind, Tier};
-use slipway_ledger::{RecordKind, RiskLevel};
+use slipway_ledger::RecordKind;
 
 use crate::grpc::catalog::words::{application_kind, tier};
 use crate::grpc::fields::Fields;
@@ -66,7 +67,8 @@ pub(super) fn record_kind(kind: proto::RecordKind) -> Option<RecordKind> {
     }
 }
 
-fn risk_level(level: proto::RiskLevel) -> Option<RiskLevel> {
+/// A level of risk that a message names.
+pub(in crate::grpc) fn risk_level(level: proto::RiskLevel) -> Option<RiskLevel> {
     match level {
         proto::RiskLevel::Unspecified => None,
         proto::RiskLevel::Low => Some(RiskLevel::Low),

@@ -237,6 +237,8 @@ impl<'a> World<'a> {
             notes: "".parse().expect("short"),
             attributes: Attributes::default(),
             external_id: None,
+            deployment: None,
+            outside_governance: false,
         }
     }
 
