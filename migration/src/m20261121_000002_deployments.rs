@@ -31,7 +31,8 @@ const FIXED: [(&str, &str); 6] = [
     ),
     (
         "approval_request",
-        "id, project_id, deployment_id, environment_id, plan_digest, requested_by, created_at, expires_at",
+        "id, project_id, deployment_id, environment_id, plan_digest, requested_by, created_at, expires_at, rules, \
+         not_before",
     ),
 ];
 
@@ -79,7 +80,7 @@ impl MigrationTrait for Migration {
             "approval_decision",
             &[(
                 Ignore,
-                "request_id = NEW.request_id AND principal_id = NEW.principal_id",
+                "request_id = NEW.request_id AND person_id = NEW.person_id",
             )],
         ));
         triggers.extend(append_only(

@@ -1,17 +1,59 @@
-//! What must hold before an environment is changed.
+//! Who has to agree to what, and what else must hold before an environment is changed.
 
 use sea_orm::{ConnectionTrait, DbErr};
 use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager};
 
 use crate::{
     dialect::spell,
-    triggers::{Again::Refuse, append_only, fixed},
+    triggers::{
+        Again::{Ignore, Refuse},
+        Same, append_only, fixed,
+    },
 };
 
 /// What never changes about a row that can be changed otherwise.
-const FIXED: [(&str, &str); 1] = [("template", "id, project_id, slug")];
+const FIXED: [(&str, &str); 2] = [
+    (
+        "approval_policy",
+        "id, project_id, scope, tier, environment_id, created_at",
+    ),
+    ("template", "id, project_id, slug"),
+];
 
-/// Who has to agree to what, and what else must hold.
+/// Tables whose rows are facts.
+const APPEND_ONLY: [(&str, &[Same]); 5] = [
+    (
+        "approval_withdrawal",
+        &[(
+            Ignore,
+            "request_id = NEW.request_id AND person_id = NEW.person_id",
+        )],
+    ),
+    (
+        "approval_override",
+        &[(Ignore, "request_id = NEW.request_id")],
+    ),
+    (
+        "override_review",
+        &[(Ignore, "request_id = NEW.request_id")],
+    ),
+    (
+        "deployment_check",
+        &[(
+            Refuse,
+            "deployment_id = NEW.deployment_id AND position = NEW.position",
+        )],
+    ),
+    (
+        "template_version",
+        &[(
+            Refuse,
+            "template_id = NEW.template_id AND version = NEW.version",
+        )],
+    ),
+];
+
+/// Governance.
 pub(crate) struct Migration;
 
 impl MigrationName for Migration {
@@ -26,33 +68,19 @@ impl MigrationTrait for Migration {
         let backend = manager.get_database_backend();
         let connection = manager.get_connection();
         for part in [
+            include_str!("governance/policies.sql"),
             include_str!("governance/checks.sql"),
             include_str!("governance/templates.sql"),
         ] {
             connection.execute_unprepared(&spell(part, backend)).await?;
         }
-        let mut triggers = append_only(
-            backend,
-            "deployment_check",
-            &[(
-                Refuse,
-                "deployment_id = NEW.deployment_id AND position = NEW.position",
-            )],
-        );
-        triggers.extend(append_only(
-            backend,
-            "template_version",
-            &[(
-                Refuse,
-                "template_id = NEW.template_id AND version = NEW.version",
-            )],
-        ));
-        triggers.extend(
-            FIXED
-                .into_iter()
-                .map(|(table, columns)| fixed(backend, table, columns)),
-        );
-        for trigger in triggers {
+        let append_only = APPEND_ONLY
+            .into_iter()
+            .flat_map(|(table, same)| append_only(backend, table, same));
+        let fixed = FIXED
+            .into_iter()
+            .map(|(table, columns)| fixed(backend, table, columns));
+        for trigger in append_only.chain(fixed) {
             connection.execute_unprepared(&trigger).await?;
         }
         Ok(())

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use slipway_api::approvals::v1 as approvals;
 use slipway_api::audit::v1 as audit;
 use slipway_api::catalog::v1 as catalog;
 use slipway_api::deployments::v1 as deployments;
@@ -333,6 +334,46 @@ impl Project {
         };
         let mut pipelines = self.admin.pipelines();
         pipelines.create_pipeline(guarded).await.granted();
+    }
+
+    /// Sets the policy about an environment.
+    pub async fn set_policy(&self, environment: &str, terms: approvals::PolicyTerms) {
+        use approvals::policy_scope::Scope;
+        let scope = approvals::PolicyScope {
+            scope: Some(Scope::Environment(environment.to_owned())),
+        };
+        self.admin
+            .approvals()
+            .set_policy(approvals::SetPolicyRequest {
+                project: self.slug.clone(),
+                scope: Some(scope),
+                terms: Some(terms),
+                ..Default::default()
+            })
+            .await
+            .granted();
+    }
+
+    /// A new user in a group of the project, with this role.
+    pub async fn member_in(&self, role: Role, group: &str) -> Client {
+        let user = user(&self.admin, &format!("{group} of {}", self.slug)).await;
+        self.set_groups(&user.principal_id, &[role], &[group]).await;
+        user
+    }
+
+    /// Makes a principal a member with these roles, in these groups.
+    pub async fn set_groups(&self, principal_id: &str, roles: &[Role], groups: &[&str]) {
+        self.admin
+            .identity()
+            .set_membership(identity::SetMembershipRequest {
+                project: self.slug.clone(),
+                principal_id: principal_id.to_owned(),
+                roles: roles.iter().map(|role| (*role).into()).collect(),
+                groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+                ..Default::default()
+            })
+            .await
+            .granted();
     }
 
     /// A backup of an environment.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use slipway_approvals::ApprovalRepository;
+use slipway_approvals::{ApprovalRepository, PolicyRepository};
 use slipway_audit::{AuditLog, ChainRepository, ChangeFeed, Event};
 use slipway_catalog::{ApplicationRepository, EnvironmentRepository, VersionRepository};
 use slipway_deployments::{
@@ -108,6 +108,10 @@ impl UnitOfWork for SilentUnitOfWork {
 
     fn templates(&mut self) -> &mut dyn TemplateRepository {
         self.unit.templates()
+    }
+
+    fn policies(&mut self) -> &mut dyn PolicyRepository {
+        self.unit.policies()
     }
 
     fn approvals(&mut self) -> &mut dyn ApprovalRepository {

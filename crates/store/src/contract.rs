@@ -16,6 +16,7 @@ pub mod given;
 pub mod ledger;
 pub mod memberships;
 pub mod pipelines;
+pub mod policies;
 pub mod principals;
 pub mod projects;
 pub mod queue;
@@ -173,10 +174,22 @@ macro_rules! store_contract {
                 a_slug_is_taken_once_until_it_is_deleted,
                 pages_are_complete_and_in_order,
             }
+            policies {
+                what_is_set_is_found,
+                one_policy_is_about_one_thing,
+                a_stale_change_is_a_conflict,
+                those_about_an_environment_are_found,
+                what_governs_is_told_without_reading_it,
+                pages_are_complete_and_in_order,
+            }
             approvals {
                 what_is_opened_is_found,
                 a_deployment_has_one_current_request,
-                a_principal_decides_once,
+                a_person_decides_once,
+                an_approval_is_withdrawn_once,
+                overrides_are_kept_and_reviewed_once,
+                voters_are_known_as_they_are,
+                makers_had_a_part,
                 of_answers_at_once_one_is_kept,
                 a_change_from_another_state_is_a_conflict,
                 requests_become_overdue,

@@ -20,7 +20,7 @@ pub use request::{RequestKey, RequestRecord, RequestRepository};
 pub use slipway_kernel::StoreError;
 
 use async_trait::async_trait;
-use slipway_approvals::{ApprovalQueries, ApprovalRepository};
+use slipway_approvals::{ApprovalQueries, ApprovalRepository, PolicyQueries, PolicyRepository};
 use slipway_audit::{AuditLog, AuditQueries, ChainRepository, ChangeFeed};
 use slipway_catalog::{
     ApplicationRepository, CatalogQueries, EnvironmentRepository, VersionRepository,
@@ -86,6 +86,8 @@ pub trait UnitOfWork: Send {
     fn templates(&mut self) -> &mut dyn TemplateRepository;
     /// Approval requests.
     fn approvals(&mut self) -> &mut dyn ApprovalRepository;
+    /// Approval policies.
+    fn policies(&mut self) -> &mut dyn PolicyRepository;
     /// Snapshots.
     fn snapshots(&mut self) -> &mut dyn SnapshotRepository;
     /// What is kept about workflow engines.
@@ -110,6 +112,7 @@ pub trait Reader:
     + CheckQueries
     + TemplateQueries
     + ApprovalQueries
+    + PolicyQueries
     + SnapshotQueries
     + EngineQueries
     + AuditQueries
@@ -124,6 +127,7 @@ impl<T> Reader for T where
         + CheckQueries
         + TemplateQueries
         + ApprovalQueries
+        + PolicyQueries
         + SnapshotQueries
         + EngineQueries
         + AuditQueries

@@ -59,8 +59,10 @@ const TABLE: &[(Who, &[&str])] = &[
         "WatchCurrentState", "ResolveVersion", "GetStatistics",
         "CheckEngine", "ListWorkflows", "GetCredentialMapping", "GetPipeline", "ListPipelines",
         "PlanPromotion", "GetDeployment", "ListDeployments", "WatchDeployment", "GetDeploymentSummary",
-        "GetSnapshot", "ListSnapshots", "GetApprovalRequest", "ListApprovalRequests",
-        "CompareSnapshots", "GetSnapshotWorkflow", "DetectDrift", "GetTemplate", "ListTemplates",
+        "GetTemplate", "ListTemplates", "GetSnapshot", "ListSnapshots", "GetApprovalRequest", "ListApprovalRequests", "GetPolicy", "ListPolicies",
+        // Here rules ask everybody.
+        "Approve", "Reject", "WithdrawApproval",
+        "CompareSnapshots", "GetSnapshotWorkflow", "DetectDrift",
     ]),
     (Who::Writers, &[
         "CreateApplication", "UpdateApplication", "CreateVersion", "DeprecateVersion",
@@ -71,7 +73,8 @@ const TABLE: &[(Who, &[&str])] = &[
         "UpdateProject", "SetMembership", "RemoveMember",
         "CreateEnvironment", "UpdateEnvironment", "ArchiveEnvironment", "ArchiveApplication",
         "RetractDeploymentRecord", "LinkWorkflow", "SetCredentialMapping",
-        "CreatePipeline", "UpdatePipeline", "ArchivePipeline", "RestoreSnapshot", "ResolveInDoubt", "Approve", "Reject",
+        "CreatePipeline", "UpdatePipeline", "ArchivePipeline", "RestoreSnapshot", "ResolveInDoubt",
+        "OverrideApproval", "ReviewOverride", "SetPolicy", "DeletePolicy",
         "ListAuditEvents", "ExportAuditEvents", "VerifyAuditTrail", "ExportCheckpoint",
         "CreateTemplate", "UpdateTemplate", "DeleteTemplate",
     ]),
@@ -289,6 +292,11 @@ async fn target(world: &World) -> Target {
     project.environment_on("vault", &vault).await;
     project.guarded_pipeline("guarded", "outbox", "vault").await;
     let asker = project.member(Role::Developer).await;
+    let overrider = project.member(Role::Admin).await;
+    let board = world.server.workflows(&[]);
+    project.environment_on("board", &board).await;
+    project.pipeline("asking", "outbox", "board").await;
+    project.set_policy("board", requests::everybody(2)).await;
     let snapshot_id = project.backup("flows").await.snapshot_id;
     let sent = world.server.workflows(&[]);
     project.environment_on("sent", &sent).await;
@@ -306,6 +314,7 @@ async fn target(world: &World) -> Target {
         principal_id: member.principal_id,
         outbox,
         asker,
+        overrider,
         snapshot_id,
         succeeded,
         doubtful,

@@ -52,6 +52,8 @@ const TOPICS: &[&[Case]] = &[
     deployments::bad_workflows::CASES,
     deployments::approvals::CASES,
     deployments::four_eyes::CASES,
+    deployments::four_eyes_by_policy::CASES,
+    deployments::policies::CASES,
     deployments::changed_targets::CASES,
     deployments::checks::CASES,
     deployments::comparisons::CASES,

@@ -51,7 +51,8 @@ pub async fn execute_deployment(
         return Err(changed(&deployment, &command));
     }
     let now = change.now;
-    if let Some(until) = deployment.not_before.filter(|until| *until > now) {
+    let until = gate::earliest_start(&mut *change.unit, &deployment).await?;
+    if let Some(until) = until.filter(|until| *until > now) {
         let number = deployment.number;
         return Err(DeploymentError::TooEarly { number, until });
     }

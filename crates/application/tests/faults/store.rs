@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use slipway_approvals::request::ApprovalRepository;
+use slipway_approvals::{ApprovalRepository, PolicyRepository};
 use slipway_audit::{AuditLog, ChainRepository, ChangeFeed};
 use slipway_catalog::{ApplicationRepository, EnvironmentRepository, VersionRepository};
 use slipway_deployments::{
@@ -170,6 +170,10 @@ impl UnitOfWork for Unit {
     }
     fn approvals(&mut self) -> &mut dyn ApprovalRepository {
         self.inner.approvals()
+    }
+
+    fn policies(&mut self) -> &mut dyn PolicyRepository {
+        self.inner.policies()
     }
     fn snapshots(&mut self) -> &mut dyn SnapshotRepository {
         self.inner.snapshots()

@@ -17,6 +17,8 @@ pub enum Permission {
 
 const READERS: Permission =
     Permission::InProject(&[Role::Viewer, Role::Developer, Role::Approver, Role::Admin]);
+/// Whether the caller's answer counts is decided by the rules of what it answers.
+const VOTERS: Permission = READERS;
 const WRITERS: Permission = Permission::InProject(&[Role::Developer, Role::Admin]);
 const ADMINS: Permission = Permission::InProject(&[Role::Admin]);
 
@@ -195,9 +197,23 @@ commands! {
     /// Says how a check of a deployment stands.
     changes ReportCheck: WRITERS;
     /// Agrees to a deployment.
-    changes Approve: ADMINS;
+    changes Approve: VOTERS;
     /// Disagrees with a deployment.
-    changes Reject: ADMINS;
+    changes Reject: VOTERS;
+    /// Takes an approval back.
+    changes WithdrawApproval: VOTERS;
+    /// Lets a deployment pass without those who were asked.
+    changes OverrideApproval: ADMINS;
+    /// Says whether it was right to let a deployment pass.
+    changes ReviewOverride: ADMINS;
+    /// Sets who has to agree to deployments.
+    changes SetPolicy: ADMINS;
+    /// Reads who has to agree to deployments.
+    reads GetPolicy: READERS;
+    /// Lists who has to agree to deployments.
+    reads ListPolicies: READERS;
+    /// Lets a policy apply no more.
+    changes DeletePolicy: ADMINS;
     /// Reads an approval request.
     reads GetApprovalRequest: READERS;
     /// Lists approval requests.

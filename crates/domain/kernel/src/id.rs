@@ -84,6 +84,8 @@ ids! {
     TemplateId;
     /// The question whether a deployment may be carried out.
     ApprovalRequestId;
+    /// Who has to agree to deployments in a part of a project.
+    PolicyId;
     /// What an environment looked like at some moment.
     SnapshotId;
     /// An environment of a project.

@@ -22,7 +22,8 @@ pub use attributes::{Attributes, AttributesError};
 pub use digest::{Sha256, digest_of};
 pub use id::{
     ApplicationId, ApprovalRequestId, DeploymentId, EnvironmentId, EventId, IdGenerator, PersonId,
-    PipelineId, PrincipalId, ProjectId, RecordId, SnapshotId, TemplateId, TokenId, VersionId,
+    PipelineId, PolicyId, PrincipalId, ProjectId, RecordId, SnapshotId, TemplateId, TokenId,
+    VersionId,
 };
 pub use name::{Key, NameError, Slug};
 pub use page::{Page, PageSize};

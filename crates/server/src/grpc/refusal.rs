@@ -331,6 +331,12 @@ impl From<CommandError> for Refusal {
                     Denied::NotVisible => refusal,
                 }
             }
+            CommandError::MayNotAsk { slug } => Self::new(
+                Code::PermissionDenied,
+                ErrorReason::RequesterNotEligible,
+                message,
+            )
+            .about("environment", slug),
             CommandError::RequestIdReused { request_id } => {
                 Self::new(Code::InvalidArgument, ErrorReason::RequestIdReused, message)
                     .field("request_id")

@@ -5,6 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use slipway_api::approvals::v1::{
+    ApprovalRule, ApproveRequest, Eligible, OverrideApprovalRequest, PolicyTerms,
+};
 use slipway_api::catalog::v1::CreateEnvironmentRequest;
 use slipway_api::deployments::v1::{
     CreateTemplateRequest, Deployment, DeploymentState, GetDeploymentRequest,
@@ -18,7 +21,7 @@ use slipway_tests::{Client, Granted};
 
 /// What a request is about: a project that has the application `app` with the version `1`, deployed in the environment
 /// `prod`, another environment `dev`, one with a workflow `flows` and a snapshot of it, pipelines `way` and, between engines,
-/// `post` and `guarded`, of which the latter requires approval, promotions that were canceled, succeeded and are in doubt,
+/// `post`, `guarded` and `asking`, of which the second requires approval and the third is governed by a policy, promotions that were canceled, succeeded and are in doubt,
 /// and a member.
 #[derive(Debug, Clone)]
 pub(super) struct Target {
@@ -29,6 +32,8 @@ pub(super) struct Target {
     pub(super) outbox: PathBuf,
     /// Somebody who asks for promotions.
     pub(super) asker: Client,
+    /// An administrator who lets promotions pass.
+    pub(super) overrider: Client,
     /// A snapshot of `flows`.
     pub(super) snapshot_id: String,
     /// The number of a promotion that was canceled.
@@ -77,7 +82,7 @@ pub(super) async fn for_method(method: &Method, target: &Target, caller: &Client
         "slipway.deployments.v1.PipelineService" => pipelines(name, target).await,
         "slipway.deployments.v1.TemplateService" => templates(name, target).await,
         "slipway.deployments.v1.DeploymentService" => deployments(name, target).await,
-        "slipway.approvals.v1.ApprovalService" => approvals(name, target).await,
+        "slipway.approvals.v1.ApprovalService" => approvals(name, target, caller).await,
         "slipway.snapshots.v1.SnapshotService" => snapshots(name, target),
         "slipway.audit.v1.AuditService" => Some(match name {
             "ListAuditEvents" | "ExportAuditEvents" => json!({"filter": {"project": project}}),
@@ -252,7 +257,7 @@ async fn deployments(name: &str, target: &Target) -> Option<Value> {
             })
         }
         "ReportCheck" => {
-            let waits = waiting(target).await;
+            let waits = waiting(target, "guarded", "vault").await;
             json!({
                 "project": project, "deployment": waits.deployment_id, "name": "walk", "status": "CHECK_STATUS_PASSED",
                 "plan_digest": waits.plan_digest,
@@ -265,33 +270,89 @@ async fn deployments(name: &str, target: &Target) -> Option<Value> {
     })
 }
 
-async fn approvals(name: &str, target: &Target) -> Option<Value> {
+/// So many people of any role have to agree, and developers ask.
+pub(super) fn everybody(required: i32) -> PolicyTerms {
+    let all = Eligible {
+        roles: (1..6).collect(),
+        ..Default::default()
+    };
+    PolicyTerms {
+        rules: vec![ApprovalRule {
+            name: "everybody".to_owned(),
+            required,
+            eligible: Some(all.clone()),
+            ..Default::default()
+        }],
+        requesters: Some(all),
+        ..Default::default()
+    }
+}
+
+async fn approvals(name: &str, target: &Target, caller: &Client) -> Option<Value> {
     let project = target.project.slug.as_str();
     Some(match name {
-        "ListApprovalRequests" => json!({"project": project}),
-        "Approve" | "Reject" | "GetApprovalRequest" => {
-            let waits = waiting(target).await;
-            let mut message = json!({"project": project, "deployment": waits.deployment_id});
-            if name != "GetApprovalRequest" {
-                message["plan_digest"] = json!(waits.plan_digest);
-                message["comment"] = json!("walked over");
-            }
-            message
+        "ListApprovalRequests" | "ListPolicies" => json!({"project": project}),
+        "GetPolicy" => json!({"project": project, "scope": {"tier": "ENVIRONMENT_TIER_STAGING"}}),
+        "SetPolicy" => json!({"project": project, "scope": {"environment": "dev"}, "terms": {}}),
+        "DeletePolicy" => {
+            let terms = PolicyTerms::default();
+            target.project.set_policy("flows", terms).await;
+            json!({"project": project, "scope": {"environment": "flows"}})
+        }
+        "GetApprovalRequest" => {
+            let waits = waiting(target, "guarded", "vault").await;
+            json!({"project": project, "deployment": waits.deployment_id})
+        }
+        "OverrideApproval" => {
+            let waits = waiting(target, "guarded", "vault").await;
+            json!({"project": project, "deployment": waits.deployment_id, "plan_digest": waits.plan_digest,
+                "reason": "walked over"})
+        }
+        "ReviewOverride" => {
+            let waits = waiting(target, "guarded", "vault").await;
+            let passing = OverrideApprovalRequest {
+                project: project.to_owned(),
+                deployment: waits.deployment_id.clone(),
+                plan_digest: waits.plan_digest,
+                reason: "walked over".to_owned(),
+                ..Default::default()
+            };
+            let mut approvals = target.overrider.approvals();
+            approvals.override_approval(passing).await.granted();
+            json!({"project": project, "deployment": waits.deployment_id,
+                "finding": "OVERRIDE_FINDING_JUSTIFIED", "comment": "walked over"})
+        }
+        "Approve" | "Reject" => {
+            let waits = waiting(target, "asking", "board").await;
+            json!({"project": project, "deployment": waits.deployment_id, "plan_digest": waits.plan_digest,
+                "comment": "walked over"})
+        }
+        "WithdrawApproval" => {
+            let waits = waiting(target, "asking", "board").await;
+            let approval = ApproveRequest {
+                project: project.to_owned(),
+                deployment: waits.deployment_id.clone(),
+                plan_digest: waits.plan_digest,
+                ..Default::default()
+            };
+            // Of those who may not withdraw nobody could approve.
+            drop(caller.approvals().approve(approval).await);
+            json!({"project": project, "deployment": waits.deployment_id, "reason": "walked over"})
         }
         _ => return None,
     })
 }
 
-/// Something new that waits for approval each time.
-async fn waiting(target: &Target) -> Deployment {
-    let key = format!("Guarded-{}", unique());
+/// Something new that waits for approval.
+async fn waiting(target: &Target, pipeline: &str, to: &str) -> Deployment {
+    let key = format!("Waiting-{}", unique());
     let file = target.outbox.join(format!("{}.json", unique()));
     std::fs::write(file, workflow(&key).to_string()).unwrap();
     let mut deployments = target.asker.deployments();
     let started = deployments.start_promotion(StartPromotionRequest {
         project: target.project.slug.clone(),
-        pipeline: "guarded".to_owned(),
-        target: "vault".to_owned(),
+        pipeline: pipeline.to_owned(),
+        target: to.to_owned(),
         workflows: vec![key],
         ..Default::default()
     });

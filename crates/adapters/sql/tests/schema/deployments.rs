@@ -40,12 +40,16 @@ INSERT INTO deployment (id, project_id, number, kind, state, target_id, undoes_i
 INSERT INTO deployment (id, project_id, number, kind, state, target_id, restores_id, {gates}, plan_digest, requested_by,
     created_at, epoch, claims)
     VALUES ({3}, {1}, 3, 'RESTORE', 'QUEUED', {1}, {1}, {of_gates}, {hash}, {1}, 1, 0, 0);
-INSERT INTO approval_request VALUES ({1}, {1}, {1}, {1}, {hash}, {1}, 1, 9, 'APPROVED', 2),
-    ({2}, {1}, {3}, {1}, {hash}, {1}, 1, 9, 'PENDING', NULL);
-INSERT INTO approval_decision VALUES ({1}, {1}, 'APPROVE', '', 2, {hash});
 INSERT INTO template VALUES ({1}, {1}, 'chat', 1, NULL);
 INSERT INTO template_version VALUES ({1}, 1, 'Chat', '', '[{\"application\":\"a\",\"version\":\"1\",\"message\":\"\",\"declared\":\"LOW\",\"allow_older\":false}]', {1}, 1);
 INSERT INTO deployment_check VALUES ({1}, 0, 'unit tests', 'PASSED', {hash}, '', '', {1}, 1);
+INSERT INTO approval_request VALUES ({1}, {1}, {1}, {1}, {hash}, {1}, 1, 9, 'APPROVED', 2, '[]', NULL),
+    ({2}, {1}, {3}, {1}, {hash}, {1}, 1, 9, 'PENDING', NULL, '[]', 5);
+INSERT INTO approval_decision VALUES ({1}, {1}, 'APPROVE', '', 2, {hash}, {1}, 'stage');
+INSERT INTO approval_withdrawal VALUES ({1}, {1}, {1}, 3, '');
+INSERT INTO approval_override VALUES ({1}, {1}, {1}, {1}, 2, '', {hash});
+INSERT INTO override_review VALUES ({1}, {1}, {1}, 'JUSTIFIED', '', 4);
+INSERT INTO approval_policy VALUES ({1}, {1}, 'ENVIRONMENT', NULL, {1}, '{terms}', FALSE, FALSE, 1, 1, {1}, 1);
 INSERT INTO environment_engine VALUES ({1}, 'N8N', NULL, 'https://n8n.example', 'env:KEY');
 INSERT INTO workflow_link VALUES ({1}, 'cart', 'wf');
 INSERT INTO environment_backup VALUES ({1}, 1, 1, 0, NULL);
@@ -66,6 +70,16 @@ UPDATE template_version SET items = '[]'
 DELETE FROM template_version
 UPDATE deployment_check SET status = 'FAILED'
 DELETE FROM deployment_check
+UPDATE approval_withdrawal SET reason = 'x'
+DELETE FROM approval_withdrawal
+UPDATE approval_override SET reason = 'x'
+DELETE FROM approval_override
+UPDATE override_review SET finding = 'UNJUSTIFIED'
+DELETE FROM override_review
+UPDATE approval_policy SET scope = 'PROJECT'
+UPDATE approval_policy SET environment_id = {2}
+UPDATE approval_request SET rules = '[]'
+UPDATE approval_request SET not_before = 1
 UPDATE approval_request SET plan_digest = {hash}
 UPDATE approval_request SET requested_by = {1}
 UPDATE approval_request SET expires_at = 99
@@ -136,18 +150,32 @@ UPDATE approval_request SET state = 'PENDING'
 UPDATE approval_request SET state = 'GONE'
 UPDATE approval_request SET closed_at = NULL WHERE id = {1}
 UPDATE approval_request SET closed_at = 1 WHERE id = {2}
-INSERT INTO approval_request VALUES ({3}, {1}, {1}, {1}, {hash}, {1}, 1, 9, 'PENDING', NULL)
-INSERT INTO approval_request VALUES ({3}, {1}, {2}, {2}, {hash}, {1}, 1, 9, 'PENDING', NULL)
-INSERT INTO approval_request VALUES ({3}, {2}, {2}, {1}, {hash}, {1}, 1, 9, 'PENDING', NULL)
-INSERT INTO approval_request VALUES ({3}, {1}, {2}, {1}, {short}, {1}, 1, 9, 'PENDING', NULL)
-INSERT INTO approval_request VALUES ({3}, {1}, {2}, {1}, {hash}, {9}, 1, 9, 'PENDING', NULL)
-INSERT INTO approval_request VALUES ({3}, {1}, {2}, {1}, {hash}, {1}, 9, 9, 'PENDING', NULL)
+INSERT INTO approval_request VALUES ({3}, {1}, {1}, {1}, {hash}, {1}, 1, 9, 'PENDING', NULL, '[]', NULL)
+INSERT INTO approval_request VALUES ({3}, {1}, {2}, {2}, {hash}, {1}, 1, 9, 'PENDING', NULL, '[]', NULL)
+INSERT INTO approval_request VALUES ({3}, {2}, {2}, {1}, {hash}, {1}, 1, 9, 'PENDING', NULL, '[]', NULL)
+INSERT INTO approval_request VALUES ({3}, {1}, {2}, {1}, {short}, {1}, 1, 9, 'PENDING', NULL, '[]', NULL)
+INSERT INTO approval_request VALUES ({3}, {1}, {2}, {1}, {hash}, {9}, 1, 9, 'PENDING', NULL, '[]', NULL)
+INSERT INTO approval_request VALUES ({3}, {1}, {2}, {1}, {hash}, {1}, 9, 9, 'PENDING', NULL, '[]', NULL)
+INSERT INTO approval_decision VALUES ({2}, {9}, 'APPROVE', '', 2, {hash}, {1}, NULL)
+INSERT INTO approval_decision VALUES ({2}, {1}, 'APPROVE', '', 2, {hash}, {9}, NULL)
+INSERT INTO approval_decision VALUES ({2}, {1}, 'PERHAPS', '', 2, {hash}, {1}, NULL)
+INSERT INTO approval_decision VALUES ({2}, {1}, 'APPROVE', '', 2, {short}, {1}, NULL)
+INSERT INTO approval_decision VALUES ({2}, {1}, 'APPROVE', '', 2, {other}, {1}, NULL)
+INSERT INTO approval_decision VALUES ({2}, {1}, 'REJECT', '', 2, {hash}, {1}, 'stage')
+INSERT INTO approval_withdrawal VALUES ({2}, {1}, {1}, 3, '')
+INSERT INTO approval_override VALUES ({2}, {1}, {1}, {1}, 2, '', {hash})
+INSERT INTO approval_override VALUES ({2}, {3}, {1}, {1}, 2, '', {other})
+INSERT INTO approval_override VALUES ({2}, {3}, {9}, {1}, 2, '', {hash})
+INSERT INTO override_review VALUES ({2}, {1}, {1}, 'JUSTIFIED', '', 4)
+INSERT INTO approval_policy VALUES ({2}, {1}, 'ENVIRONMENT', NULL, {1}, '', FALSE, FALSE, 1, 1, {1}, 1)
+INSERT INTO approval_policy VALUES ({2}, {1}, 'ENVIRONMENT', NULL, {3}, '', FALSE, FALSE, 1, 1, {1}, 1)
+INSERT INTO approval_policy VALUES ({2}, {1}, 'ENVIRONMENT', NULL, NULL, '', FALSE, FALSE, 1, 1, {1}, 1)
+INSERT INTO approval_policy VALUES ({2}, {1}, 'TIER', NULL, NULL, '', FALSE, FALSE, 1, 1, {1}, 1)
+INSERT INTO approval_policy VALUES ({2}, {1}, 'TIER', 'OTHER', NULL, '', FALSE, FALSE, 1, 1, {1}, 1)
+INSERT INTO approval_policy VALUES ({2}, {1}, 'PROJECT', 'STAGING', NULL, '', FALSE, FALSE, 1, 1, {1}, 1)
+INSERT INTO approval_policy VALUES ({2}, {1}, 'OTHER', NULL, NULL, '', FALSE, FALSE, 1, 1, {1}, 1)
 INSERT INTO deployment_transition VALUES ({9}, 0, 'QUEUED', 1)
 INSERT INTO deployment_transition VALUES ({1}, -1, 'QUEUED', 1)
-INSERT INTO approval_decision VALUES ({2}, {9}, 'APPROVE', '', 2, {hash})
-INSERT INTO approval_decision VALUES ({2}, {1}, 'PERHAPS', '', 2, {hash})
-INSERT INTO approval_decision VALUES ({2}, {1}, 'APPROVE', '', 2, {short})
-INSERT INTO approval_decision VALUES ({2}, {1}, 'APPROVE', '', 2, {other})
 UPDATE deployment SET pre_snapshot_id = {2}
 UPDATE deployment SET post_snapshot_id = {9}
 UPDATE deployment SET lease_owner = NULL WHERE id = {2}
@@ -223,6 +251,9 @@ INSERT INTO workflow_link VALUES ({9}, 'cart', 'wf')
 INSERT INTO credential_target VALUES ({1}, 'smtp', 'Mail', '2', 'Mail')
 ";
 
+/// What a policy says that asks for nothing.
+const TERMS: &str = r#"{"rules":[],"required_checks":[],"expire_after":60,"wait":0,"refuse_reports":false,"rollback_needs_approval":false,"requesters":{"principals":[],"roles":[],"groups":[]}}"#;
+
 /// What `{copied}` stands for: everything that a deployment needs but its id, its number and where it comes from.
 const COPIED: &str = "project_id, state, target_id, approval_required, source_unchanged, drift, on_failure, publish, \
      secrets, plan_digest, requested_by, created_at, epoch, claims";
@@ -244,6 +275,7 @@ fn all_spelled(text: &str, empty: &Empty) -> String {
             "{of_gates}",
             "FALSE, FALSE, 'ALLOW', 'COMPENSATE', 'KEEP', 'WARN'",
         )
+        .replace("{terms}", TERMS)
         .replace("{sha}", &"0a".repeat(20))
         .replace("{short}", short)
         .replace("{other}", &other);

@@ -83,6 +83,8 @@ enum Claimed {
     Nothing,
     /// What was agreed to does not count any more: the deployment waits for people.
     AskedAgain,
+    /// It may not begin yet: it waits until then.
+    PutOff,
     /// This one.
     Taken(Claim),
 }
@@ -106,7 +108,7 @@ impl Executor {
         let asked = Instant::now();
         let claim = match self.claim().await? {
             Claimed::Nothing => return Ok(Ended::Idle),
-            Claimed::AskedAgain => return Ok(Ended::Settled),
+            Claimed::AskedAgain | Claimed::PutOff => return Ok(Ended::Settled),
             Claimed::Taken(claim) => claim,
         };
         let lease = Lease::asked_at(asked, self.limits.lease);
@@ -136,6 +138,15 @@ impl Executor {
                 return Ok(Claimed::AskedAgain);
             }
             let from = deployment.state;
+            // Policies may have become stricter about that since.
+            let until = gate::earliest_start(&mut *unit, &deployment).await?;
+            if until.is_some_and(|until| until > now) {
+                deployment.not_before = until;
+                unit.deployments().update(&deployment, from).await?;
+                unit.deployments().give_back(&claim).await?;
+                unit.commit().await?;
+                return Ok(Claimed::PutOff);
+            }
             deployment.state = running;
             deployment.started_at = Some(now);
             deployment.problem = None;

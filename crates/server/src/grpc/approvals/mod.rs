@@ -1,7 +1,10 @@
 //! `slipway.approvals.v1`.
 
+mod overriding;
+mod policies;
 mod refusals;
 mod requests;
+mod shown;
 mod words;
 
 use slipway_api::approvals::v1 as proto;
@@ -39,5 +42,59 @@ impl ApprovalService for Api {
         request: Request<proto::ListApprovalRequestsRequest>,
     ) -> Result<Response<proto::ListApprovalRequestsResponse>, Status> {
         unary!(self, ListApprovalRequests, request, requests::list)
+    }
+
+    async fn withdraw_approval(
+        &self,
+        request: Request<proto::WithdrawApprovalRequest>,
+    ) -> Result<Response<proto::WithdrawApprovalResponse>, Status> {
+        unary!(self, WithdrawApproval, request, requests::withdraw)
+    }
+
+    async fn override_approval(
+        &self,
+        request: Request<proto::OverrideApprovalRequest>,
+    ) -> Result<Response<proto::OverrideApprovalResponse>, Status> {
+        unary!(
+            self,
+            OverrideApproval,
+            request,
+            overriding::override_approval
+        )
+    }
+
+    async fn review_override(
+        &self,
+        request: Request<proto::ReviewOverrideRequest>,
+    ) -> Result<Response<proto::ReviewOverrideResponse>, Status> {
+        unary!(self, ReviewOverride, request, overriding::review)
+    }
+
+    async fn set_policy(
+        &self,
+        request: Request<proto::SetPolicyRequest>,
+    ) -> Result<Response<proto::SetPolicyResponse>, Status> {
+        unary!(self, SetPolicy, request, policies::set)
+    }
+
+    async fn get_policy(
+        &self,
+        request: Request<proto::GetPolicyRequest>,
+    ) -> Result<Response<proto::GetPolicyResponse>, Status> {
+        unary!(self, GetPolicy, request, policies::get)
+    }
+
+    async fn list_policies(
+        &self,
+        request: Request<proto::ListPoliciesRequest>,
+    ) -> Result<Response<proto::ListPoliciesResponse>, Status> {
+        unary!(self, ListPolicies, request, policies::list)
+    }
+
+    async fn delete_policy(
+        &self,
+        request: Request<proto::DeletePolicyRequest>,
+    ) -> Result<Response<proto::DeletePolicyResponse>, Status> {
+        unary!(self, DeletePolicy, request, policies::delete)
     }
 }

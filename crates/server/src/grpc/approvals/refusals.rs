@@ -2,6 +2,7 @@
 
 use slipway_api::errors::v1::ErrorReason;
 use slipway_application::approvals::ApprovalError;
+use slipway_application::approvals::policies::PolicyError;
 use tonic::Code;
 
 use crate::grpc::refusal::Refusal;
@@ -38,10 +39,66 @@ impl From<ApprovalError> for Refusal {
             ApprovalError::OwnRequest { number } => {
                 about(Code::PermissionDenied, ErrorReason::SelfApproval, number)
             }
+            ApprovalError::NotEligible { number } => about(
+                Code::PermissionDenied,
+                ErrorReason::ApproverNotEligible,
+                number,
+            ),
+            ApprovalError::RuleNotFound { number, rule } => {
+                about(Code::NotFound, ErrorReason::ApprovalRuleNotFound, number)
+                    .with("rule", rule.as_str())
+            }
+            ApprovalError::NothingToWithdraw { number } => about(
+                Code::FailedPrecondition,
+                ErrorReason::NothingToWithdraw,
+                number,
+            ),
+            ApprovalError::Begun { number, state } => {
+                about(Code::FailedPrecondition, ErrorReason::ApprovalUsed, number)
+                    .with("state", state.as_str())
+            }
+            ApprovalError::NothingToReview { number } => {
+                about(Code::FailedPrecondition, ErrorReason::NotOverridden, number)
+            }
+            ApprovalError::AlreadyReviewed { number } => about(
+                Code::FailedPrecondition,
+                ErrorReason::OverrideReviewed,
+                number,
+            ),
+            ApprovalError::OwnOverride { number } => {
+                about(Code::PermissionDenied, ErrorReason::OwnOverride, number)
+            }
             ApprovalError::PlanChanged { number, .. } => {
                 about(Code::Aborted, ErrorReason::PlanChanged, number)
             }
             ApprovalError::Command(error) => error.into(),
+        }
+    }
+}
+
+impl From<PolicyError> for Refusal {
+    fn from(error: PolicyError) -> Self {
+        let message = error.to_string();
+        match error {
+            PolicyError::EnvironmentNotFound { slug } => {
+                Self::new(Code::NotFound, ErrorReason::EnvironmentNotFound, message)
+                    .about("environment", slug)
+            }
+            PolicyError::NotFound { scope } => {
+                Self::new(Code::NotFound, ErrorReason::PolicyNotFound, message)
+                    .about("policy", scope)
+            }
+            PolicyError::Unsatisfiable { rules } => {
+                let names: Vec<_> = rules.iter().map(|rule| rule.as_str()).collect();
+                Self::new(
+                    Code::FailedPrecondition,
+                    ErrorReason::PolicyUnsatisfiable,
+                    message,
+                )
+                .with("rules", names.join(","))
+            }
+            PolicyError::Etag(error) => error.into(),
+            PolicyError::Command(error) => error.into(),
         }
     }
 }

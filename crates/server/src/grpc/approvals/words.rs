@@ -1,7 +1,7 @@
 //! The enums of approvals, as messages have them.
 
 use slipway_api::approvals::v1 as proto;
-use slipway_approvals::{StateKind, Verdict};
+use slipway_approvals::{Finding, StateKind, Verdict, VoterRole};
 
 /// A state; `None` where it is unspecified.
 pub(super) fn state(word: proto::ApprovalState) -> Option<StateKind> {
@@ -33,5 +33,45 @@ pub(super) fn shown_verdict(word: Verdict) -> proto::Verdict {
     match word {
         Verdict::Approve => proto::Verdict::Approve,
         Verdict::Reject => proto::Verdict::Reject,
+    }
+}
+
+/// A finding; `None` where it is unspecified.
+pub(super) fn finding(word: proto::OverrideFinding) -> Option<Finding> {
+    match word {
+        proto::OverrideFinding::Unspecified => None,
+        proto::OverrideFinding::Justified => Some(Finding::Justified),
+        proto::OverrideFinding::Unjustified => Some(Finding::Unjustified),
+    }
+}
+
+/// A finding as a message has it.
+pub(super) fn shown_finding(word: Finding) -> proto::OverrideFinding {
+    match word {
+        Finding::Justified => proto::OverrideFinding::Justified,
+        Finding::Unjustified => proto::OverrideFinding::Unjustified,
+    }
+}
+
+/// A role; `None` where it is unspecified.
+pub(super) fn role(word: proto::EligibleRole) -> Option<VoterRole> {
+    match word {
+        proto::EligibleRole::Unspecified => None,
+        proto::EligibleRole::Viewer => Some(VoterRole::Viewer),
+        proto::EligibleRole::Developer => Some(VoterRole::Developer),
+        proto::EligibleRole::Approver => Some(VoterRole::Approver),
+        proto::EligibleRole::Admin => Some(VoterRole::Admin),
+        proto::EligibleRole::TenantAdmin => Some(VoterRole::TenantAdmin),
+    }
+}
+
+/// A role as a message has it.
+pub(super) fn shown_role(word: VoterRole) -> proto::EligibleRole {
+    match word {
+        VoterRole::Viewer => proto::EligibleRole::Viewer,
+        VoterRole::Developer => proto::EligibleRole::Developer,
+        VoterRole::Approver => proto::EligibleRole::Approver,
+        VoterRole::Admin => proto::EligibleRole::Admin,
+        VoterRole::TenantAdmin => proto::EligibleRole::TenantAdmin,
     }
 }
