@@ -17,8 +17,9 @@ use slipway_store::{
 };
 use slipway_test_support::postgres::{TestDatabase, database};
 
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     "m20261120_000001_foundation",
+    "m20261121_000002_deployments",
     "m20261122_000003_governance",
 ];
 
@@ -90,7 +91,7 @@ async fn a_newer_schema_is_refused_by_name() {
             };
             assert_eq!(
                 (found.as_str(), known.as_str()),
-                ("m99990101_000001_later", MIGRATIONS[1])
+                ("m99990101_000001_later", MIGRATIONS[2])
             );
         }
     }
@@ -319,6 +320,10 @@ async fn a_role_of_its_own_does_the_servers_work_and_no_more() {
         ("DELETE FROM deployment_transition", false),
         ("UPDATE approval_decision SET comment = ''", false),
         ("DELETE FROM approval_decision", false),
+        ("DELETE FROM approval_policy", true),
+        ("UPDATE approval_withdrawal SET reason = ''", false),
+        ("UPDATE approval_override SET reason = ''", false),
+        ("UPDATE override_review SET comment = ''", false),
         ("DELETE FROM approval_request", false),
         ("UPDATE snapshot SET notes = ''", false),
         ("DELETE FROM snapshot", false),
