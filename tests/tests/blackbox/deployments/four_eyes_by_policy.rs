@@ -413,24 +413,7 @@ async fn who_made_a_version_does_not_approve_its_release(backend: Backend) {
     project.set_policy("prod", everybody).await;
     let machine = gate.machine_of(&owner.principal_id, Role::Admin).await;
     let authors_machine = gate.machine_of(&author.principal_id, Role::Admin).await;
-    let application = CreateApplicationRequest {
-        project: project.slug.clone(),
-        key: "greeting".to_owned(),
-        kind: ApplicationKind::Prompt.into(),
-        ..Default::default()
-    };
-    let mut applications = project.admin.applications();
-    applications.create_application(application).await.granted();
-    for (maker, identifier) in [(editor, "1"), (&machine, "2")] {
-        let version = CreateVersionRequest {
-            project: project.slug.clone(),
-            application: "greeting".to_owned(),
-            identifier: identifier.to_owned(),
-            author_principal_id: author.principal_id.clone(),
-            ..Default::default()
-        };
-        maker.applications().create_version(version).await.granted();
-    }
+    prompt_by(&gate, author, [(editor, "1"), (&machine, "2")]).await;
     let release = async |version: &str, risk_level: RiskLevel| {
         let item = ReleaseItem {
             application: "greeting".to_owned(),
@@ -493,4 +476,27 @@ async fn who_made_a_version_does_not_approve_its_release(backend: Backend) {
     assert_eq!(done.state(), DeploymentState::Succeeded, "{done:?}");
     println!("{backend}: {} ways around tried, 0 passed", tries.0);
     assert_eq!(tries.0, 10);
+}
+
+/// A prompt whose versions one wrote and others made.
+async fn prompt_by(gate: &Gate, author: &Client, makers: [(&Client, &str); 2]) {
+    let project = &gate.project;
+    let application = CreateApplicationRequest {
+        project: project.slug.clone(),
+        key: "greeting".to_owned(),
+        kind: ApplicationKind::Prompt.into(),
+        ..Default::default()
+    };
+    let mut applications = project.admin.applications();
+    applications.create_application(application).await.granted();
+    for (maker, identifier) in makers {
+        let version = CreateVersionRequest {
+            project: project.slug.clone(),
+            application: "greeting".to_owned(),
+            identifier: identifier.to_owned(),
+            author_principal_id: author.principal_id.clone(),
+            ..Default::default()
+        };
+        maker.applications().create_version(version).await.granted();
+    }
 }
