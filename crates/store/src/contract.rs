@@ -147,6 +147,7 @@ macro_rules! store_contract {
             queue {
                 the_oldest_that_can_run_is_claimed,
                 only_what_can_be_carried_out_is_claimed,
+                what_may_not_begin_yet_lets_others_go_first,
                 each_is_claimed_once_by_many_at_once,
                 what_is_left_is_claimed_once_at_a_time,
                 a_claim_rolled_back_never_was,

@@ -108,7 +108,7 @@ async fn decide(
         approvals.update(&request, from).await?;
     }
     match request.state.kind() {
-        StateKind::Approved => queue(&mut change, &mut deployment, principal).await?,
+        StateKind::Approved => go_on(&mut change, &mut deployment, principal).await?,
         StateKind::Rejected => {
             let rejected = State::Rejected;
             gate::end(&mut *change.unit, &mut deployment, rejected, change.now).await?;
@@ -162,16 +162,19 @@ pub(super) async fn find(
     })
 }
 
-/// All agreed who had to: it is carried out as soon as its environment is free.
-pub(super) async fn queue(
+/// All agreed who had to: it waits for whoever executes it, or is carried out as soon as its environment is free.
+pub(super) async fn go_on(
     change: &mut Change<'_>,
     deployment: &mut Deployment,
     by: PrincipalId,
 ) -> Result<(), ApprovalError> {
     let from = deployment.state;
-    let next = from
-        .to(State::Approved)
-        .and_then(|approved| approved.to(State::Queued));
+    let approved = from.to(State::Approved);
+    let next = if deployment.waits_for_execution() {
+        approved
+    } else {
+        approved.and_then(|approved| approved.to(State::Queued))
+    };
     deployment.state = next.map_err(|error| StoreError::Fault(Box::new(error)))?;
     deployment.approved_by = Some(by);
     Ok(change.unit.deployments().update(deployment, from).await?)

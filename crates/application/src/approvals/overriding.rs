@@ -10,7 +10,7 @@ use slipway_kernel::{Sha256, Slug, text::Reason};
 
 use super::{
     ApprovalError,
-    decide::{Decided, behind, find, queue},
+    decide::{Decided, behind, find, go_on},
 };
 use crate::{Call, Context, change::Change, error::dangling};
 
@@ -70,7 +70,7 @@ pub async fn override_approval(
     approvals
         .override_request(&found.request, &overridden)
         .await?;
-    queue(&mut change, &mut found.deployment, principal).await?;
+    go_on(&mut change, &mut found.deployment, principal).await?;
     change
         .done(
             Resource::new("deployment", &found.deployment.id),

@@ -106,18 +106,22 @@ impl<'a> Matching<'a> {
     }
 
     /// Finds a place for somebody, where need be by moving others to other rules that need them. Every rule is looked at
-    /// once at most, which also bounds the depth.
+    /// once at most for that, which also bounds the depth.
     fn place(&mut self, person: usize, round: usize) -> bool {
-        for at in self.bounds[person]..self.bounds[person + 1] {
+        let fits = self.bounds[person]..self.bounds[person + 1];
+        let free = self.fits[fits.clone()]
+            .iter()
+            .find(|rule| self.needs_more(**rule));
+        if let Some(rule) = free.copied() {
+            self.counted[rule].push(person);
+            return true;
+        }
+        for at in fits {
             let rule = self.fits[at];
             if self.seen[rule] == round {
                 continue;
             }
             self.seen[rule] = round;
-            if self.counted[rule].len() < usize::from(self.rules[rule].rule.required) {
-                self.counted[rule].push(person);
-                return true;
-            }
             for holder in 0..self.counted[rule].len() {
                 if self.place(self.counted[rule][holder], round) {
                     self.counted[rule][holder] = person;
@@ -126,6 +130,10 @@ impl<'a> Matching<'a> {
             }
         }
         false
+    }
+
+    fn needs_more(&self, rule: usize) -> bool {
+        self.counted[rule].len() < usize::from(self.rules[rule].rule.required)
     }
 
     fn finish(self) -> Tally {

@@ -409,7 +409,14 @@ fn distinct(mut world: World) -> World {
     world
 }
 
+/// Few worlds need somebody to move from rule to rule, so that a few hundred would miss a fault there.
+fn cases() -> ProptestConfig {
+    ProptestConfig::with_cases(ProptestConfig::default().cases.max(10_000))
+}
+
 proptest! {
+    #![proptest_config(cases())]
+
     #[test]
     fn the_engine_agrees_with_the_model(world in world().prop_map(distinct)) {
         let (counted, missing) = world.engine();

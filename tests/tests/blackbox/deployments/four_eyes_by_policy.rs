@@ -4,12 +4,17 @@ use std::time::Duration;
 
 use slipway_api::approvals::v1::policy_scope::Scope;
 use slipway_api::approvals::v1::{
-    ApproveRequest, DeletePolicyRequest, EligibleRole, OverrideApprovalRequest, PolicyScope,
-    PolicyTerms, RejectRequest, ReviewOverrideRequest, WithdrawApprovalRequest,
+    ApprovalRule, ApproveRequest, DeletePolicyRequest, EligibleRole, OverrideApprovalRequest,
+    PolicyScope, PolicyTerms, RejectRequest, ReviewOverrideRequest, WithdrawApprovalRequest,
 };
-use slipway_api::deployments::v1::{Deployment, DeploymentState, StartPromotionRequest};
+use slipway_api::catalog::v1::{ApplicationKind, CreateApplicationRequest, CreateVersionRequest};
+use slipway_api::deployments::v1::{
+    CreateReleaseRequest, Deployment, DeploymentState, ExecuteDeploymentRequest, ReleaseItem,
+    StartPromotionRequest, release_item,
+};
 use slipway_api::errors::v1::ErrorReason;
 use slipway_api::identity::v1::{CreatePrincipalRequest, PrincipalKind, RemoveMemberRequest, Role};
+use slipway_api::ledger::v1::RiskLevel;
 use slipway_tests::world::{token, user};
 use slipway_tests::{Backend, Client, Granted, Refused, World};
 use tonic::{Code, Response, Status};
@@ -22,6 +27,7 @@ cases![
     nobody_gets_around_the_rules_of_policies,
     who_agreed_and_was_demoted_counts_no_more,
     one_person_votes_once_at_once,
+    who_made_a_version_does_not_approve_its_release,
 ];
 
 const OWN_DOING: (Code, ErrorReason) = (Code::PermissionDenied, ErrorReason::SelfApproval);
@@ -90,8 +96,9 @@ async fn nobody_gets_around_the_rules_of_policies(backend: Backend) {
         "{backend}: {} ways around the rules of policies tried, 0 passed",
         tries.0
     );
-    assert_eq!(tries.0, 32);
-    assert_eq!(gate.in_prod(), 1, "what was overridden alone");
+    assert_eq!(tries.0, 33);
+    // What was overridden alone.
+    assert_eq!(gate.in_prod(), 3);
 }
 
 /// Whoever may not ask; and whoever asks, by whatever account, for whatever rule.
@@ -381,5 +388,115 @@ async fn one_person_votes_once_at_once(backend: Backend) {
         let mut deployments = gate.developer.deployments();
         let cancellation = gate.cancellation(&started);
         deployments.cancel_deployment(cancellation).await.granted();
+    }
+}
+
+/// Critical ones need two people; authors, whoever made a version for somebody, and owners of machines that did are none.
+async fn who_made_a_version_does_not_approve_its_release(backend: Backend) {
+    let both = [EligibleRole::Admin, EligibleRole::TenantAdmin];
+    let critical = ApprovalRule {
+        from_risk: RiskLevel::High.into(),
+        kinds: vec![ApplicationKind::Prompt.into()],
+        ..rule("critical", 1, &both, &[])
+    };
+    let gate = Gate::governed(backend, PolicyTerms::default()).await;
+    let project = &gate.project;
+    let members = [
+        project.member(Role::Admin).await,
+        project.member(Role::Admin).await,
+        project.member(Role::Admin).await,
+        project.member(Role::Admin).await,
+    ];
+    let [author, editor, owner, other] = &members;
+    let mut everybody = admins(1);
+    everybody.rules.push(critical);
+    project.set_policy("prod", everybody).await;
+    let machine = gate.machine_of(&owner.principal_id, Role::Admin).await;
+    let authors_machine = gate.machine_of(&author.principal_id, Role::Admin).await;
+    prompt_by(&gate, author, [(editor, "1"), (&machine, "2")]).await;
+    let release = async |version: &str, risk_level: RiskLevel| {
+        let item = ReleaseItem {
+            application: "greeting".to_owned(),
+            change: Some(release_item::Change::Version(version.to_owned())),
+            risk_level: risk_level.into(),
+            ..Default::default()
+        };
+        let request = CreateReleaseRequest {
+            project: project.slug.clone(),
+            name: format!("greeting-{version}"),
+            environment: "prod".to_owned(),
+            items: vec![item],
+            ..Default::default()
+        };
+        let made = gate.developer.deployments().create_release(request).await;
+        made.granted().deployment.unwrap()
+    };
+    let mut tries = Tries(0);
+    let first = release("1", RiskLevel::Critical).await;
+    let second = release("2", RiskLevel::Low).await;
+    for who in [author, &authors_machine, editor] {
+        tries.approve(who, gate.approval(&first), OWN_DOING).await;
+    }
+    for who in [author, owner, &machine] {
+        tries.approve(who, gate.approval(&second), OWN_DOING).await;
+    }
+    let replayed = ApproveRequest {
+        plan_digest: second.plan_digest.clone(),
+        ..gate.approval(&first)
+    };
+    let changed = (Code::Aborted, ErrorReason::PlanChanged);
+    tries.approve(other, replayed, changed).await;
+    let executing = |deployment: &Deployment| ExecuteDeploymentRequest {
+        project: project.slug.clone(),
+        deployment: deployment.deployment_id.clone(),
+        plan_digest: deployment.plan_digest.clone(),
+        ..Default::default()
+    };
+    let not_yet = (
+        Code::FailedPrecondition,
+        ErrorReason::DeploymentNotExecutable,
+    );
+    let mut deployments = project.admin.deployments();
+    let refused = deployments.execute_deployment(executing(&first)).await;
+    tries.refused(refused, not_yet);
+    let mut approvals = other.approvals();
+    approvals.approve(gate.approval(&first)).await.granted();
+    // Of the two rules one is met.
+    tries.still_waits(&gate, &first).await;
+    let refused = deployments.execute_deployment(executing(&first)).await;
+    tries.refused(refused, not_yet);
+    let mut root = project.admin.approvals();
+    let approved = root.approve(gate.approval(&first)).await.granted();
+    assert_eq!(
+        approved.deployment.unwrap().state(),
+        DeploymentState::Approved
+    );
+    let executed = deployments.execute_deployment(executing(&first)).await;
+    let done = executed.granted().deployment.unwrap();
+    assert_eq!(done.state(), DeploymentState::Succeeded, "{done:?}");
+    println!("{backend}: {} ways around tried, 0 passed", tries.0);
+    assert_eq!(tries.0, 10);
+}
+
+/// A prompt whose versions one wrote and others made.
+async fn prompt_by(gate: &Gate, author: &Client, makers: [(&Client, &str); 2]) {
+    let project = &gate.project;
+    let application = CreateApplicationRequest {
+        project: project.slug.clone(),
+        key: "greeting".to_owned(),
+        kind: ApplicationKind::Prompt.into(),
+        ..Default::default()
+    };
+    let mut applications = project.admin.applications();
+    applications.create_application(application).await.granted();
+    for (maker, identifier) in makers {
+        let version = CreateVersionRequest {
+            project: project.slug.clone(),
+            application: "greeting".to_owned(),
+            identifier: identifier.to_owned(),
+            author_principal_id: author.principal_id.clone(),
+            ..Default::default()
+        };
+        maker.applications().create_version(version).await.granted();
     }
 }

@@ -21,6 +21,7 @@ use crate::case::cases;
 
 cases![
     policies_are_set_read_and_removed,
+    faulty_policies_are_refused,
     what_nobody_could_meet_is_refused,
     production_takes_two_people,
     every_rule_is_met_by_itself,
@@ -68,14 +69,14 @@ pub(super) fn admins(required: i32) -> PolicyTerms {
     terms(vec![rule("admins", required, &both, &[])])
 }
 
-fn about(scope: Scope) -> Option<PolicyScope> {
-    Some(PolicyScope { scope: Some(scope) })
+const fn about(scope: Scope) -> PolicyScope {
+    PolicyScope { scope: Some(scope) }
 }
 
 fn setting(project: &Project, scope: Scope, terms: PolicyTerms) -> SetPolicyRequest {
     SetPolicyRequest {
         project: project.slug.clone(),
-        scope: about(scope),
+        scope: Some(about(scope)),
         terms: Some(terms),
         ..Default::default()
     }
@@ -103,7 +104,7 @@ async fn policies_are_set_read_and_removed(backend: Backend) {
     let here = || Scope::Environment("prod".to_owned());
     let get = |scope: Scope| GetPolicyRequest {
         project: project.slug.clone(),
-        scope: about(scope),
+        scope: Some(about(scope)),
     };
     let mut looks = viewer.approvals();
     // What is built in.
@@ -137,36 +138,6 @@ async fn policies_are_set_read_and_removed(backend: Backend) {
     assert_eq!(again.policy.as_ref(), Some(&first));
     let found = looks.get_policy(get(here())).await.granted();
     assert_eq!(found.policy.as_ref(), Some(&first));
-    let stale = SetPolicyRequest {
-        etag: "7".to_owned(),
-        ..setting(&project, here(), admins(1))
-    };
-    let stale = approvals.set_policy(stale).await;
-    stale.refused(Code::Aborted, ErrorReason::EtagMismatch);
-    let refused = viewer
-        .approvals()
-        .set_policy(setting(&project, here(), admins(1)))
-        .await;
-    refused.refused(Code::PermissionDenied, ErrorReason::PermissionMissing);
-    let mut faulty = admins(11);
-    faulty.rules.push(rule("admins", 1, &[], &[]));
-    faulty.wait = Some(Duration::from_secs(8 * 24 * 60 * 60).try_into().unwrap());
-    let refused = approvals
-        .set_policy(setting(&project, here(), faulty))
-        .await;
-    let refused = refused.refused(Code::InvalidArgument, ErrorReason::InvalidField);
-    let mut fields = violated_fields(&refused);
-    fields.sort();
-    assert_eq!(
-        fields,
-        [
-            "terms.rules[0].required",
-            "terms.rules[1].eligible",
-            "terms.rules[1].name",
-            "terms.wait"
-        ]
-    );
-
     // All that apply to an environment: its own, and what is built in for its tier.
     let request = ListPoliciesRequest {
         project: project.slug.clone(),
@@ -194,7 +165,7 @@ async fn policies_are_set_read_and_removed(backend: Backend) {
 
     let deleting = DeletePolicyRequest {
         project: project.slug.clone(),
-        scope: about(here()),
+        scope: Some(about(here())),
         etag: "7".to_owned(),
         ..Default::default()
     };
@@ -208,6 +179,48 @@ async fn policies_are_set_read_and_removed(backend: Backend) {
     let gone = approvals.delete_policy(deleting).await;
     gone.refused(Code::NotFound, ErrorReason::PolicyNotFound);
     assert_eq!(looks.list_policies(all).await.granted().policies, []);
+}
+
+async fn faulty_policies_are_refused(backend: Backend) {
+    let project = World::shared(backend).await.project().await;
+    project.environment("prod").await;
+    let viewer = project.member(Role::Viewer).await;
+    let here = || Scope::Environment("prod".to_owned());
+    let mut approvals = project.admin.approvals();
+    let stale = SetPolicyRequest {
+        etag: "7".to_owned(),
+        ..setting(&project, here(), admins(1))
+    };
+    let stale = approvals.set_policy(stale).await;
+    stale.refused(Code::Aborted, ErrorReason::EtagMismatch);
+    let refused = viewer
+        .approvals()
+        .set_policy(setting(&project, here(), admins(1)))
+        .await;
+    refused.refused(Code::PermissionDenied, ErrorReason::PermissionMissing);
+    let mut faulty = admins(11);
+    faulty.rules.push(rule("admins", 1, &[], &[]));
+    faulty.wait = Some(Duration::from_hours(8 * 24).try_into().unwrap());
+    let refused = approvals
+        .set_policy(setting(&project, here(), faulty))
+        .await;
+    let refused = refused.refused(Code::InvalidArgument, ErrorReason::InvalidField);
+    let mut fields = violated_fields(&refused);
+    fields.sort();
+    assert_eq!(
+        fields,
+        [
+            "terms.rules[0].required",
+            "terms.rules[1].eligible",
+            "terms.rules[1].name",
+            "terms.wait"
+        ]
+    );
+    let gone = Scope::Environment("gone".to_owned());
+    let refused = approvals
+        .set_policy(setting(&project, gone, admins(1)))
+        .await;
+    refused.refused(Code::NotFound, ErrorReason::EnvironmentNotFound);
 }
 
 async fn what_nobody_could_meet_is_refused(backend: Backend) {
@@ -465,7 +478,7 @@ async fn stricter_rules_win_and_looser_ones_do_not(backend: Backend) {
     );
     let deleting = DeletePolicyRequest {
         project: gate.project.slug.clone(),
-        scope: about(Scope::Environment("prod".to_owned())),
+        scope: Some(about(Scope::Environment("prod".to_owned()))),
         ..Default::default()
     };
     let mut approvals = gate.project.admin.approvals();

@@ -230,21 +230,16 @@ async fn by_scope(
 ) -> Result<Option<Policy>, StoreError> {
     let mut values = Values::default();
     let (word, tier, environment) = columns_of(scope);
-    let mut condition = format!(
-        "project_id = {} AND scope = {}",
-        values.bind(project.uuid()),
-        values.bind(word)
+    let mut conditions = vec![
+        format!("project_id = {}", values.bind(project.uuid())),
+        format!("scope = {}", values.bind(word)),
+    ];
+    conditions.extend(tier.map(|tier| format!("tier = {}", values.bind(tier))));
+    conditions.extend(environment.map(|id| format!("environment_id = {}", values.bind(id))));
+    let sql = format!(
+        "SELECT {COLUMNS} FROM approval_policy WHERE {}{lock}",
+        conditions.join(" AND ")
     );
-    if let Some(tier) = tier {
-        condition.push_str(&format!(" AND tier = {}", values.bind(tier)));
-    }
-    if let Some(environment) = environment {
-        condition.push_str(&format!(
-            " AND environment_id = {}",
-            values.bind(environment)
-        ));
-    }
-    let sql = format!("SELECT {COLUMNS} FROM approval_policy WHERE {condition}{lock}");
     let row: Option<Row> = connection.one(sql, values).await?;
     row.map(Policy::try_from).transpose()
 }

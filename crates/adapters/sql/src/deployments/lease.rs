@@ -26,6 +26,8 @@ fn length(lease: Duration) -> Value {
 
 /// One statement. On `PostgreSQL` a deployment that another unit of work holds is passed over: it may be claimed there.
 ///
+/// What may not begin yet is passed over, and lets others go first.
+///
 /// The states stand in the statement as text, in the words of the partial indexes that serve it. Two units of work can
 /// come to hold one environment only if something was queued before the deployment that one of them claimed and after
 /// the other one looked; then the second is refused by the index that lets one hold an environment.
@@ -43,10 +45,11 @@ pub(super) async fn claim(
          WHERE id = (SELECT d.id FROM deployment d \
          WHERE d.state IN ('QUEUED', 'RUNNING', 'CANCELING', 'COMPENSATING') \
          AND (d.lease_until IS NULL OR d.lease_until < {now}) \
-         AND (d.state <> 'QUEUED' OR (NOT EXISTS (SELECT 1 FROM deployment h WHERE h.target_id = d.target_id \
+         AND (d.state <> 'QUEUED' OR ((d.not_before IS NULL OR d.not_before <= {now}) \
+         AND NOT EXISTS (SELECT 1 FROM deployment h WHERE h.target_id = d.target_id \
          AND h.state IN ('RUNNING', 'CANCELING', 'COMPENSATING', 'IN_DOUBT')) \
          AND NOT EXISTS (SELECT 1 FROM deployment q WHERE q.target_id = d.target_id AND q.state = 'QUEUED' \
-         AND q.number < d.number))) \
+         AND q.number < d.number AND (q.not_before IS NULL OR q.not_before <= {now})))) \
          ORDER BY d.created_at, d.id LIMIT 1{skip}) RETURNING id, epoch, claims"
     );
     let row: Option<ClaimRow> = connection.one(sql, [owner.into(), length(lease)]).await?;

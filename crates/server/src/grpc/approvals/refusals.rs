@@ -3,6 +3,7 @@
 use slipway_api::errors::v1::ErrorReason;
 use slipway_application::approvals::ApprovalError;
 use slipway_application::approvals::policies::PolicyError;
+use slipway_kernel::Slug;
 use tonic::Code;
 
 use crate::grpc::refusal::Refusal;
@@ -89,7 +90,7 @@ impl From<PolicyError> for Refusal {
                     .about("policy", scope)
             }
             PolicyError::Unsatisfiable { rules } => {
-                let names: Vec<_> = rules.iter().map(|rule| rule.as_str()).collect();
+                let names: Vec<_> = rules.iter().map(Slug::as_str).collect();
                 Self::new(
                     Code::FailedPrecondition,
                     ErrorReason::PolicyUnsatisfiable,

@@ -37,8 +37,8 @@ fn field_of(fault: &TermsFault) -> String {
         TermsFault::RuleNamedTwice { rule, .. } => format!("terms.rules[{rule}].name"),
         TermsFault::CheckNamedTwice { check, .. } => format!("terms.required_checks[{check}].name"),
         TermsFault::Required { rule, .. } => format!("terms.rules[{rule}].required"),
-        TermsFault::NobodyNamed { rule } => format!("terms.rules[{rule}].eligible"),
-        TermsFault::TooManyNamed {
+        TermsFault::NobodyNamed { rule }
+        | TermsFault::TooManyNamed {
             rule: Some(rule), ..
         } => format!("terms.rules[{rule}].eligible"),
         TermsFault::TooManyNamed { rule: None, .. } => "terms.requesters".to_owned(),
