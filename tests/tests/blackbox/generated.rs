@@ -101,21 +101,7 @@ async fn bombard(backend: Backend, service: &str) {
     let folder = world.server.workflows(&documents);
     target.environment_on("dev", &folder).await;
     target.pipeline("way", "prod", "dev").await;
-    target
-        .admin
-        .templates()
-        .create_template(CreateTemplateRequest {
-            project: target.slug.clone(),
-            slug: "way".to_owned(),
-            items: vec![TemplateItem {
-                application: "app".to_owned(),
-                removal: true,
-                ..Default::default()
-            }],
-            ..Default::default()
-        })
-        .await
-        .granted();
+    template(&target, "way").await;
     let workflow = target.workflows("dev").await.remove(0);
     untouched.record(report("app", "1", "prod")).await;
     let member = target.member(Role::Admin).await;
@@ -203,6 +189,22 @@ async fn bombard(backend: Backend, service: &str) {
     }
     assert_eq!(picture(&target).await, before, "refused, and yet written");
     assert_eq!(events_of_deeds(&world, &target).await, deeds);
+}
+
+/// Adds a template.
+async fn template(project: &Project, slug: &str) {
+    let mut templates = project.admin.templates();
+    let created = templates.create_template(CreateTemplateRequest {
+        project: project.slug.clone(),
+        slug: slug.to_owned(),
+        items: vec![TemplateItem {
+            application: "app".to_owned(),
+            removal: true,
+            ..Default::default()
+        }],
+        ..Default::default()
+    });
+    created.await.granted();
 }
 
 /// Messages as JSON, to be sent again by hand.

@@ -8,8 +8,11 @@ mod given;
 mod requirement;
 pub mod risk;
 
-pub use draft::{ChangeMessage, Draft, DraftItem, Wanted};
-pub use facts::{ApplicationFacts, CurrentVersion, Facts, Needed, VersionFacts};
+pub use draft::{Draft, DraftItem, Wanted};
+pub use facts::{
+    ApplicationFacts, CurrentVersion, Facts, MAX_LOOKED_THROUGH, Needed, VersionFacts,
+    is_looked_through,
+};
 pub use findings::{Finding, Findings, MAX_FINDINGS, findings};
 pub use requirement::is_met_by;
 pub use risk::{Assessment, Circumstances, Factor, Movement, RiskFactor, assess, circumstances};

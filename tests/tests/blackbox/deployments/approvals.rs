@@ -41,7 +41,7 @@ const ELSEWHERE: &str = "0000000000000000000000000000000000000000000000000000000
 /// A project in which everything into `prod` needs approval, somebody who asks for promotions and somebody who approves.
 pub(super) struct Gate {
     pub(super) project: Project,
-    dev: PathBuf,
+    pub(super) dev: PathBuf,
     prod: PathBuf,
     pub(super) developer: Client,
     pub(super) approver: Client,

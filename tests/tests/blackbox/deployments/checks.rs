@@ -1,5 +1,6 @@
 //! What tests and scans elsewhere say about a deployment counts for the plan that they looked at, and before it begins.
 
+use serde_json::json;
 use slipway_api::audit::v1::{AuditEventFilter, ListAuditEventsRequest};
 use slipway_api::deployments::v1::{
     CheckStatus, Deployment, DeploymentCheck, DeploymentState, ReportCheckRequest,
@@ -7,6 +8,7 @@ use slipway_api::deployments::v1::{
 use slipway_api::errors::v1::ErrorReason;
 use slipway_api::identity::v1::Role;
 use slipway_tests::refusal::violated_fields;
+use slipway_tests::world::workflow;
 use slipway_tests::{Backend, Client, Granted, Refused};
 use tonic::Code;
 
@@ -121,7 +123,9 @@ async fn a_report_is_for_one_plan(backend: Backend) {
     refused.refused(Code::Aborted, ErrorReason::PlanChanged);
 
     // Something else would happen by now, which the executor notices.
-    gate.add("More");
+    let mut other = workflow("Orders");
+    other["settings"] = json!({"executionOrder": "v1", "timezone": "Europe/Berlin"});
+    std::fs::write(gate.dev.join("a.json"), other.to_string()).unwrap();
     let mut approvals = gate.approver.approvals();
     approvals.approve(gate.approval(&started)).await.granted();
     let waits_again = |found: &Deployment| {

@@ -60,9 +60,9 @@ fn getting(project: &Project, version: i64) -> GetTemplateRequest {
     }
 }
 
-fn mask(paths: &[&str]) -> Option<FieldMask> {
+fn mask(paths: &[&str]) -> FieldMask {
     let paths = paths.iter().map(|path| (*path).to_owned()).collect();
-    Some(FieldMask { paths })
+    FieldMask { paths }
 }
 
 async fn a_template_is_changed_by_new_versions(backend: Backend) {
@@ -82,7 +82,7 @@ async fn a_template_is_changed_by_new_versions(backend: Backend) {
         template: "chat".to_owned(),
         description: "not in the mask".to_owned(),
         items: vec![item("@acme/chat", "7")],
-        update_mask: mask(&["items"]),
+        update_mask: Some(mask(&["items"])),
         etag: first.etag.clone(),
         request_id: "second".to_owned(),
         ..Default::default()
@@ -138,7 +138,7 @@ async fn a_template_is_deleted_and_its_slug_free(backend: Backend) {
         project: project.slug.clone(),
         template: "chat".to_owned(),
         display_name: "Chat".to_owned(),
-        update_mask: mask(&["display_name"]),
+        update_mask: Some(mask(&["display_name"])),
         ..Default::default()
     };
     let refused = templates.update_template(update).await;

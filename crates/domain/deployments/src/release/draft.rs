@@ -1,10 +1,7 @@
 //! What somebody wants to release, as it was asked for.
 
 use serde::Serialize;
-use slipway_kernel::{Key, RiskLevel, Text};
-
-/// Why an item is released: at most 2,000 bytes.
-pub type ChangeMessage = Text<2_000>;
+use slipway_kernel::{Key, RiskLevel, text::Notes};
 
 /// What somebody wants to release to one environment.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -21,7 +18,7 @@ pub struct DraftItem {
     /// What becomes of it.
     pub wanted: Wanted,
     /// Why.
-    pub message: ChangeMessage,
+    pub message: Notes,
     /// How risky that is, as whoever asks says.
     pub declared: RiskLevel,
     /// Whether the version may be an older one than the current one.

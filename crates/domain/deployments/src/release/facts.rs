@@ -5,9 +5,34 @@ use std::collections::BTreeMap;
 use slipway_kernel::{
     ApplicationKind, Attributes, Key, PrincipalId, Tier, Timestamp, VersionId,
     requirements::Requirements,
-    text::{Notes, Reason},
+    text::{MediaType, Notes, Reason},
     version_order::Ordered,
 };
+
+/// The largest content that is looked through, in bytes.
+pub const MAX_LOOKED_THROUGH: u64 = 256 * 1024;
+
+/// Whether content is text, as its media type says, and small enough to be looked through for languages and secrets.
+pub fn is_looked_through(media_type: &MediaType, size: u64) -> bool {
+    const TEXTS: [&str; 8] = [
+        "application/json",
+        "application/yaml",
+        "application/x-yaml",
+        "application/toml",
+        "application/xml",
+        "application/x-ndjson",
+        "application/jsonl",
+        "application/javascript",
+    ];
+    let essence = media_type.as_str().split(';').next().unwrap_or_default();
+    let essence = essence.trim().to_ascii_lowercase();
+    let text = essence.starts_with("text/")
+        || TEXTS.contains(&essence.as_str())
+        || ["+json", "+xml", "+yaml"]
+            .iter()
+            .any(|suffix| essence.ends_with(suffix));
+    text && size <= MAX_LOOKED_THROUGH
+}
 
 /// What is known about what a draft names, and about the environment that it is for.
 #[derive(Debug, Clone)]
@@ -50,7 +75,7 @@ pub struct VersionFacts {
     pub attributes: Attributes,
     /// What changed in it.
     pub notes: Notes,
-    /// Its content, where Slipway keeps one that is text, and small enough to be looked through.
+    /// Its content, where Slipway keeps one that [`is_looked_through`] and is UTF-8.
     pub text: Option<String>,
 }
 
@@ -100,5 +125,25 @@ impl Facts {
     /// What is known about a version; `None` where there is none.
     pub fn version(&self, application: &Key, identifier: &Key) -> Option<&VersionFacts> {
         self.applications.get(application)?.versions.get(identifier)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_texts_are_looked_through() {
+        for (media_type, size, so) in [
+            ("text/plain; charset=utf-8", 1, true),
+            ("Application/JSON", MAX_LOOKED_THROUGH, true),
+            ("application/vnd.acme.prompt+json", 1, true),
+            ("text/plain", MAX_LOOKED_THROUGH + 1, false),
+            ("application/octet-stream", 1, false),
+            ("", 1, false),
+        ] {
+            let media_type: MediaType = media_type.parse().expect("a text");
+            assert_eq!(is_looked_through(&media_type, size), so, "{media_type}");
+        }
     }
 }

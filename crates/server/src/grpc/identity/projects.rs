@@ -13,6 +13,7 @@ use super::requirements;
 use crate::grpc::Api;
 use crate::grpc::door::Session;
 use crate::grpc::fields::Fields;
+use crate::grpc::page::fitting;
 use crate::grpc::page_token::List;
 use crate::grpc::refusal::Refusal;
 use crate::grpc::show;
@@ -74,8 +75,14 @@ pub(super) async fn list(
         size,
     )
     .await?;
+    let page = fitting(
+        page,
+        api.max_page_bytes,
+        |project| project.slug.clone(),
+        shown,
+    );
     Ok(proto::ListProjectsResponse {
-        projects: page.items.into_iter().map(shown).collect(),
+        projects: page.items,
         next_page_token: list.token(page.next)?,
     })
 }
