@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use slipway_deployments::release::ChangeMessage;
 use slipway_deployments::{
     Change, Deployment, DeploymentKind, DeploymentName, Item, ItemStatus, NewDeployment, Origin,
     Released, State, VersionRef,
 };
-use slipway_kernel::{DeploymentId, Key, PrincipalId, RiskLevel, Timestamp, text::Reason};
+use slipway_kernel::{
+    DeploymentId, Key, PrincipalId, RiskLevel, Timestamp,
+    text::{Notes, Reason},
+};
 use slipway_ledger::{AsOf, CurrentVersion};
 use slipway_store::UnitOfWork;
 
@@ -70,7 +72,7 @@ pub(crate) async fn rollback(
                 Some(_) => then.get(&item.key).map(named),
                 None => was.before.clone(),
             },
-            message: ChangeMessage::default(),
+            message: Notes::default(),
             declared: RiskLevel::Low,
             risk: RiskLevel::Low,
             factors: Vec::new(),

@@ -3,10 +3,10 @@
 use serde::Serialize;
 use slipway_kernel::{
     ApplicationKind, Key, RiskLevel, VersionId,
-    text::{Description, DisplayName},
+    text::{Description, DisplayName, Notes},
 };
 
-use crate::release::{ChangeMessage, RiskFactor};
+use crate::release::RiskFactor;
 
 /// What people say a release is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -38,7 +38,7 @@ pub struct Released {
     /// What becomes current; `None` where the application is taken out.
     pub after: Option<VersionRef>,
     /// What changes, in the words of who asked for it.
-    pub message: ChangeMessage,
+    pub message: Notes,
     /// How risky they said it is.
     pub declared: RiskLevel,
     /// How risky it is taken to be: never less than declared.
