@@ -4,12 +4,12 @@ use sea_orm::{ConnectionTrait, DbErr};
 
 /// Tables the server only adds to.
 const ADDED_TO: &str = "deployment_record, record_retraction, audit_event, audit_chain, snapshot, \
-                        approval_decision";
+                        approval_decision, freeze_override";
 /// Tables the server changes.
 const CHANGED: &str = "project, person, principal, membership, token, request, environment, application, version, \
                        current_state, pipeline, pipeline_stage, deployment_counter, deployment, deployment_item, \
                        deployment_step, approval_request, environment_engine, workflow_link, credential_target, \
-                       environment_backup";
+                       environment_backup, freeze_window";
 /// Tables from which the server removes rows, none of which is a fact: items and steps are those of a plan that was not
 /// carried out.
 const REMOVED_FROM: &str = "membership, request, pipeline_stage, deployment_item, deployment_step, \

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use slipway_approvals::ApprovalRepository;
+use slipway_approvals::{ApprovalRepository, FreezeRepository};
 use slipway_audit::{AuditLog, ChainRepository, ChangeFeed, Event};
 use slipway_catalog::{ApplicationRepository, EnvironmentRepository, VersionRepository};
 use slipway_deployments::{DeploymentRepository, PipelineRepository};
@@ -102,6 +102,10 @@ impl UnitOfWork for SilentUnitOfWork {
 
     fn approvals(&mut self) -> &mut dyn ApprovalRepository {
         self.unit.approvals()
+    }
+
+    fn freezes(&mut self) -> &mut dyn FreezeRepository {
+        self.unit.freezes()
     }
 
     fn snapshots(&mut self) -> &mut dyn SnapshotRepository {

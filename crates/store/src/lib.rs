@@ -20,7 +20,7 @@ pub use request::{RequestKey, RequestRecord, RequestRepository};
 pub use slipway_kernel::StoreError;
 
 use async_trait::async_trait;
-use slipway_approvals::{ApprovalQueries, ApprovalRepository};
+use slipway_approvals::{ApprovalQueries, ApprovalRepository, FreezeQueries, FreezeRepository};
 use slipway_audit::{AuditLog, AuditQueries, ChainRepository, ChangeFeed};
 use slipway_catalog::{
     ApplicationRepository, CatalogQueries, EnvironmentRepository, VersionRepository,
@@ -79,6 +79,8 @@ pub trait UnitOfWork: Send {
     fn deployments(&mut self) -> &mut dyn DeploymentRepository;
     /// Approval requests.
     fn approvals(&mut self) -> &mut dyn ApprovalRepository;
+    /// Freezes.
+    fn freezes(&mut self) -> &mut dyn FreezeRepository;
     /// Snapshots.
     fn snapshots(&mut self) -> &mut dyn SnapshotRepository;
     /// What is kept about workflow engines.
@@ -101,6 +103,7 @@ pub trait Reader:
     + LedgerQueries
     + DeploymentQueries
     + ApprovalQueries
+    + FreezeQueries
     + SnapshotQueries
     + EngineQueries
     + AuditQueries
@@ -113,6 +116,7 @@ impl<T> Reader for T where
         + LedgerQueries
         + DeploymentQueries
         + ApprovalQueries
+        + FreezeQueries
         + SnapshotQueries
         + EngineQueries
         + AuditQueries

@@ -29,6 +29,8 @@ CREATE TABLE deployment (
     requested_by {uuid} NOT NULL REFERENCES principal (id),
     created_at {bigint} NOT NULL,
     approved_by {uuid} REFERENCES principal (id),
+    -- Nobody begins it before, by the database's clock.
+    not_before {bigint},
     started_at {bigint},
     finished_at {bigint},
     -- Stays when it is rolled back, which one that failed can be too.

@@ -1,7 +1,7 @@
 //! A change: one transaction. The repositories' implementations stand beside their nouns.
 
 use async_trait::async_trait;
-use slipway_approvals::ApprovalRepository;
+use slipway_approvals::{ApprovalRepository, FreezeRepository};
 use slipway_audit::{AuditLog, ChainRepository};
 use slipway_catalog::{ApplicationRepository, EnvironmentRepository, VersionRepository};
 use slipway_deployments::{DeploymentRepository, PipelineRepository};
@@ -131,6 +131,10 @@ impl UnitOfWork for SqlUnitOfWork {
     }
 
     fn approvals(&mut self) -> &mut dyn ApprovalRepository {
+        self
+    }
+
+    fn freezes(&mut self) -> &mut dyn FreezeRepository {
         self
     }
 

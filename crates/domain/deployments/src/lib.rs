@@ -10,8 +10,8 @@ pub mod state;
 pub mod steps;
 
 pub use deployment::{
-    Cancel, Change, Claim, Deployment, DeploymentKind, DeploymentName, DeploymentRepository, Item,
-    ItemStatus, MAX_ITEMS, NewDeployment, Origin, Problem,
+    Cancel, Change, Claim, Deployment, DeploymentKind, DeploymentName, DeploymentRepository,
+    FROZEN, Item, ItemStatus, MAX_ITEMS, NewDeployment, Origin, Problem,
 };
 pub use effect::{Probe, in_between, probe};
 pub use pipeline::{

@@ -82,6 +82,8 @@ ids! {
     DeploymentId;
     /// The question whether a deployment may be carried out.
     ApprovalRequestId;
+    /// A time in which deployments don't begin.
+    FreezeWindowId;
     /// What an environment looked like at some moment.
     SnapshotId;
     /// An environment of a project.

@@ -10,7 +10,7 @@ use slipway_deployments::{
 };
 use slipway_kernel::{
     DeploymentId, EnvironmentId, PipelineId, PrincipalId, ProjectId, SnapshotId, StoreError,
-    text::Reason,
+    Timestamp, text::Reason,
 };
 use uuid::Uuid;
 
@@ -30,10 +30,10 @@ use crate::{
 pub(super) const TABLE: &str = "deployment";
 pub(super) const COLUMNS: &str = "id, project_id, number, kind, state, target_id, pipeline_id, stage, source_id, \
     restores_id, undoes_id, approval_required, source_unchanged, drift, on_failure, publish, secrets, plan_digest, \
-    requested_by, created_at, approved_by, started_at, finished_at, succeeded_at, pre_snapshot_id, post_snapshot_id, \
+    requested_by, created_at, approved_by, not_before, started_at, finished_at, succeeded_at, pre_snapshot_id, post_snapshot_id, \
     problem_reason, problem_message, cancel_by, cancel_at, cancel_reason, rolled_back_by, reason, resolved_by, \
     resolved_at, verdict, verdict_reason, doubt_reason, doubt_message";
-const COLUMN_COUNT: usize = 39;
+const COLUMN_COUNT: usize = 40;
 
 /// A wish to stop.
 #[derive(FromQueryResult)]
@@ -76,6 +76,7 @@ pub(super) struct Row {
     requested_by: Uuid,
     created_at: i64,
     approved_by: Option<Uuid>,
+    not_before: Option<i64>,
     started_at: Option<i64>,
     finished_at: Option<i64>,
     succeeded_at: Option<i64>,
@@ -206,6 +207,7 @@ impl Row {
             created_at: place.parse("created_at", self.created_at)?,
             reason: place.parse_option("reason", self.reason)?,
             approved_by: self.approved_by.map(PrincipalId::from_uuid),
+            not_before: place.parse_option("not_before", self.not_before)?,
             started_at: place.parse_option("started_at", self.started_at)?,
             finished_at: place.parse_option("finished_at", self.finished_at)?,
             pre_snapshot: self.pre_snapshot_id.map(SnapshotId::from_uuid),
@@ -252,11 +254,12 @@ fn values(deployment: &Deployment, number: i64) -> impl Iterator<Item = Value> {
         deployment.state.as_str().into(),
         deployment.target.uuid().into(),
     ];
-    let asked: [Value; 7] = [
+    let asked: [Value; 8] = [
         deployment.plan_digest.as_bytes().to_vec().into(),
         deployment.requested_by.uuid().into(),
         deployment.created_at.micros().into(),
         deployment.approved_by.map(PrincipalId::uuid).into(),
+        micros(deployment.not_before).into(),
         micros(deployment.started_at).into(),
         micros(deployment.finished_at).into(),
         succeeded_at(deployment).into(),
@@ -349,7 +352,7 @@ impl DeploymentRepository for SqlUnitOfWork {
 
     async fn update(&mut self, deployment: &Deployment, from: State) -> Result<(), StoreError> {
         let mut values = Values::default();
-        let columns: [(&str, Value); 7] = [
+        let columns: [(&str, Value); 8] = [
             ("state", deployment.state.as_str().into()),
             (
                 "plan_digest",
@@ -359,6 +362,7 @@ impl DeploymentRepository for SqlUnitOfWork {
                 "approved_by",
                 deployment.approved_by.map(PrincipalId::uuid).into(),
             ),
+            ("not_before", micros(deployment.not_before).into()),
             ("started_at", micros(deployment.started_at).into()),
             ("finished_at", micros(deployment.finished_at).into()),
             (
@@ -443,6 +447,19 @@ impl DeploymentRepository for SqlUnitOfWork {
 
     async fn give_back(&mut self, claim: &Claim) -> Result<bool, StoreError> {
         lease::give_back(self.connection().await?, claim).await
+    }
+
+    async fn put_off(
+        &mut self,
+        claim: &Claim,
+        until: Timestamp,
+        pause: Duration,
+    ) -> Result<bool, StoreError> {
+        lease::put_off(self.connection().await?, claim, until, pause).await
+    }
+
+    async fn thaw(&mut self, project: ProjectId) -> Result<(), StoreError> {
+        lease::thaw(self.connection().await?, project).await
     }
 
     async fn guard(&mut self, claim: &Claim) -> Result<bool, StoreError> {
