@@ -16,10 +16,11 @@ use slipway_api::deployments::v1::{
 use slipway_api::errors::v1::ErrorReason;
 use slipway_api::identity::v1::{DisablePrincipalRequest, RevokeTokenRequest, Role, WhoAmIRequest};
 use slipway_n8n_stand_in::{Fault, Injection, Options, StandIn};
+use slipway_tests::clock::{DAY, HOUR, ahead};
 use slipway_tests::contract::{Method, methods};
 use slipway_tests::refusal::{self, check_details, reason_of};
 use slipway_tests::world::{report, token, workflow};
-use slipway_tests::{Backend, Client, Granted, Project, Refused, World, raw};
+use slipway_tests::{Backend, Client, Granted, Project, Refused, World, ago, raw};
 use tonic::{Code, Status};
 
 use crate::case::cases;
@@ -60,6 +61,7 @@ const TABLE: &[(Who, &[&str])] = &[
         "CheckEngine", "ListWorkflows", "GetCredentialMapping", "GetPipeline", "ListPipelines",
         "PlanPromotion", "GetDeployment", "ListDeployments", "WatchDeployment", "GetDeploymentSummary",
         "GetSnapshot", "ListSnapshots", "GetApprovalRequest", "ListApprovalRequests",
+        "GetFreezeWindow", "ListFreezeWindows",
         "CompareSnapshots", "GetSnapshotWorkflow", "DetectDrift",
     ]),
     (Who::Writers, &[
@@ -72,6 +74,7 @@ const TABLE: &[(Who, &[&str])] = &[
         "CreateEnvironment", "UpdateEnvironment", "ArchiveEnvironment", "ArchiveApplication",
         "RetractDeploymentRecord", "LinkWorkflow", "SetCredentialMapping",
         "CreatePipeline", "UpdatePipeline", "ArchivePipeline", "RestoreSnapshot", "ResolveInDoubt", "Approve", "Reject",
+        "CreateFreezeWindow", "UpdateFreezeWindow", "DeleteFreezeWindow", "OverrideFreeze",
         "ListAuditEvents", "ExportAuditEvents", "VerifyAuditTrail", "ExportCheckpoint",
     ]),
     (Who::Oneself, &["GetPrincipal", "CreateToken", "ListTokens", "RevokeToken"]),
@@ -287,6 +290,9 @@ async fn target(world: &World) -> Target {
     let vault = world.server.workflows(&[]);
     project.environment_on("vault", &vault).await;
     project.guarded_pipeline("guarded", "outbox", "vault").await;
+    project
+        .freeze("still", "vault", ago(HOUR), ahead(DAY))
+        .await;
     let asker = project.member(Role::Developer).await;
     let snapshot_id = project.backup("flows").await.snapshot_id;
     let sent = world.server.workflows(&[]);

@@ -52,6 +52,8 @@ const TOPICS: &[&[Case]] = &[
     deployments::bad_workflows::CASES,
     deployments::approvals::CASES,
     deployments::four_eyes::CASES,
+    deployments::freeze_windows::CASES,
+    deployments::freezes::CASES,
     deployments::changed_targets::CASES,
     deployments::comparisons::CASES,
     deployments::github::CASES,

@@ -286,23 +286,24 @@ impl FreezeQueries for SqlReader {
         size: PageSize,
     ) -> Result<Page<FreezeWindow, FreezePlace>, StoreError> {
         let mut values = Values::default();
-        let mut conditions = format!("w.project_id = {}", values.bind(project.uuid()));
+        let mut conditions = vec![format!("w.project_id = {}", values.bind(project.uuid()))];
         if !filter.include_deleted {
-            conditions.push_str(" AND w.deleted_at IS NULL");
+            conditions.push("w.deleted_at IS NULL".to_owned());
         }
         if let Some(environment) = filter.environment {
-            conditions.push_str(&format!(
-                " AND EXISTS (SELECT 1 FROM environment e WHERE e.id = {} AND {COVERS})",
-                values.bind(environment.uuid())
+            let environment = values.bind(environment.uuid());
+            conditions.push(format!(
+                "EXISTS (SELECT 1 FROM environment e WHERE e.id = {environment} AND {COVERS})"
             ));
         }
         if let Some(FreezePlace { slug, id }) = after {
             let (slug, id) = (values.bind(slug.as_str()), values.bind(id.uuid()));
-            conditions.push_str(&format!(" AND (w.slug, w.id) > ({slug}, {id})"));
+            conditions.push(format!("(w.slug, w.id) > ({slug}, {id})"));
         }
         let columns = COLUMNS.replace(", ", ", w.");
         let sql = format!(
-            "SELECT w.{columns} FROM freeze_window w WHERE {conditions} ORDER BY w.slug, w.id LIMIT {}",
+            "SELECT w.{columns} FROM freeze_window w WHERE {} ORDER BY w.slug, w.id LIMIT {}",
+            conditions.join(" AND "),
             values.bind(limit(size))
         );
         let rows: Vec<Row> = self.connection.all(sql, values).await?;

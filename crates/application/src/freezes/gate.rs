@@ -53,7 +53,7 @@ impl Frozen {
 }
 
 /// The windows that stand in the way of a deployment at this moment, by slug, without those that were overridden for it.
-pub(crate) async fn standing(
+pub async fn standing(
     unit: &mut dyn UnitOfWork,
     environment: EnvironmentId,
     action: FreezeAction,

@@ -12,8 +12,8 @@ mod update;
 
 pub use create::{CreateFreezeWindow, create_freeze_window};
 pub use delete::{DeleteFreezeWindow, delete_freeze_window};
-pub use gate::Frozen;
-pub(crate) use gate::{hold_back, standing};
+pub(crate) use gate::hold_back;
+pub use gate::{Frozen, standing};
 pub use overriding::{Overridden, OverrideFreeze, override_freeze};
 pub use read::{ListFreezeWindows, foresee, get_freeze_window, list_freeze_windows};
 pub use update::{UpdateFreezeWindow, update_freeze_window};
@@ -110,10 +110,18 @@ pub enum FreezeError {
 
 meets_command_errors!(FreezeError);
 
+/// How many windows are told by name: a refusal has to fit into headers.
+pub const MAX_TOLD: usize = 20;
+
 /// Windows by their slugs.
 fn listed(windows: &[Slug]) -> String {
-    let named: Vec<_> = windows.iter().map(|slug| format!("`{slug}`")).collect();
-    format!("the freeze window(s) {}", named.join(", "))
+    let told = windows.iter().take(MAX_TOLD);
+    let told: Vec<_> = told.map(|slug| format!("`{slug}`")).collect();
+    let more = match windows.len().saturating_sub(MAX_TOLD) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("the freeze window(s) {}{more}", told.join(", "))
 }
 
 /// Which environments a window is to cover, as a caller names them.

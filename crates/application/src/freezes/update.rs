@@ -42,8 +42,8 @@ pub async fn update_freeze_window(
     let slug = &command.window;
     let found = change.unit.freezes().find(project, slug).await?;
     let id = found.as_ref().map(|found| found.id.to_string());
-    let repeated = change.made_before(&command, &id.unwrap_or_default());
-    if let Some(made) = repeated.await? {
+    let id = id.unwrap_or_default();
+    if let Some(made) = change.made_before(&command, &id).await? {
         return changed_before(&mut change, &made).await;
     }
     let before = found.ok_or_else(|| FreezeError::NotFound { slug: slug.clone() })?;

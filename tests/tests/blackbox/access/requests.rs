@@ -6,16 +6,19 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use slipway_api::catalog::v1::CreateEnvironmentRequest;
-use slipway_api::deployments::v1::{DeploymentState, GetDeploymentRequest, StartPromotionRequest};
+use slipway_api::deployments::v1::{
+    Deployment, DeploymentState, GetDeploymentRequest, StartPromotionRequest,
+};
 use slipway_api::identity::v1::{Role, SetMembershipRequest};
 use slipway_n8n_stand_in::StandIn;
+use slipway_tests::clock::HOUR;
 use slipway_tests::contract::Method;
 use slipway_tests::world::{Project, report, token, unique, user, workflow};
-use slipway_tests::{Client, Granted};
+use slipway_tests::{Client, Granted, ago};
 
 /// What a request is about: a project that has the application `app` with the version `1`, deployed in the environment
 /// `prod`, another environment `dev`, one with a workflow `flows` and a snapshot of it, pipelines `way` and, between engines,
-/// `post` and `guarded`, of which the latter requires approval, promotions that were canceled, succeeded and are in doubt,
+/// `post` and `guarded`, of which the latter requires approval, a freeze window `still` where that leads, promotions that were canceled, succeeded and are in doubt,
 /// and a member.
 #[derive(Debug, Clone)]
 pub(super) struct Target {
@@ -74,6 +77,7 @@ pub(super) async fn for_method(method: &Method, target: &Target, caller: &Client
         "slipway.deployments.v1.PipelineService" => pipelines(name, target).await,
         "slipway.deployments.v1.DeploymentService" => deployments(name, target).await,
         "slipway.approvals.v1.ApprovalService" => approvals(name, target).await,
+        "slipway.approvals.v1.FreezeService" => freezes(name, target).await,
         "slipway.snapshots.v1.SnapshotService" => snapshots(name, target),
         "slipway.audit.v1.AuditService" => Some(match name {
             "ListAuditEvents" | "ExportAuditEvents" => json!({"filter": {"project": project}}),
@@ -228,19 +232,7 @@ async fn approvals(name: &str, target: &Target) -> Option<Value> {
     Some(match name {
         "ListApprovalRequests" => json!({"project": project}),
         "Approve" | "Reject" | "GetApprovalRequest" => {
-            // Something new that waits each time.
-            let key = format!("Guarded-{}", unique());
-            let file = target.outbox.join(format!("{}.json", unique()));
-            std::fs::write(file, workflow(&key).to_string()).unwrap();
-            let mut deployments = target.asker.deployments();
-            let started = deployments.start_promotion(StartPromotionRequest {
-                project: project.to_owned(),
-                pipeline: "guarded".to_owned(),
-                target: "vault".to_owned(),
-                workflows: vec![key],
-                ..Default::default()
-            });
-            let waits = started.await.granted().deployment.unwrap();
+            let waits = waiting(target).await;
             let mut message = json!({"project": project, "deployment": waits.deployment_id});
             if name != "GetApprovalRequest" {
                 message["plan_digest"] = json!(waits.plan_digest);
@@ -248,6 +240,52 @@ async fn approvals(name: &str, target: &Target) -> Option<Value> {
             }
             message
         }
+        _ => return None,
+    })
+}
+
+/// Something new that waits for approval, and behind that for the end of a freeze.
+async fn waiting(target: &Target) -> Deployment {
+    let key = format!("Guarded-{}", unique());
+    let file = target.outbox.join(format!("{}.json", unique()));
+    std::fs::write(file, workflow(&key).to_string()).unwrap();
+    let mut deployments = target.asker.deployments();
+    let started = deployments.start_promotion(StartPromotionRequest {
+        project: target.project.slug.clone(),
+        pipeline: "guarded".to_owned(),
+        target: "vault".to_owned(),
+        workflows: vec![key],
+        ..Default::default()
+    });
+    started.await.granted().deployment.unwrap()
+}
+
+async fn freezes(name: &str, target: &Target) -> Option<Value> {
+    let project = target.project.slug.as_str();
+    let fresh = format!("walk-{}", unique());
+    Some(match name {
+        "CreateFreezeWindow" => json!({
+            "project": project, "slug": fresh, "reason": "walked over", "suspended": true,
+            "schedule": {"recurring": {
+                "timeZone": "Europe/Berlin", "weekdays": ["WEEKDAY_FRIDAY"], "startTimeOfDay": "16:00", "duration": "3600s",
+            }},
+        }),
+        "GetFreezeWindow" => json!({"project": project, "freeze_window": "still"}),
+        "ListFreezeWindows" => json!({"project": project}),
+        "UpdateFreezeWindow" => json!({
+            "project": project, "freeze_window": "still", "reason": "walked over", "update_mask": "reason",
+        }),
+        "DeleteFreezeWindow" => {
+            let once = target
+                .project
+                .freeze(&fresh, "dev", ago(HOUR), ago(Duration::ZERO));
+            once.await;
+            json!({"project": project, "freeze_window": fresh})
+        }
+        "OverrideFreeze" => json!({
+            "project": project, "deployment": waiting(target).await.deployment_id, "freeze_windows": ["still"],
+            "reason": "walked over",
+        }),
         _ => return None,
     })
 }

@@ -8,6 +8,8 @@ pub(crate) mod doubts;
 pub(crate) mod endings;
 mod floor;
 pub(crate) mod four_eyes;
+pub(crate) mod freeze_windows;
+pub(crate) mod freezes;
 pub(crate) mod github;
 pub(crate) mod meeting;
 pub(crate) mod pipelines;

@@ -7,6 +7,7 @@
 )]
 
 mod deployments;
+mod freezes;
 
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
 use slipway_sql::{Options, SchemaError, SqlStore, grant_application_role, migrate, schema_state};
@@ -16,9 +17,10 @@ use slipway_store::{
 };
 use slipway_test_support::postgres::{TestDatabase, database};
 
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     "m20261120_000001_foundation",
     "m20261121_000002_deployments",
+    "m20261122_000003_governance",
 ];
 
 /// A database before its first migration, of either sort.
@@ -89,7 +91,7 @@ async fn a_newer_schema_is_refused_by_name() {
             };
             assert_eq!(
                 (found.as_str(), known.as_str()),
-                ("m99990101_000001_later", MIGRATIONS[1])
+                ("m99990101_000001_later", MIGRATIONS[2])
             );
         }
     }
@@ -316,6 +318,11 @@ async fn a_role_of_its_own_does_the_servers_work_and_no_more() {
         ("UPDATE approval_decision SET comment = ''", false),
         ("DELETE FROM approval_decision", false),
         ("DELETE FROM approval_request", false),
+        ("UPDATE freeze_window SET suspended = suspended", true),
+        ("SELECT * FROM freeze_override", true),
+        ("DELETE FROM freeze_window", false),
+        ("UPDATE freeze_override SET reason = ''", false),
+        ("DELETE FROM freeze_override", false),
         ("UPDATE snapshot SET notes = ''", false),
         ("DELETE FROM snapshot", false),
         ("DELETE FROM deployment", false),
