@@ -161,7 +161,7 @@ pub async fn changes_at_once_come_one_after_the_other(store: &dyn Store) {
 /// Those for it, for its tier as it is now, and for its project; no others, and none that does not count.
 pub async fn windows_cover_an_environment(store: &dyn Store) {
     let shop = shop(store).await;
-    let world = World::new(store, 2, 1).await;
+    let world = World::new(store, 2, 2).await;
     let mut work = begin(store).await;
     let prod = Environment {
         tier: Tier::Production,

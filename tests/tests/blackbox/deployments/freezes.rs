@@ -164,13 +164,11 @@ async fn what_is_frozen_begins_when_it_opens(backend: Backend) {
     assert!(began >= to_micros(end), "it began in the freeze: {done:?}");
     assert!(told(project, &waits).await <= 2);
     assert_eq!(way.in_prod(), ["Orders.json"]);
-    let over = project
-        .admin
-        .freezes()
-        .get_freeze_window(GetFreezeWindowRequest {
-            project: project.slug.clone(),
-            freeze_window: "second".to_owned(),
-        });
+    let mut client = project.admin.freezes();
+    let over = client.get_freeze_window(GetFreezeWindowRequest {
+        project: project.slug.clone(),
+        freeze_window: "second".to_owned(),
+    });
     let over = over.await.granted().freeze_window.unwrap();
     assert!(!over.stands && over.next_start_time.is_none() && over.next_end_time.is_none());
 }
@@ -311,14 +309,12 @@ async fn a_freeze_holds_up_what_it_covers(backend: Backend) {
     tier(EnvironmentTier::Staging).await;
     succeeded(project, &second).await;
 
-    let restore = project
-        .admin
-        .snapshots()
-        .restore_snapshot(RestoreSnapshotRequest {
-            project: project.slug.clone(),
-            snapshot_id: backup.snapshot_id,
-            ..Default::default()
-        });
+    let mut client = project.admin.snapshots();
+    let restore = client.restore_snapshot(RestoreSnapshotRequest {
+        project: project.slug.clone(),
+        snapshot_id: backup.snapshot_id,
+        ..Default::default()
+    });
     let restore = restore.await.granted().deployment.unwrap();
     let restore = frozen(project, &restore).await;
     // Others don't wait for what is frozen.
@@ -363,15 +359,13 @@ async fn a_rollback_goes_past_a_freeze(backend: Backend) {
     // Though something waits before it for the end of the freeze.
     way.write("b.json", &workflow("Mail"));
     let waits = frozen(project, &way.start().await).await;
-    let rollback = project
-        .admin
-        .deployments()
-        .rollback_deployment(RollbackDeploymentRequest {
-            project: project.slug.clone(),
-            deployment: done.deployment_id.clone(),
-            reason: "orders are lost".to_owned(),
-            ..Default::default()
-        });
+    let mut client = project.admin.deployments();
+    let rollback = client.rollback_deployment(RollbackDeploymentRequest {
+        project: project.slug.clone(),
+        deployment: done.deployment_id.clone(),
+        reason: "orders are lost".to_owned(),
+        ..Default::default()
+    });
     let rollback = rollback.await.granted().deployment.unwrap();
     succeeded(project, &rollback).await;
     assert!(way.in_prod().is_empty());
