@@ -1,6 +1,6 @@
-//! Freeze windows, what deployments were let through, and deployments that wait for the end of a freeze.
+//! Freeze windows, and what deployments were let through.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
 use slipway_approvals::{
@@ -8,11 +8,11 @@ use slipway_approvals::{
     freeze::{Days, Recurrence, Schedule, Span, Weekday},
 };
 use slipway_catalog::Environment;
-use slipway_deployments::{Deployment, FROZEN, Problem, State};
+use slipway_deployments::Deployment;
 use slipway_kernel::{FreezeWindowId, ProjectId, Revision, StoreError, Tier, Timestamp};
 
 use super::{
-    deployments::given::{LONG, World, deployment_id, found},
+    deployments::given::World,
     given::{at, begin, commit, environment, name, principal_id, shop, size, uuid, walk},
 };
 use crate::{Store, UnitOfWork};
@@ -21,7 +21,7 @@ fn id(n: u128) -> FreezeWindowId {
     FreezeWindowId::from_uuid(uuid(n))
 }
 
-fn window(n: u128, project: ProjectId, slug: &str) -> FreezeWindow {
+pub(super) fn window(n: u128, project: ProjectId, slug: &str) -> FreezeWindow {
     FreezeWindow {
         id: id(n),
         project,
@@ -48,7 +48,7 @@ fn weekly(first: Option<&str>, last: Option<&str>) -> Schedule {
     })
 }
 
-async fn add(work: &mut dyn UnitOfWork, window: &FreezeWindow) {
+pub(super) async fn add(work: &mut dyn UnitOfWork, window: &FreezeWindow) {
     let added = work.freezes().insert(window).await;
     assert!(added.expect("an answer"), "{window:?}");
 }
@@ -158,8 +158,8 @@ pub async fn changes_at_once_come_one_after_the_other(store: &dyn Store) {
     assert!(matches!(again, Err(StoreError::Conflict(_))), "{again:?}");
 }
 
-/// Those for it, for its tier as it is now, and for its project; no others, and none that does not count.
-pub async fn windows_cover_an_environment(store: &dyn Store) {
+/// `prod`, a production environment, and `dev`, with windows for either, for tiers, and some that don't count.
+async fn covered(store: &dyn Store) -> (Environment, Environment) {
     let shop = shop(store).await;
     let world = World::new(store, 2, 2).await;
     let mut work = begin(store).await;
@@ -199,16 +199,22 @@ pub async fn windows_cover_an_environment(store: &dyn Store) {
     for window in [&suspended, &deleted, &window(8, world.project, "elsewhere")] {
         add(&mut *work, window).await;
     }
-    let slugs = |windows: Vec<FreezeWindow>| -> Vec<String> {
-        windows
-            .iter()
-            .map(|window| window.slug.to_string())
-            .collect()
-    };
+    commit(work).await;
+    (prod, dev)
+}
+
+fn slugs(windows: &[FreezeWindow]) -> Vec<&str> {
+    windows.iter().map(|window| window.slug.as_str()).collect()
+}
+
+/// Those for it, for its tier as it is now, and for its project; no others, and none that does not count.
+pub async fn windows_cover_an_environment(store: &dyn Store) {
+    let (prod, dev) = covered(store).await;
+    let mut work = begin(store).await;
     let covering = work.freezes().covering(prod.id).await.expect("read");
-    assert_eq!(slugs(covering), ["all", "for-prod", "production"]);
+    assert_eq!(slugs(&covering), ["all", "for-prod", "production"]);
     let covering = work.freezes().covering(dev.id).await.expect("read");
-    assert_eq!(slugs(covering), ["all", "for-dev"]);
+    assert_eq!(slugs(&covering), ["all", "for-dev"]);
     let staged = Environment {
         tier: Tier::Staging,
         revision: Revision(2),
@@ -216,46 +222,42 @@ pub async fn windows_cover_an_environment(store: &dyn Store) {
     };
     work.environments().update(&staged).await.expect("updated");
     let covering = work.freezes().covering(dev.id).await.expect("read");
-    assert_eq!(slugs(covering), ["all", "for-dev", "staging"]);
-    commit(work).await;
+    assert_eq!(slugs(&covering), ["all", "for-dev", "staging"]);
+}
 
+/// By slug, of one project, by every filter.
+pub async fn pages_are_complete_and_in_order(store: &dyn Store) {
+    let (prod, dev) = covered(store).await;
+    let project = prod.project;
+    let of_prod = ["all", "for-prod", "production", "suspended"];
+    let of_dev = ["all", "deleted", "for-dev", "suspended"];
+    let all = [
+        "all",
+        "for-dev",
+        "for-prod",
+        "production",
+        "staging",
+        "suspended",
+    ];
     for (environment, include_deleted, expected) in [
-        (
-            Some(prod.id),
-            false,
-            vec!["all", "for-prod", "production", "suspended"],
-        ),
-        (
-            Some(dev.id),
-            true,
-            vec!["all", "deleted", "for-dev", "staging", "suspended"],
-        ),
-        (
-            None,
-            false,
-            vec![
-                "all",
-                "for-dev",
-                "for-prod",
-                "production",
-                "staging",
-                "suspended",
-            ],
-        ),
+        (Some(prod.id), false, &of_prod[..]),
+        (Some(dev.id), true, &of_dev[..]),
+        (None, false, &all[..]),
     ] {
         let filter = &FreezeFilter {
             environment,
             include_deleted,
         };
         for page_size in [1, 2, 50] {
-            let all = walk(|after: Option<FreezePlace>| async move {
+            let found = walk(|after: Option<FreezePlace>| async move {
                 let reader = store.reader();
                 reader
-                    .freeze_windows(shop, filter, after.as_ref(), size(page_size))
+                    .freeze_windows(project, filter, after.as_ref(), size(page_size))
                     .await
             });
+            let found = found.await;
             assert_eq!(
-                slugs(all.await),
+                slugs(&found),
                 expected,
                 "{filter:?} in pages of {page_size}"
             );
@@ -319,182 +321,4 @@ pub async fn an_override_is_kept(store: &dyn Store) {
     let strange = made(&first, &strange, 150);
     let foreign = work.freezes().add_override(&strange);
     assert!(foreign.await.is_err(), "a window of another project");
-}
-
-fn frozen(deployment: &Deployment, until: Timestamp) -> Deployment {
-    Deployment {
-        problem: Some(Problem {
-            reason: FROZEN.to_owned(),
-            message: "wait".to_owned(),
-        }),
-        not_before: Some(until),
-        ..deployment.clone()
-    }
-}
-
-/// What is not to begin yet is not claimed, and no other waits for it; its claims don't count.
-pub async fn what_is_put_off_is_claimed_later(store: &dyn Store) {
-    let world = World::new(store, 1, 2).await;
-    let first = world.add(world.promotion(1, 0)).await;
-    world.add(world.promotion(2, 0)).await;
-    let far = Timestamp::MAX;
-    let mut work = begin(store).await;
-    let claim = work.deployments().claim("executor", LONG).await;
-    let claim = claim.expect("an answer").expect("a claim");
-    assert_eq!((claim.deployment, claim.claims), (first.id, 1));
-    let put_off = work.deployments().put_off(&claim, far, Duration::ZERO);
-    assert!(put_off.await.expect("an answer"));
-    let waits = found(&mut *work, first.id).await;
-    assert_eq!(waits.not_before, Some(far));
-    commit(work).await;
-    // The second one goes ahead.
-    let taken = world.take(LONG).await.expect("a claim");
-    assert_eq!(taken.deployment, deployment_id(2));
-    world.go(taken.deployment, State::Succeeded).await;
-    assert_eq!(world.take(LONG).await, None);
-    // An old claim puts nothing off.
-    let mut work = begin(store).await;
-    let old = slipway_deployments::Claim { epoch: 0, ..claim };
-    let put_off = work.deployments().put_off(&old, at(0), Duration::ZERO);
-    assert!(!put_off.await.expect("an answer"));
-    drop(work);
-
-    // A moment that has passed waits for the pause.
-    let mut work = begin(store).await;
-    let soon = Deployment {
-        not_before: Some(at(0)),
-        ..waits
-    };
-    let saved = work.deployments().update(&soon, State::Queued).await;
-    saved.expect("saved");
-    let claim = work.deployments().claim("executor", LONG).await;
-    let claim = claim.expect("an answer").expect("a claim");
-    assert_eq!((claim.epoch, claim.claims), (2, 1), "it counts from there");
-    let pause = Duration::from_millis(300);
-    let put_off = work.deployments().put_off(&claim, at(0), pause).await;
-    assert!(put_off.expect("an answer"));
-    commit(work).await;
-    assert_eq!(world.take(LONG).await, None);
-    std::thread::sleep(pause + Duration::from_millis(20));
-    let claim = world.take(LONG).await.expect("a claim");
-    assert_eq!((claim.epoch, claim.claims), (3, 1));
-}
-
-/// What waits for a freeze is let go, and nothing else.
-pub async fn a_thaw_lets_go_of_what_is_frozen(store: &dyn Store) {
-    let world = World::new(store, 1, 3).await;
-    let other = World::new(store, 2, 2).await;
-    let far = Timestamp::MAX;
-    let scheduled = Deployment {
-        not_before: Some(far),
-        ..world.promotion(1, 0)
-    };
-    let waits = frozen(&world.promotion(2, 1), far);
-    let elsewhere = frozen(&other.promotion(3, 0), far);
-    let over = Deployment {
-        state: State::PendingApproval,
-        ..frozen(&world.promotion(4, 2), far)
-    };
-    for (world, deployment) in [
-        (&world, &scheduled),
-        (&world, &waits),
-        (&other, &elsewhere),
-        (&world, &over),
-    ] {
-        world.add(deployment.clone()).await;
-    }
-    assert_eq!(world.take(LONG).await, None);
-    let mut work = begin(store).await;
-    work.deployments()
-        .thaw(world.project)
-        .await
-        .expect("thawed");
-    for (deployment, kept) in [
-        (&scheduled, true),
-        (&waits, false),
-        (&elsewhere, true),
-        (&over, true),
-    ] {
-        let found = found(&mut *work, deployment.id).await;
-        let expected = if kept {
-            (deployment.not_before, deployment.problem.clone())
-        } else {
-            (None, None)
-        };
-        assert_eq!((found.not_before, found.problem), expected);
-    }
-    commit(work).await;
-    let claim = world.take(LONG).await.expect("a claim");
-    assert_eq!(claim.deployment, waits.id);
-    assert_eq!(world.take(LONG).await, None);
-}
-
-/// An executor that is about to let a deployment wait for a window, and somebody who removes the window: none is left
-/// waiting for what is gone.
-pub async fn no_thaw_is_missed(store: &dyn Store) {
-    let world = &World::new(store, 1, 2).await;
-    world.add(world.promotion(1, 0)).await;
-    for round in 0..20 {
-        let mut work = begin(store).await;
-        let before = found(&mut *work, deployment_id(1)).await;
-        let fresh = Deployment {
-            problem: None,
-            not_before: None,
-            ..before
-        };
-        let saved = work.deployments().update(&fresh, State::Queued).await;
-        saved.expect("saved");
-        let window = window(100 + round, world.project, &format!("w-{round}"));
-        add(&mut *work, &window).await;
-        commit(work).await;
-        let target = fresh.target;
-        let executor = async {
-            let mut work = begin(store).await;
-            let claim = work.deployments().claim("executor", LONG).await;
-            let Some(claim) = claim.expect("an answer") else {
-                return;
-            };
-            let deployment = found(&mut *work, claim.deployment).await;
-            let covering = work.freezes().covering(target).await.expect("read");
-            if !covering.is_empty() {
-                // Time for the other one.
-                store.ping().await.expect("an answer");
-                let waits = frozen(&deployment, Timestamp::MAX);
-                let saved = work.deployments().update(&waits, State::Queued).await;
-                saved.expect("saved");
-            }
-            let until = if covering.is_empty() {
-                at(0)
-            } else {
-                Timestamp::MAX
-            };
-            let put_off = work.deployments().put_off(&claim, until, Duration::ZERO);
-            assert!(put_off.await.expect("an answer"));
-            commit(work).await;
-        };
-        let remover = async {
-            let mut work = begin(store).await;
-            let deleted = FreezeWindow {
-                deleted_at: Some(at(60)),
-                revision: Revision(2),
-                ..window.clone()
-            };
-            work.freezes().update(&deleted).await.expect("deleted");
-            store.ping().await.expect("an answer");
-            work.deployments()
-                .thaw(world.project)
-                .await
-                .expect("thawed");
-            commit(work).await;
-        };
-        futures_util::future::join(executor, remover).await;
-        let mut work = begin(store).await;
-        let after = found(&mut *work, deployment_id(1)).await;
-        assert_ne!(
-            after.not_before,
-            Some(Timestamp::MAX),
-            "it waits for a window that is gone, in round {round}"
-        );
-        drop(work);
-    }
 }

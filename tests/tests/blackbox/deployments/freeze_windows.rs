@@ -39,17 +39,17 @@ fn weekly() -> RecurringSchedule {
     }
 }
 
-fn recurring(schedule: RecurringSchedule) -> Option<FreezeSchedule> {
-    Some(FreezeSchedule {
+fn recurring(schedule: RecurringSchedule) -> FreezeSchedule {
+    FreezeSchedule {
         schedule: Some(Schedule::Recurring(schedule)),
-    })
+    }
 }
 
 fn creating(project: &Project, slug: &str) -> CreateFreezeWindowRequest {
     CreateFreezeWindowRequest {
         project: project.slug.clone(),
         slug: slug.to_owned(),
-        schedule: recurring(weekly()),
+        schedule: Some(recurring(weekly())),
         reason: "quiet".to_owned(),
         ..Default::default()
     }
@@ -66,16 +66,16 @@ async fn fresh(backend: Backend) -> Project {
     project
 }
 
-fn tier(tier: EnvironmentTier) -> Option<FreezeScope> {
-    Some(FreezeScope {
+fn tier(tier: EnvironmentTier) -> FreezeScope {
+    FreezeScope {
         scope: Some(Scope::Tier(tier.into())),
-    })
+    }
 }
 
-fn environment(slug: &str) -> Option<FreezeScope> {
-    Some(FreezeScope {
+fn environment(slug: &str) -> FreezeScope {
+    FreezeScope {
         scope: Some(Scope::Environment(slug.to_owned())),
-    })
+    }
 }
 
 async fn windows_come_back_as_they_were_given(backend: Backend) {
@@ -88,18 +88,18 @@ async fn windows_come_back_as_they_were_given(backend: Backend) {
             last_day: String::new(),
             ..weekly()
         }),
-        Some(once(start, ahead(DAY))),
+        once(start, ahead(DAY)),
     ];
     let scopes = [
-        Some(FreezeScope { scope: None }),
+        FreezeScope { scope: None },
         tier(EnvironmentTier::Staging),
         environment("prod"),
     ];
     let mut freezes = project.admin.freezes();
     for (number, (schedule, scope)) in schedules.into_iter().zip(scopes).enumerate() {
         let request = CreateFreezeWindowRequest {
-            schedule,
-            scope,
+            schedule: Some(schedule),
+            scope: Some(scope),
             actions: vec![FreezeAction::Release.into(), FreezeAction::Function.into()],
             suspended: number == 1,
             request_id: format!("window-{number}"),
@@ -142,7 +142,7 @@ async fn a_recurring_window_says_when_it_stands_next(backend: Backend) {
         last_day: String::new(),
     };
     let always = CreateFreezeWindowRequest {
-        schedule: recurring(daily("00:00", 24)),
+        schedule: Some(recurring(daily("00:00", 24))),
         ..creating(&project, "always")
     };
     let always = created(&project, always).await;
@@ -151,7 +151,7 @@ async fn a_recurring_window_says_when_it_stands_next(backend: Backend) {
 
     // In Kolkata it is half past an hour where it is a full one elsewhere.
     let hour = CreateFreezeWindowRequest {
-        schedule: recurring(daily("12:00", 1)),
+        schedule: Some(recurring(daily("12:00", 1))),
         ..creating(&project, "noon")
     };
     let noon = created(&project, hour).await;
@@ -172,108 +172,64 @@ async fn a_recurring_window_says_when_it_stands_next(backend: Backend) {
     assert_eq!((over.next_start_time, over.next_end_time), (None, None));
 }
 
-async fn faulty_windows_are_refused_with_all_their_faults(backend: Backend) {
-    let project = fresh(backend).await;
-    let mut freezes = project.admin.freezes();
-    let good = weekly();
-    let within = |field: &str| format!("schedule.recurring.{field}");
-    for (schedule, field) in [
+/// Schedules with one fault each, and the field that has it.
+fn faulty_schedules() -> Vec<(RecurringSchedule, &'static str)> {
+    let with = |change: fn(&mut RecurringSchedule)| {
+        let mut schedule = weekly();
+        change(&mut schedule);
+        schedule
+    };
+    let lasting = |seconds, nanos| RecurringSchedule {
+        duration: Some(Duration { seconds, nanos }),
+        ..weekly()
+    };
+    vec![
+        (with(|s| "Berlin".clone_into(&mut s.time_zone)), "time_zone"),
+        (with(|s| s.time_zone.clear()), "time_zone"),
+        (with(|s| s.weekdays.clear()), "weekdays"),
+        (with(|s| s.weekdays = vec![5, 8]), "weekdays[1]"),
+        (with(|s| s.weekdays = vec![0]), "weekdays[0]"),
         (
-            RecurringSchedule {
-                time_zone: "Berlin".to_owned(),
-                ..good.clone()
-            },
-            "time_zone",
-        ),
-        (
-            RecurringSchedule {
-                time_zone: String::new(),
-                ..good.clone()
-            },
-            "time_zone",
-        ),
-        (
-            RecurringSchedule {
-                weekdays: Vec::new(),
-                ..good.clone()
-            },
-            "weekdays",
-        ),
-        (
-            RecurringSchedule {
-                weekdays: vec![5, 8],
-                ..good.clone()
-            },
-            "weekdays[1]",
-        ),
-        (
-            RecurringSchedule {
-                weekdays: vec![0],
-                ..good.clone()
-            },
-            "weekdays[0]",
-        ),
-        (
-            RecurringSchedule {
-                start_time_of_day: "24:00".to_owned(),
-                ..good.clone()
-            },
+            with(|s| "24:00".clone_into(&mut s.start_time_of_day)),
             "start_time_of_day",
         ),
+        (with(|s| s.duration = None), "duration"),
+        (lasting(0, 0), "duration"),
+        (lasting(61, 0), "duration"),
+        (lasting(60, 1), "duration"),
+        (lasting(-60, 0), "duration"),
+        (lasting(7 * 86_400 + 60, 0), "duration"),
+        (lasting(i64::MAX / 60 * 60, 0), "duration"),
         (
-            RecurringSchedule {
-                duration: None,
-                ..good.clone()
-            },
-            "duration",
-        ),
-        (
-            RecurringSchedule {
-                duration: Some(Duration {
-                    seconds: 61,
-                    nanos: 0,
-                }),
-                ..good.clone()
-            },
-            "duration",
-        ),
-        (
-            RecurringSchedule {
-                duration: Some(Duration {
-                    seconds: 7 * 86_400 + 60,
-                    nanos: 0,
-                }),
-                ..good.clone()
-            },
-            "duration",
-        ),
-        (
-            RecurringSchedule {
-                first_day: "2026-02-30".to_owned(),
-                ..good.clone()
-            },
+            with(|s| "2026-02-30".clone_into(&mut s.first_day)),
             "first_day",
         ),
         (
-            RecurringSchedule {
-                last_day: "2025-12-31".to_owned(),
-                ..good.clone()
-            },
+            with(|s| "2025-12-31".clone_into(&mut s.last_day)),
             "last_day",
         ),
-    ] {
+    ]
+}
+
+async fn faulty_windows_are_refused_with_all_their_faults(backend: Backend) {
+    let project = fresh(backend).await;
+    let mut freezes = project.admin.freezes();
+    for (schedule, field) in faulty_schedules() {
         let faulty = CreateFreezeWindowRequest {
-            schedule: recurring(schedule),
+            schedule: Some(recurring(schedule)),
             ..creating(&project, "faulty")
         };
         let refused = freezes.create_freeze_window(faulty).await;
         let refused = refused.refused(Code::InvalidArgument, ErrorReason::InvalidField);
-        assert_eq!(violated_fields(&refused), [within(field)]);
+        assert_eq!(
+            violated_fields(&refused),
+            [format!("schedule.recurring.{field}")]
+        );
     }
     let faulty = CreateFreezeWindowRequest {
         project: project.slug.clone(),
         slug: "No".to_owned(),
-        scope: tier(EnvironmentTier::Unspecified),
+        scope: Some(tier(EnvironmentTier::Unspecified)),
         schedule: Some(FreezeSchedule {
             schedule: Some(Schedule::Once(OnceSchedule {
                 start_time: Some(now()),
@@ -322,7 +278,7 @@ async fn windows_that_can_not_be_are_refused(backend: Backend) {
         .await
         .refused(Code::AlreadyExists, ErrorReason::FreezeWindowAlreadyExists);
     let elsewhere = CreateFreezeWindowRequest {
-        scope: environment("nowhere"),
+        scope: Some(environment("nowhere")),
         ..creating(&project, "elsewhere")
     };
     let refused = freezes.create_freeze_window(elsewhere).await;
@@ -338,7 +294,7 @@ async fn windows_that_can_not_be_are_refused(backend: Backend) {
     let change = UpdateFreezeWindowRequest {
         project: project.slug.clone(),
         freeze_window: "weekly".to_owned(),
-        scope: environment("old"),
+        scope: Some(environment("old")),
         update_mask: Some(FieldMask {
             paths: vec!["scope".to_owned()],
         }),
