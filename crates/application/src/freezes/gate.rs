@@ -70,7 +70,7 @@ pub async fn standing(
 }
 
 /// What a deployment is as freezes see it; `None` where it is never frozen.
-pub(super) const fn action(kind: DeploymentKind) -> Option<FreezeAction> {
+pub const fn action(kind: DeploymentKind) -> Option<FreezeAction> {
     match kind {
         DeploymentKind::Promotion => Some(FreezeAction::Promotion),
         DeploymentKind::Restore => Some(FreezeAction::Restore),

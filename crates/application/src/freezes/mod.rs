@@ -13,7 +13,7 @@ mod update;
 pub use create::{CreateFreezeWindow, create_freeze_window};
 pub use delete::{DeleteFreezeWindow, delete_freeze_window};
 pub(crate) use gate::hold_back;
-pub use gate::{Frozen, standing};
+pub use gate::{Frozen, action, standing};
 pub use overriding::{Overridden, OverrideFreeze, override_freeze};
 pub use read::{ListFreezeWindows, foresee, get_freeze_window, list_freeze_windows};
 pub use update::{UpdateFreezeWindow, update_freeze_window};

@@ -118,6 +118,11 @@ fn what_clocks_show_twice_is_read_so_that_the_window_is_longer() {
     stands_from_to(&start_twice, "2026-10-25T00:30:00Z", "2026-10-25T02:30:00Z");
     let end_twice = recurring("Europe/Berlin", "SUN", "01:00", 90);
     stands_from_to(&end_twice, "2026-10-24T23:00:00Z", "2026-10-25T01:30:00Z");
+    // No clock shows less than 02:00 once it was 02:00, nor less than midnight in Havana, where that comes twice.
+    let up_to = recurring("Europe/Berlin", "SUN", "01:00", 60);
+    stands_from_to(&up_to, "2026-10-24T23:00:00Z", "2026-10-25T00:00:00Z");
+    let saturday = recurring("America/Havana", "SAT", "00:00", 24 * 60);
+    stands_from_to(&saturday, "2026-10-31T04:00:00Z", "2026-11-01T04:00:00Z");
     let both_twice = recurring("Europe/Berlin", "SUN", "02:10", 20);
     stands_from_to(&both_twice, "2026-10-25T00:10:00Z", "2026-10-25T01:30:00Z");
 }

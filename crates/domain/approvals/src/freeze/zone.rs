@@ -3,9 +3,9 @@
 use std::{fmt, str::FromStr};
 
 use jiff::{
-    Timestamp as Instant,
+    SignedDuration, Timestamp as Instant,
     civil::{Date, DateTime},
-    tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase},
+    tz::{AmbiguousOffset, AmbiguousTimestamp, TimeZone, TimeZoneDatabase},
 };
 use serde::{Deserialize, Serialize};
 use slipway_kernel::Timestamp;
@@ -41,30 +41,40 @@ impl Zone {
     /// The first moment at which clocks there show this time or a later one. Where it comes twice, that is the first of the
     /// two; where it is skipped, the moment of the skip.
     pub(super) fn first(&self, local: DateTime) -> Option<Timestamp> {
-        self.moment(local, false)
-    }
-
-    /// The last moment before which clocks there show an earlier time than this. Where it comes twice, that is the second of
-    /// the two; where it is skipped, the moment of the skip.
-    pub(super) fn last(&self, local: DateTime) -> Option<Timestamp> {
-        self.moment(local, true)
-    }
-
-    fn moment(&self, local: DateTime, later: bool) -> Option<Timestamp> {
         let ambiguous = self.0.to_ambiguous_timestamp(local);
-        let instant = match ambiguous.offset() {
-            AmbiguousOffset::Unambiguous { .. } => ambiguous.compatible(),
-            AmbiguousOffset::Fold { .. } if later => ambiguous.later(),
-            AmbiguousOffset::Fold { .. } => ambiguous.earlier(),
-            AmbiguousOffset::Gap { .. } => {
-                // What the clocks skip lies, read with the time after the skip, before it.
-                let before = ambiguous.earlier().ok()?;
-                let skip = self.0.following(before).next()?;
-                Ok(skip.timestamp())
+        match ambiguous.offset() {
+            AmbiguousOffset::Gap { .. } => self.skip(ambiguous),
+            AmbiguousOffset::Unambiguous { .. } | AmbiguousOffset::Fold { .. } => {
+                moment(ambiguous.earlier().ok()?)
             }
-        };
-        Timestamp::from_micros(instant.ok()?.as_microsecond()).ok()
+        }
     }
+
+    /// The last moment before which clocks there show an earlier time than this. Where that comes twice, it is behind the
+    /// second of the two; where it is skipped, the moment of the skip.
+    pub(super) fn last(&self, local: DateTime) -> Option<Timestamp> {
+        // What is shown just before tells: the first of the times that come twice may follow one that comes once.
+        let tick = SignedDuration::from_micros(1);
+        let ambiguous = self.0.to_ambiguous_timestamp(local.checked_sub(tick).ok()?);
+        match ambiguous.offset() {
+            AmbiguousOffset::Gap { .. } => self.skip(ambiguous),
+            AmbiguousOffset::Unambiguous { .. } | AmbiguousOffset::Fold { .. } => {
+                moment(ambiguous.later().ok()?.checked_add(tick).ok()?)
+            }
+        }
+    }
+
+    /// The moment at which clocks skip a time.
+    fn skip(&self, skipped: AmbiguousTimestamp) -> Option<Timestamp> {
+        // Read with the time after the skip, it lies before it.
+        let before = skipped.earlier().ok()?;
+        let skip = self.0.following(before).next()?;
+        moment(skip.timestamp())
+    }
+}
+
+fn moment(instant: Instant) -> Option<Timestamp> {
+    Timestamp::from_micros(instant.as_microsecond()).ok()
 }
 
 impl FromStr for Zone {
