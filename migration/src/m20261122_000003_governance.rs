@@ -12,16 +12,17 @@ use crate::{
 };
 
 /// What never changes about a row that can be changed otherwise.
-const FIXED: [(&str, &str); 2] = [
+const FIXED: [(&str, &str); 3] = [
     (
         "approval_policy",
         "id, project_id, scope, tier, environment_id, created_at",
     ),
     ("template", "id, project_id, slug"),
+    ("freeze_window", "id, project_id, slug, created_at"),
 ];
 
 /// Tables whose rows are facts.
-const APPEND_ONLY: [(&str, &[Same]); 5] = [
+const APPEND_ONLY: [(&str, &[Same]); 6] = [
     (
         "approval_withdrawal",
         &[(
@@ -36,6 +37,13 @@ const APPEND_ONLY: [(&str, &[Same]); 5] = [
     (
         "override_review",
         &[(Ignore, "request_id = NEW.request_id")],
+    ),
+    (
+        "freeze_override",
+        &[(
+            Ignore,
+            "deployment_id = NEW.deployment_id AND window_id = NEW.window_id",
+        )],
     ),
     (
         "deployment_check",
@@ -71,6 +79,7 @@ impl MigrationTrait for Migration {
             include_str!("governance/policies.sql"),
             include_str!("governance/checks.sql"),
             include_str!("governance/templates.sql"),
+            include_str!("governance/freezes.sql"),
         ] {
             connection.execute_unprepared(&spell(part, backend)).await?;
         }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response, header};
 use http_body::{Frame, SizeHint};
 use slipway_api::approvals::v1::approval_service_client::ApprovalServiceClient;
+use slipway_api::approvals::v1::freeze_service_client::FreezeServiceClient;
 use slipway_api::audit::v1::audit_service_client::AuditServiceClient;
 use slipway_api::catalog::v1::application_service_client::ApplicationServiceClient;
 use slipway_api::catalog::v1::environment_service_client::EnvironmentServiceClient;
@@ -98,6 +99,11 @@ impl Client {
     /// Approval requests.
     pub fn approvals(&self) -> ApprovalServiceClient<Wire> {
         ApprovalServiceClient::new(self.wire())
+    }
+
+    /// Freezes.
+    pub fn freezes(&self) -> FreezeServiceClient<Wire> {
+        FreezeServiceClient::new(self.wire())
     }
 
     /// Snapshots.

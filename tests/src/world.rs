@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use prost_types::Timestamp;
 use slipway_api::approvals::v1 as approvals;
 use slipway_api::audit::v1 as audit;
 use slipway_api::catalog::v1 as catalog;
@@ -376,6 +377,30 @@ impl Project {
             .granted();
     }
 
+    /// A freeze window for an environment, from one moment to another.
+    pub async fn freeze(
+        &self,
+        slug: &str,
+        environment: &str,
+        start: Timestamp,
+        end: Timestamp,
+    ) -> approvals::FreezeWindow {
+        let request = approvals::CreateFreezeWindowRequest {
+            project: self.slug.clone(),
+            slug: slug.to_owned(),
+            scope: Some(approvals::FreezeScope {
+                scope: Some(approvals::freeze_scope::Scope::Environment(
+                    environment.to_owned(),
+                )),
+            }),
+            schedule: Some(once(start, end)),
+            reason: "quiet".to_owned(),
+            ..Default::default()
+        };
+        let created = self.admin.freezes().create_freeze_window(request).await;
+        created.granted().freeze_window.unwrap()
+    }
+
     /// A backup of an environment.
     pub async fn backup(&self, environment: &str) -> snapshots::Snapshot {
         let request = snapshots::CreateSnapshotRequest {
@@ -617,5 +642,17 @@ pub fn removal_at(
     ledger::DeploymentReport {
         kind: ledger::RecordKind::Removed.into(),
         ..report_at(application, version, environment, time)
+    }
+}
+
+/// A schedule from one moment to another.
+pub fn once(start: Timestamp, end: Timestamp) -> approvals::FreezeSchedule {
+    approvals::FreezeSchedule {
+        schedule: Some(approvals::freeze_schedule::Schedule::Once(
+            approvals::OnceSchedule {
+                start_time: Some(start),
+                end_time: Some(end),
+            },
+        )),
     }
 }

@@ -24,6 +24,7 @@ fn the_descriptors_are_complete_and_bare() {
             "AuditService",
             "DeploymentService",
             "EnvironmentService",
+            "FreezeService",
             "IdentityService",
             "LedgerService",
             "PipelineService",

@@ -16,6 +16,7 @@ pub mod deployments;
 pub mod engines;
 pub mod environments;
 pub mod error;
+pub mod freezes;
 pub mod ledger;
 pub mod memberships;
 pub mod outside;

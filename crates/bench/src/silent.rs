@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use slipway_approvals::{ApprovalRepository, PolicyRepository};
+use slipway_approvals::{ApprovalRepository, FreezeRepository, PolicyRepository};
 use slipway_audit::{AuditLog, ChainRepository, ChangeFeed, Event};
 use slipway_catalog::{ApplicationRepository, EnvironmentRepository, VersionRepository};
 use slipway_deployments::{
@@ -116,6 +116,10 @@ impl UnitOfWork for SilentUnitOfWork {
 
     fn approvals(&mut self) -> &mut dyn ApprovalRepository {
         self.unit.approvals()
+    }
+
+    fn freezes(&mut self) -> &mut dyn FreezeRepository {
+        self.unit.freezes()
     }
 
     fn snapshots(&mut self) -> &mut dyn SnapshotRepository {

@@ -12,6 +12,7 @@ pub mod checks;
 pub mod deployments;
 pub mod engines;
 pub mod environments;
+pub mod freezes;
 pub mod given;
 pub mod ledger;
 pub mod memberships;
@@ -28,6 +29,7 @@ pub mod tokens;
 pub mod undoing;
 pub mod units_of_work;
 pub mod versions;
+pub mod waiting;
 
 /// Makes one `#[tokio::test]` per case. The argument names an `async fn() -> Option<T>` in the same module, where `T` has
 /// a method `store(&self) -> &dyn Store` on an empty database; where it answers `None`, the case is skipped.
@@ -195,6 +197,19 @@ macro_rules! store_contract {
                 a_change_from_another_state_is_a_conflict,
                 requests_become_overdue,
                 pages_equal_a_list_in_memory,
+            }
+            freezes {
+                what_is_inserted_is_found,
+                a_slug_is_taken_until_its_window_is_deleted,
+                changes_at_once_come_one_after_the_other,
+                windows_cover_an_environment,
+                pages_are_complete_and_in_order,
+                an_override_is_kept,
+            }
+            waiting {
+                what_is_put_off_is_claimed_later,
+                a_thaw_lets_go_of_what_is_frozen,
+                no_thaw_is_missed,
             }
             undoing {
                 one_deployment_undoes_another,

@@ -20,7 +20,10 @@ pub use request::{RequestKey, RequestRecord, RequestRepository};
 pub use slipway_kernel::StoreError;
 
 use async_trait::async_trait;
-use slipway_approvals::{ApprovalQueries, ApprovalRepository, PolicyQueries, PolicyRepository};
+use slipway_approvals::{
+    ApprovalQueries, ApprovalRepository, FreezeQueries, FreezeRepository, PolicyQueries,
+    PolicyRepository,
+};
 use slipway_audit::{AuditLog, AuditQueries, ChainRepository, ChangeFeed};
 use slipway_catalog::{
     ApplicationRepository, CatalogQueries, EnvironmentRepository, VersionRepository,
@@ -88,6 +91,8 @@ pub trait UnitOfWork: Send {
     fn approvals(&mut self) -> &mut dyn ApprovalRepository;
     /// Approval policies.
     fn policies(&mut self) -> &mut dyn PolicyRepository;
+    /// Freezes.
+    fn freezes(&mut self) -> &mut dyn FreezeRepository;
     /// Snapshots.
     fn snapshots(&mut self) -> &mut dyn SnapshotRepository;
     /// What is kept about workflow engines.
@@ -113,6 +118,7 @@ pub trait Reader:
     + TemplateQueries
     + ApprovalQueries
     + PolicyQueries
+    + FreezeQueries
     + SnapshotQueries
     + EngineQueries
     + AuditQueries
@@ -128,6 +134,7 @@ impl<T> Reader for T where
         + TemplateQueries
         + ApprovalQueries
         + PolicyQueries
+        + FreezeQueries
         + SnapshotQueries
         + EngineQueries
         + AuditQueries

@@ -16,10 +16,11 @@ use slipway_api::deployments::v1::{
 use slipway_api::errors::v1::ErrorReason;
 use slipway_api::identity::v1::{DisablePrincipalRequest, RevokeTokenRequest, Role, WhoAmIRequest};
 use slipway_n8n_stand_in::{Fault, Injection, Options, StandIn};
+use slipway_tests::clock::{DAY, HOUR, ahead};
 use slipway_tests::contract::{Method, methods};
 use slipway_tests::refusal::{self, check_details, reason_of};
 use slipway_tests::world::{report, token, workflow};
-use slipway_tests::{Backend, Client, Granted, Project, Refused, World, raw};
+use slipway_tests::{Backend, Client, Granted, Project, Refused, World, ago, raw};
 use tonic::{Code, Status};
 
 use crate::case::cases;
@@ -62,6 +63,7 @@ const TABLE: &[(Who, &[&str])] = &[
         "GetTemplate", "ListTemplates", "GetSnapshot", "ListSnapshots", "GetApprovalRequest", "ListApprovalRequests", "GetPolicy", "ListPolicies",
         // Here rules ask everybody.
         "Approve", "Reject", "WithdrawApproval",
+        "GetFreezeWindow", "ListFreezeWindows",
         "CompareSnapshots", "GetSnapshotWorkflow", "DetectDrift",
     ]),
     (Who::Writers, &[
@@ -75,6 +77,7 @@ const TABLE: &[(Who, &[&str])] = &[
         "RetractDeploymentRecord", "LinkWorkflow", "SetCredentialMapping",
         "CreatePipeline", "UpdatePipeline", "ArchivePipeline", "RestoreSnapshot", "ResolveInDoubt",
         "OverrideApproval", "ReviewOverride", "SetPolicy", "DeletePolicy",
+        "CreateFreezeWindow", "UpdateFreezeWindow", "DeleteFreezeWindow", "OverrideFreeze",
         "ListAuditEvents", "ExportAuditEvents", "VerifyAuditTrail", "ExportCheckpoint",
         "CreateTemplate", "UpdateTemplate", "DeleteTemplate",
     ]),
@@ -291,6 +294,9 @@ async fn target(world: &World) -> Target {
     let vault = world.server.workflows(&[]);
     project.environment_on("vault", &vault).await;
     project.guarded_pipeline("guarded", "outbox", "vault").await;
+    project
+        .freeze("still", "vault", ago(HOUR), ahead(DAY))
+        .await;
     let asker = project.member(Role::Developer).await;
     let overrider = project.member(Role::Admin).await;
     let board = world.server.workflows(&[]);

@@ -37,6 +37,7 @@ cases![
     requests_to_the_template_service,
     requests_to_the_deployment_service,
     requests_to_the_approval_service,
+    requests_to_the_freeze_service,
     requests_to_the_snapshot_service,
     requests_to_the_audit_service,
 ];
@@ -76,6 +77,10 @@ async fn requests_to_the_deployment_service(backend: Backend) {
 
 async fn requests_to_the_approval_service(backend: Backend) {
     bombard(backend, "slipway.approvals.v1.ApprovalService").await;
+}
+
+async fn requests_to_the_freeze_service(backend: Backend) {
+    bombard(backend, "slipway.approvals.v1.FreezeService").await;
 }
 
 async fn requests_to_the_snapshot_service(backend: Backend) {

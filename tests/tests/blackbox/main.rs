@@ -54,6 +54,8 @@ const TOPICS: &[&[Case]] = &[
     deployments::four_eyes::CASES,
     deployments::four_eyes_by_policy::CASES,
     deployments::policies::CASES,
+    deployments::freeze_windows::CASES,
+    deployments::freezes::CASES,
     deployments::changed_targets::CASES,
     deployments::checks::CASES,
     deployments::comparisons::CASES,

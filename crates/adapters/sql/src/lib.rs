@@ -10,6 +10,7 @@ mod catalog;
 mod connection;
 mod deployments;
 mod error;
+mod freezes;
 mod identity;
 mod lanes;
 mod ledger;

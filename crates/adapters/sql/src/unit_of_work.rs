@@ -1,7 +1,7 @@
 //! A change: one transaction. The repositories' implementations stand beside their nouns.
 
 use async_trait::async_trait;
-use slipway_approvals::{ApprovalRepository, PolicyRepository};
+use slipway_approvals::{ApprovalRepository, FreezeRepository, PolicyRepository};
 use slipway_audit::{AuditLog, ChainRepository};
 use slipway_catalog::{ApplicationRepository, EnvironmentRepository, VersionRepository};
 use slipway_deployments::{
@@ -145,6 +145,10 @@ impl UnitOfWork for SqlUnitOfWork {
     }
 
     fn policies(&mut self) -> &mut dyn PolicyRepository {
+        self
+    }
+
+    fn freezes(&mut self) -> &mut dyn FreezeRepository {
         self
     }
 

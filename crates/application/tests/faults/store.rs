@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use slipway_approvals::{ApprovalRepository, PolicyRepository};
+use slipway_approvals::{ApprovalRepository, FreezeRepository, PolicyRepository};
 use slipway_audit::{AuditLog, ChainRepository, ChangeFeed};
 use slipway_catalog::{ApplicationRepository, EnvironmentRepository, VersionRepository};
 use slipway_deployments::{
@@ -15,7 +15,7 @@ use slipway_deployments::{
 use slipway_identity::{
     MembershipRepository, PrincipalRepository, ProjectRepository, TokenRepository,
 };
-use slipway_kernel::{DeploymentId, EnvironmentId, ProjectId};
+use slipway_kernel::{DeploymentId, EnvironmentId, ProjectId, Timestamp};
 use slipway_ledger::RecordRepository;
 use slipway_snapshots::SnapshotRepository;
 use slipway_store::{Reader, RequestRepository, Store, StoreError, UnitOfWork};
@@ -175,6 +175,9 @@ impl UnitOfWork for Unit {
     fn policies(&mut self) -> &mut dyn PolicyRepository {
         self.inner.policies()
     }
+    fn freezes(&mut self) -> &mut dyn FreezeRepository {
+        self.inner.freezes()
+    }
     fn snapshots(&mut self) -> &mut dyn SnapshotRepository {
         self.inner.snapshots()
     }
@@ -256,6 +259,19 @@ impl DeploymentRepository for Unit {
         let renewed = self.inner.deployments().renew(claim, lease).await?;
         self.wrote(claim, renewed);
         Ok(renewed)
+    }
+
+    async fn put_off(
+        &mut self,
+        claim: &Claim,
+        until: Timestamp,
+        pause: Duration,
+    ) -> Result<bool, StoreError> {
+        self.inner.deployments().put_off(claim, until, pause).await
+    }
+
+    async fn thaw(&mut self, project: ProjectId) -> Result<(), StoreError> {
+        self.inner.deployments().thaw(project).await
     }
 
     async fn guard(&mut self, claim: &Claim) -> Result<bool, StoreError> {

@@ -5,9 +5,13 @@
 //! as they were when it was opened. What somebody answers is a [decision](Decision), of which each person makes one for
 //! each request. Who may answer is decided by [`may_decide`] and nowhere else, who counts for what by [`tally`], and
 //! whether that suffices by [`ApprovalRequest::enough`], again when the deployment is about to begin.
+//!
+//! A [freeze window](FreezeWindow) says when deployments don't begin, whoever agreed to them; [`standing`] says which windows
+//! stand at a moment, and when they open again.
 
 pub mod answers;
 pub mod four_eyes;
+pub mod freeze;
 pub mod overriding;
 pub mod policy;
 pub mod queries;
@@ -18,6 +22,10 @@ pub mod tally;
 
 pub use answers::{AtStart, NotDecided, NotEnough, NotWithdrawn, Progress};
 pub use four_eyes::{Person, Voter, WhyNot, may_decide};
+pub use freeze::{
+    FreezeAction, FreezeFilter, FreezeOverride, FreezePlace, FreezeQueries, FreezeRepository,
+    FreezeScope, FreezeWindow, StandingFreeze, standing,
+};
 pub use overriding::{Finding, NotOverridden, NotReviewed, Override, Review, Withdrawal};
 pub use policy::{
     Asked, Effective, Governed, Policy, PolicyPlace, PolicyQueries, PolicyRepository,

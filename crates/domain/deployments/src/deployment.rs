@@ -17,6 +17,9 @@ use crate::{
 /// The most items of a deployment.
 pub const MAX_ITEMS: usize = 5_000;
 
+/// The reason of the [`Problem`] of a deployment that waits for a freeze to end.
+pub const FROZEN: &str = "FROZEN";
+
 /// What kind of change a deployment is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -118,6 +121,8 @@ pub struct Deployment {
     pub reason: Option<Reason>,
     /// Who agreed, where somebody had to.
     pub approved_by: Option<PrincipalId>,
+    /// No executor claims it before, where that is to be so.
+    pub not_before: Option<Timestamp>,
     /// When its first step began.
     pub started_at: Option<Timestamp>,
     /// When it was over.
@@ -141,8 +146,6 @@ pub struct Deployment {
     pub back_to: Option<DeploymentId>,
     /// How risky it is taken to be: as its riskiest item.
     pub risk: RiskLevel,
-    /// When it may begin; `None` where nothing says so.
-    pub not_before: Option<Timestamp>,
     /// Who executed it, where somebody had to.
     pub executed_by: Option<PrincipalId>,
     /// Its items, by position.
@@ -193,6 +196,7 @@ impl From<NewDeployment> for Deployment {
             created_at: new.created_at,
             reason: new.reason,
             approved_by: None,
+            not_before: None,
             started_at: None,
             finished_at: None,
             pre_snapshot: None,
@@ -204,7 +208,6 @@ impl From<NewDeployment> for Deployment {
             release: None,
             back_to: None,
             risk: RiskLevel::Low,
-            not_before: None,
             executed_by: None,
             items: new.items,
         }
@@ -217,6 +220,21 @@ impl Deployment {
         match self.verdict() {
             Some(Verdict::Failed) => OnFailure::Keep,
             _ => self.gates.on_failure,
+        }
+    }
+
+    /// Whether it waits for a freeze to end.
+    pub fn is_frozen(&self) -> bool {
+        self.problem
+            .as_ref()
+            .is_some_and(|problem| problem.reason == FROZEN)
+    }
+
+    /// Lets it wait for a freeze no more. What else it waits for was over when it was found to be frozen.
+    pub fn thaw(&mut self) {
+        if self.is_frozen() {
+            self.problem = None;
+            self.not_before = None;
         }
     }
 
@@ -401,8 +419,9 @@ pub trait DeploymentRepository: Send {
     ) -> Result<(), StoreError>;
 
     /// Claims the oldest deployment that an executor should work on: one that is queued while no other holds or waits
-    /// longer for its environment, or one that is carried out and whose lease is over. It raises the epoch and sets the
-    /// lease by the database's own clock. `None` where there is none.
+    /// longer for its environment, or one that is carried out and whose lease is over. One that is not to begin yet is not
+    /// claimed, and no other waits for it. It raises the epoch and sets the lease by the database's own clock. `None` where
+    /// there is none.
     async fn claim(&mut self, owner: &str, lease: Duration) -> Result<Option<Claim>, StoreError>;
 
     /// Makes a lease last that long from now. `false` where somebody else has claimed the deployment since.
@@ -410,6 +429,20 @@ pub trait DeploymentRepository: Send {
 
     /// Gives a lease back. `false` where somebody else has claimed the deployment since.
     async fn give_back(&mut self, claim: &Claim) -> Result<bool, StoreError>;
+
+    /// Gives a lease back as if the deployment had not been claimed, which is not to begin before a moment, nor within
+    /// `pause` from now by the database's clock, which may be ahead of others. `false` where somebody else has claimed the
+    /// deployment since.
+    async fn put_off(
+        &mut self,
+        claim: &Claim,
+        until: Timestamp,
+        pause: Duration,
+    ) -> Result<bool, StoreError>;
+
+    /// Lets the deployments of a project that wait in [`State::Queued`] for a freeze to end wait no more: the next claim
+    /// looks at them again. An adapter MUST wait for units of work that are about to let one wait.
+    async fn thaw(&mut self, project: ProjectId) -> Result<(), StoreError>;
 
     /// Holds the deployment for the claim until the unit of work ends. `false` where somebody else has claimed it since:
     /// nothing may be written then.

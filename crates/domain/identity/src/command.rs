@@ -218,6 +218,18 @@ commands! {
     reads GetApprovalRequest: READERS;
     /// Lists approval requests.
     reads ListApprovalRequests: READERS;
+    /// Adds a freeze window.
+    changes CreateFreezeWindow: ADMINS;
+    /// Reads a freeze window.
+    reads GetFreezeWindow: READERS;
+    /// Lists freeze windows.
+    reads ListFreezeWindows: READERS;
+    /// Changes a freeze window.
+    changes UpdateFreezeWindow: ADMINS;
+    /// Removes a freeze window.
+    changes DeleteFreezeWindow: ADMINS;
+    /// Lets a deployment through a freeze.
+    changes OverrideFreeze: ADMINS;
     /// Takes a backup of an environment.
     changes CreateSnapshot: WRITERS;
     /// Reads a snapshot.

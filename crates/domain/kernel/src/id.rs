@@ -86,6 +86,8 @@ ids! {
     ApprovalRequestId;
     /// Who has to agree to deployments in a part of a project.
     PolicyId;
+    /// A time in which deployments don't begin.
+    FreezeWindowId;
     /// What an environment looked like at some moment.
     SnapshotId;
     /// An environment of a project.

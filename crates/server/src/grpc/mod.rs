@@ -23,6 +23,7 @@ use std::sync::Arc;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use slipway_api::approvals::v1::approval_service_server::ApprovalServiceServer;
+use slipway_api::approvals::v1::freeze_service_server::FreezeServiceServer;
 use slipway_api::audit::v1::audit_service_server::AuditServiceServer;
 use slipway_api::catalog::v1::application_service_server::ApplicationServiceServer;
 use slipway_api::catalog::v1::environment_service_server::EnvironmentServiceServer;
@@ -109,6 +110,7 @@ impl Api {
             TemplateServiceServer,
             DeploymentServiceServer,
             ApprovalServiceServer,
+            FreezeServiceServer,
             SnapshotServiceServer,
             AuditServiceServer,
         );

@@ -15,13 +15,15 @@ use slipway_api::deployments::v1::{
 };
 use slipway_api::identity::v1::{Role, SetMembershipRequest};
 use slipway_n8n_stand_in::StandIn;
+use slipway_tests::clock::HOUR;
 use slipway_tests::contract::Method;
 use slipway_tests::world::{Project, report, token, unique, user, workflow};
-use slipway_tests::{Client, Granted};
+use slipway_tests::{Client, Granted, ago};
 
 /// What a request is about: a project that has the application `app` with the version `1`, deployed in the environment
 /// `prod`, another environment `dev`, one with a workflow `flows` and a snapshot of it, pipelines `way` and, between engines,
-/// `post`, `guarded` and `asking`, of which the second requires approval and the third is governed by a policy, promotions that were canceled, succeeded and are in doubt,
+/// `post`, `guarded` and `asking`, of which the second requires approval and the third is governed by a policy, a freeze window `still` where the
+/// second leads, promotions that were canceled, succeeded and are in doubt,
 /// and a member.
 #[derive(Debug, Clone)]
 pub(super) struct Target {
@@ -83,6 +85,7 @@ pub(super) async fn for_method(method: &Method, target: &Target, caller: &Client
         "slipway.deployments.v1.TemplateService" => templates(name, target).await,
         "slipway.deployments.v1.DeploymentService" => deployments(name, target).await,
         "slipway.approvals.v1.ApprovalService" => approvals(name, target, caller).await,
+        "slipway.approvals.v1.FreezeService" => freezes(name, target).await,
         "slipway.snapshots.v1.SnapshotService" => snapshots(name, target),
         "slipway.audit.v1.AuditService" => Some(match name {
             "ListAuditEvents" | "ExportAuditEvents" => json!({"filter": {"project": project}}),
@@ -343,7 +346,7 @@ async fn approvals(name: &str, target: &Target, caller: &Client) -> Option<Value
     })
 }
 
-/// Something new that waits for approval.
+/// Something new that waits for approval, and in `vault` behind that for the end of a freeze.
 async fn waiting(target: &Target, pipeline: &str, to: &str) -> Deployment {
     let key = format!("Waiting-{}", unique());
     let file = target.outbox.join(format!("{}.json", unique()));
@@ -357,6 +360,37 @@ async fn waiting(target: &Target, pipeline: &str, to: &str) -> Deployment {
         ..Default::default()
     });
     started.await.granted().deployment.unwrap()
+}
+
+async fn freezes(name: &str, target: &Target) -> Option<Value> {
+    let project = target.project.slug.as_str();
+    let fresh = format!("walk-{}", unique());
+    Some(match name {
+        "CreateFreezeWindow" => json!({
+            "project": project, "slug": fresh, "reason": "walked over", "suspended": true,
+            "schedule": {"recurring": {
+                "timeZone": "Europe/Berlin", "weekdays": ["WEEKDAY_FRIDAY"], "startTimeOfDay": "16:00", "duration": "3600s",
+            }},
+        }),
+        "GetFreezeWindow" => json!({"project": project, "freeze_window": "still"}),
+        "ListFreezeWindows" => json!({"project": project}),
+        "UpdateFreezeWindow" => json!({
+            "project": project, "freeze_window": "still", "reason": "walked over", "update_mask": "reason",
+        }),
+        "DeleteFreezeWindow" => {
+            let once = target
+                .project
+                .freeze(&fresh, "dev", ago(HOUR), ago(Duration::ZERO));
+            once.await;
+            json!({"project": project, "freeze_window": fresh})
+        }
+        "OverrideFreeze" => json!({
+            "project": project, "deployment": waiting(target, "guarded", "vault").await.deployment_id,
+            "freeze_windows": ["still"],
+            "reason": "walked over",
+        }),
+        _ => return None,
+    })
 }
 
 /// Waits until a deployment is in this state.

@@ -10,6 +10,8 @@ pub(crate) mod endings;
 mod floor;
 pub(crate) mod four_eyes;
 pub(crate) mod four_eyes_by_policy;
+pub(crate) mod freeze_windows;
+pub(crate) mod freezes;
 pub(crate) mod github;
 pub(crate) mod meeting;
 pub(crate) mod pipelines;

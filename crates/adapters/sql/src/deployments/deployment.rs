@@ -10,7 +10,7 @@ use slipway_deployments::{
 };
 use slipway_kernel::{
     DeploymentId, EnvironmentId, PipelineId, PrincipalId, ProjectId, SnapshotId, StoreError,
-    text::Reason,
+    Timestamp, text::Reason,
 };
 use uuid::Uuid;
 
@@ -478,6 +478,19 @@ impl DeploymentRepository for SqlUnitOfWork {
 
     async fn give_back(&mut self, claim: &Claim) -> Result<bool, StoreError> {
         lease::give_back(self.connection().await?, claim).await
+    }
+
+    async fn put_off(
+        &mut self,
+        claim: &Claim,
+        until: Timestamp,
+        pause: Duration,
+    ) -> Result<bool, StoreError> {
+        lease::put_off(self.connection().await?, claim, until, pause).await
+    }
+
+    async fn thaw(&mut self, project: ProjectId) -> Result<(), StoreError> {
+        lease::thaw(self.connection().await?, project).await
     }
 
     async fn guard(&mut self, claim: &Claim) -> Result<bool, StoreError> {

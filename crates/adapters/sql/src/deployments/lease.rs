@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use sea_orm::{FromQueryResult, Value};
-use slipway_deployments::Claim;
-use slipway_kernel::{DeploymentId, EnvironmentId, StoreError};
+use slipway_deployments::{Claim, FROZEN};
+use slipway_kernel::{DeploymentId, EnvironmentId, ProjectId, StoreError, Timestamp};
 use uuid::Uuid;
 
 use super::deployment::TABLE;
@@ -91,6 +91,39 @@ pub(super) async fn give_back(connection: &Connection, claim: &Claim) -> Result<
         )
         .await?;
     Ok(given_back == 1)
+}
+
+pub(super) async fn put_off(
+    connection: &Connection,
+    claim: &Claim,
+    until: Timestamp,
+    pause: Duration,
+) -> Result<bool, StoreError> {
+    let soonest = format!("{} + $4", connection.dialect().now());
+    let sql = format!(
+        "UPDATE deployment SET lease_owner = NULL, lease_until = NULL, claims = claims - 1, \
+         not_before = CASE WHEN $3 > {soonest} THEN $3 ELSE {soonest} END WHERE id = $1 AND epoch = $2"
+    );
+    let [id, epoch] = values(claim);
+    let values = [id, epoch, until.micros().into(), length(pause)];
+    Ok(connection.execute(sql, values).await? == 1)
+}
+
+/// Every one that is queued, not only those that wait for a freeze: one that an executor holds may be about to, and is
+/// looked at anew once that has let go.
+pub(super) async fn thaw(connection: &Connection, project: ProjectId) -> Result<(), StoreError> {
+    let kept =
+        |column| format!("{column} = CASE WHEN problem_reason = $2 THEN NULL ELSE {column} END");
+    let sql = format!(
+        "UPDATE deployment SET {}, {}, {} WHERE project_id = $1 AND state = 'QUEUED'",
+        kept("not_before"),
+        kept("problem_message"),
+        kept("problem_reason")
+    );
+    connection
+        .execute(sql, [project.uuid().into(), FROZEN.into()])
+        .await?;
+    Ok(())
 }
 
 pub(super) async fn guard(connection: &Connection, claim: &Claim) -> Result<bool, StoreError> {

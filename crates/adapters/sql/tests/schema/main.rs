@@ -7,6 +7,7 @@
 )]
 
 mod deployments;
+mod freezes;
 mod transitions;
 
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
@@ -332,6 +333,11 @@ async fn a_role_of_its_own_does_the_servers_work_and_no_more() {
         ("SELECT * FROM deployment_check", true),
         ("UPDATE deployment_check SET status = 'PASSED'", false),
         ("DELETE FROM deployment_check", false),
+        ("UPDATE freeze_window SET suspended = suspended", true),
+        ("SELECT * FROM freeze_override", true),
+        ("DELETE FROM freeze_window", false),
+        ("UPDATE freeze_override SET reason = ''", false),
+        ("DELETE FROM freeze_override", false),
         ("UPDATE snapshot SET notes = ''", false),
         ("DELETE FROM snapshot", false),
         ("DELETE FROM deployment", false),

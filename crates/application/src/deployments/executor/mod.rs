@@ -24,7 +24,7 @@ use std::{sync::Arc, time::Duration};
 use slipway_deployments::Claim;
 use tokio::time::Instant;
 
-use crate::{CommandError, Context, approvals::gate};
+use crate::{CommandError, Context, approvals::gate, freezes};
 use lease::Lease;
 
 /// How deployments are carried out.
@@ -67,7 +67,7 @@ pub struct Executor {
 pub enum Ended {
     /// There was nothing to claim.
     Idle,
-    /// The deployment is over, in doubt, or waits for people.
+    /// The deployment is over, in doubt, or waits for people or for the end of a freeze.
     Settled,
     /// The lease was given back, so that somebody else can go on.
     GivenBack,
@@ -85,6 +85,8 @@ enum Claimed {
     AskedAgain,
     /// It may not begin yet: it waits until then.
     PutOff,
+    /// A freeze stands in the way: the deployment waits for its end.
+    Frozen,
     /// This one.
     Taken(Claim),
 }
@@ -108,7 +110,7 @@ impl Executor {
         let asked = Instant::now();
         let claim = match self.claim().await? {
             Claimed::Nothing => return Ok(Ended::Idle),
-            Claimed::AskedAgain | Claimed::PutOff => return Ok(Ended::Settled),
+            Claimed::AskedAgain | Claimed::PutOff | Claimed::Frozen => return Ok(Ended::Settled),
             Claimed::Taken(claim) => claim,
         };
         let lease = Lease::asked_at(asked, self.limits.lease);
@@ -116,7 +118,8 @@ impl Executor {
     }
 
     /// Claims a deployment; a queued one becomes running in the same unit of work, where the approval that it needs still
-    /// counts. Where it does not, the deployment waits for approval again, and nothing is touched.
+    /// counts and no freeze stands in the way. Else the deployment waits for approval again, or for the end of the freeze,
+    /// and nothing is touched.
     async fn claim(&self) -> Result<Claimed, CommandError> {
         let mut unit = self.context.store.begin().await?;
         let claim = unit
@@ -136,6 +139,10 @@ impl Executor {
                 gate::ask_again(&self.context, &mut *unit, &mut deployment, &why, now).await?;
                 unit.commit().await?;
                 return Ok(Claimed::AskedAgain);
+            }
+            if freezes::hold_back(&self.context, &mut *unit, &claim, &mut deployment, now).await? {
+                unit.commit().await?;
+                return Ok(Claimed::Frozen);
             }
             let from = deployment.state;
             // Policies may have become stricter about that since.

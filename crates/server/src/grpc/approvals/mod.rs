@@ -1,14 +1,17 @@
 //! `slipway.approvals.v1`.
 
+mod freezes;
 mod overriding;
 mod policies;
 mod refusals;
 mod requests;
+mod schedules;
 mod shown;
 mod words;
 
 use slipway_api::approvals::v1 as proto;
 use slipway_api::approvals::v1::approval_service_server::ApprovalService;
+use slipway_api::approvals::v1::freeze_service_server::FreezeService;
 use tonic::{Request, Response, Status};
 
 use super::Api;
@@ -96,5 +99,50 @@ impl ApprovalService for Api {
         request: Request<proto::DeletePolicyRequest>,
     ) -> Result<Response<proto::DeletePolicyResponse>, Status> {
         unary!(self, DeletePolicy, request, policies::delete)
+    }
+}
+
+#[tonic::async_trait]
+impl FreezeService for Api {
+    async fn create_freeze_window(
+        &self,
+        request: Request<proto::CreateFreezeWindowRequest>,
+    ) -> Result<Response<proto::CreateFreezeWindowResponse>, Status> {
+        unary!(self, CreateFreezeWindow, request, freezes::create)
+    }
+
+    async fn get_freeze_window(
+        &self,
+        request: Request<proto::GetFreezeWindowRequest>,
+    ) -> Result<Response<proto::GetFreezeWindowResponse>, Status> {
+        unary!(self, GetFreezeWindow, request, freezes::get)
+    }
+
+    async fn list_freeze_windows(
+        &self,
+        request: Request<proto::ListFreezeWindowsRequest>,
+    ) -> Result<Response<proto::ListFreezeWindowsResponse>, Status> {
+        unary!(self, ListFreezeWindows, request, freezes::list)
+    }
+
+    async fn update_freeze_window(
+        &self,
+        request: Request<proto::UpdateFreezeWindowRequest>,
+    ) -> Result<Response<proto::UpdateFreezeWindowResponse>, Status> {
+        unary!(self, UpdateFreezeWindow, request, freezes::update)
+    }
+
+    async fn delete_freeze_window(
+        &self,
+        request: Request<proto::DeleteFreezeWindowRequest>,
+    ) -> Result<Response<proto::DeleteFreezeWindowResponse>, Status> {
+        unary!(self, DeleteFreezeWindow, request, freezes::delete)
+    }
+
+    async fn override_freeze(
+        &self,
+        request: Request<proto::OverrideFreezeRequest>,
+    ) -> Result<Response<proto::OverrideFreezeResponse>, Status> {
+        unary!(self, OverrideFreeze, request, freezes::let_through)
     }
 }
