@@ -4,7 +4,7 @@ use sea_orm::{ConnectionTrait, DbErr};
 
 /// Tables the server only adds to.
 const ADDED_TO: &str = "deployment_record, record_retraction, audit_event, audit_chain, snapshot, \
-                        approval_decision";
+                        approval_decision, deployment_transition";
 /// Tables the server changes.
 const CHANGED: &str = "project, person, principal, membership, token, request, environment, application, version, \
                        current_state, pipeline, pipeline_stage, deployment_counter, deployment, deployment_item, \

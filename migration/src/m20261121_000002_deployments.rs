@@ -7,7 +7,7 @@ use crate::{
     dialect::spell,
     triggers::{
         Again::{Ignore, Refuse},
-        append_only, fixed, removed_only_where,
+        append_only, fixed, removed_only_where, transitions_written_down,
     },
 };
 
@@ -80,6 +80,15 @@ impl MigrationTrait for Migration {
                 "request_id = NEW.request_id AND principal_id = NEW.principal_id",
             )],
         ));
+        triggers.extend(append_only(
+            backend,
+            "deployment_transition",
+            &[(
+                Refuse,
+                "deployment_id = NEW.deployment_id AND position = NEW.position",
+            )],
+        ));
+        triggers.extend(transitions_written_down(backend));
         triggers.extend(
             FIXED
                 .into_iter()

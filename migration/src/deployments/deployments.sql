@@ -113,6 +113,15 @@ CREATE INDEX deployment_last_success ON deployment (target_id, finished_at, numb
 CREATE INDEX deployment_created ON deployment (project_id, created_at, number);
 CREATE INDEX deployment_succeeded_at ON deployment (project_id, succeeded_at) WHERE succeeded_at IS NOT NULL;
 
+-- Every state it has had, written down by the database itself at each change of its state.
+CREATE TABLE deployment_transition (
+    deployment_id {uuid} NOT NULL REFERENCES deployment (id),
+    position {int} NOT NULL CHECK (position >= 0),
+    state {text} NOT NULL,
+    at {bigint} NOT NULL,
+    PRIMARY KEY (deployment_id, position)
+) {clustered};
+
 CREATE TABLE deployment_item (
     deployment_id {uuid} NOT NULL,
     position {int} NOT NULL CHECK (position BETWEEN 0 AND 4999),

@@ -52,6 +52,9 @@ INSERT INTO credential_target VALUES ({1}, 'smtp', 'Mail', '1', 'Mail');
 const REFUSED: &str = "
 UPDATE snapshot SET notes = 'x'
 DELETE FROM snapshot
+UPDATE deployment_transition SET state = 'QUEUED'
+UPDATE deployment_transition SET at = 0
+DELETE FROM deployment_transition
 UPDATE approval_decision SET verdict = 'REJECT'
 DELETE FROM approval_decision
 UPDATE approval_request SET plan_digest = {hash}
@@ -77,10 +80,12 @@ UPDATE deployment_step SET item = 1
 ";
 const SQLITE_REFUSED: &str = "
 UPDATE OR REPLACE snapshot SET notes = 'x'
+INSERT OR REPLACE INTO deployment_transition VALUES ({1}, 0, 'QUEUED', 1)
 INSERT OR REPLACE INTO snapshot SELECT id, project_id, environment_id, commit_sha, content_hash, kind, created_at, created_by, deployment_id, 'x', workflows FROM snapshot
 ";
 const POSTGRES_REFUSED: &str = "
 TRUNCATE snapshot CASCADE
+TRUNCATE deployment_transition
 INSERT INTO snapshot SELECT * FROM snapshot WHERE TRUE ON CONFLICT (id) DO UPDATE SET notes = 'x'
 ";
 
@@ -125,6 +130,8 @@ INSERT INTO approval_request VALUES ({3}, {2}, {2}, {1}, {hash}, {1}, 1, 9, 'PEN
 INSERT INTO approval_request VALUES ({3}, {1}, {2}, {1}, {short}, {1}, 1, 9, 'PENDING', NULL)
 INSERT INTO approval_request VALUES ({3}, {1}, {2}, {1}, {hash}, {9}, 1, 9, 'PENDING', NULL)
 INSERT INTO approval_request VALUES ({3}, {1}, {2}, {1}, {hash}, {1}, 9, 9, 'PENDING', NULL)
+INSERT INTO deployment_transition VALUES ({9}, 0, 'QUEUED', 1)
+INSERT INTO deployment_transition VALUES ({1}, -1, 'QUEUED', 1)
 INSERT INTO approval_decision VALUES ({2}, {9}, 'APPROVE', '', 2, {hash})
 INSERT INTO approval_decision VALUES ({2}, {1}, 'PERHAPS', '', 2, {hash})
 INSERT INTO approval_decision VALUES ({2}, {1}, 'APPROVE', '', 2, {short})
@@ -220,7 +227,7 @@ fn all_spelled(text: &str, empty: &Empty) -> String {
 }
 
 /// A migrated database with the facts in it, and a connection to it.
-async fn with_facts(empty: &Empty) -> DatabaseConnection {
+pub(super) async fn with_facts(empty: &Empty) -> DatabaseConnection {
     migrate(&empty.options).await.expect("migrated");
     let connection = raw(&empty.options).await;
     let facts = all_spelled(FACTS, empty);

@@ -7,6 +7,7 @@
 )]
 
 mod deployments;
+mod transitions;
 
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
 use slipway_sql::{Options, SchemaError, SqlStore, grant_application_role, migrate, schema_state};
@@ -313,6 +314,9 @@ async fn a_role_of_its_own_does_the_servers_work_and_no_more() {
         ("DELETE FROM deployment_step", true),
         ("UPDATE approval_request SET state = state", true),
         ("SELECT * FROM approval_decision", true),
+        ("SELECT * FROM deployment_transition", true),
+        ("UPDATE deployment_transition SET state = state", false),
+        ("DELETE FROM deployment_transition", false),
         ("UPDATE approval_decision SET comment = ''", false),
         ("DELETE FROM approval_decision", false),
         ("DELETE FROM approval_request", false),
