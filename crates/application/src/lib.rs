@@ -17,6 +17,7 @@ pub mod environments;
 pub mod error;
 pub mod ledger;
 pub mod memberships;
+pub mod notifications;
 pub mod outside;
 pub mod pipelines;
 pub mod principals;

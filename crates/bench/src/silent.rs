@@ -11,6 +11,7 @@ use slipway_identity::{
     MembershipRepository, PrincipalRepository, ProjectRepository, TokenRepository,
 };
 use slipway_ledger::RecordRepository;
+use slipway_notifications::NotificationRepository;
 use slipway_snapshots::SnapshotRepository;
 use slipway_store::{Reader, RequestRepository, Store, StoreError, UnitOfWork};
 use slipway_workflows::EngineRepository;
@@ -110,6 +111,10 @@ impl UnitOfWork for SilentUnitOfWork {
 
     fn engines(&mut self) -> &mut dyn EngineRepository {
         self.unit.engines()
+    }
+
+    fn notifications(&mut self) -> &mut dyn NotificationRepository {
+        self.unit.notifications()
     }
 
     fn audit(&mut self) -> &mut dyn AuditLog {

@@ -30,6 +30,7 @@ use slipway_identity::{
     IdentityQueries, MembershipRepository, PrincipalRepository, ProjectRepository, TokenRepository,
 };
 use slipway_ledger::{LedgerQueries, RecordRepository};
+use slipway_notifications::{NotificationQueries, NotificationRepository};
 use slipway_snapshots::{SnapshotQueries, SnapshotRepository};
 use slipway_workflows::{EngineQueries, EngineRepository};
 
@@ -83,6 +84,8 @@ pub trait UnitOfWork: Send {
     fn snapshots(&mut self) -> &mut dyn SnapshotRepository;
     /// What is kept about workflow engines.
     fn engines(&mut self) -> &mut dyn EngineRepository;
+    /// Webhooks, and what is told to them.
+    fn notifications(&mut self) -> &mut dyn NotificationRepository;
     /// Audit events.
     fn audit(&mut self) -> &mut dyn AuditLog;
     /// The chain over the audit events.
@@ -103,6 +106,7 @@ pub trait Reader:
     + ApprovalQueries
     + SnapshotQueries
     + EngineQueries
+    + NotificationQueries
     + AuditQueries
 {
 }
@@ -115,6 +119,7 @@ impl<T> Reader for T where
         + ApprovalQueries
         + SnapshotQueries
         + EngineQueries
+        + NotificationQueries
         + AuditQueries
 {
 }

@@ -13,6 +13,7 @@ mod error;
 mod identity;
 mod lanes;
 mod ledger;
+mod notifications;
 mod options;
 mod presence;
 mod reader;

@@ -19,8 +19,9 @@ pub mod vocabulary;
 pub use attributes::{Attributes, AttributesError};
 pub use digest::{Sha256, digest_of};
 pub use id::{
-    ApplicationId, ApprovalRequestId, DeploymentId, EnvironmentId, EventId, IdGenerator, PersonId,
-    PipelineId, PrincipalId, ProjectId, RecordId, SnapshotId, TokenId, VersionId,
+    ApplicationId, ApprovalRequestId, DeliveryId, DeploymentId, EnvironmentId, EventId,
+    IdGenerator, PersonId, PipelineId, PrincipalId, ProjectId, RecordId, SnapshotId, TokenId,
+    VersionId, WebhookId,
 };
 pub use name::{Key, NameError, Slug};
 pub use page::{Page, PageSize};
