@@ -28,6 +28,7 @@ fn the_descriptors_are_complete_and_bare() {
             "LedgerService",
             "PipelineService",
             "SnapshotService",
+            "WebhookService",
         ])
     );
 
