@@ -26,6 +26,7 @@ use slipway_tests::{Backend, Client, Granted, Project, World, ago, raw};
 use tonic::{Code, Status};
 
 use crate::case::cases;
+use crate::notifications::{creation, standard};
 
 cases![
     requests_to_the_identity_service,
@@ -36,6 +37,7 @@ cases![
     requests_to_the_deployment_service,
     requests_to_the_approval_service,
     requests_to_the_snapshot_service,
+    requests_to_the_webhook_service,
     requests_to_the_audit_service,
 ];
 
@@ -76,6 +78,10 @@ async fn requests_to_the_snapshot_service(backend: Backend) {
     bombard(backend, "slipway.snapshots.v1.SnapshotService").await;
 }
 
+async fn requests_to_the_webhook_service(backend: Backend) {
+    bombard(backend, "slipway.notifications.v1.WebhookService").await;
+}
+
 async fn requests_to_the_audit_service(backend: Backend) {
     bombard(backend, "slipway.audit.v1.AuditService").await;
 }
@@ -95,6 +101,8 @@ async fn bombard(backend: Backend, service: &str) {
     let folder = world.server.workflows(&documents);
     target.environment_on("dev", &folder).await;
     target.pipeline("way", "prod", "dev").await;
+    let hook = creation(&target, "hook", standard("http://127.0.0.1:9/hook"));
+    target.admin.webhooks().create_webhook(hook).await.granted();
     let workflow = target.workflows("dev").await.remove(0);
     untouched.record(report("app", "1", "prod")).await;
     let member = target.member(Role::Admin).await;
@@ -425,6 +433,12 @@ impl Generator {
             "pipeline" => 7,
             "path" => 8,
             "workflow_id" => 9,
+            "webhook" => return Some(vec!["hook".to_owned()]),
+            // Nobody answers there.
+            "url" => return Some(vec!["http://127.0.0.1:9/hook".to_owned()]),
+            "secret_reference" => return Some(vec!["env:WEBHOOK_SECRET".to_owned()]),
+            "events" => return Some(vec!["deployment.failed".to_owned()]),
+            "environments" => return Some(self.known[3..=4].to_vec()),
             "paths" => {
                 let paths = [
                     "display_name",
@@ -433,6 +447,9 @@ impl Generator {
                     "position",
                     "workflow_engine",
                     "stages",
+                    "target",
+                    "filter",
+                    "enabled",
                 ];
                 return Some(paths.map(str::to_owned).to_vec());
             }

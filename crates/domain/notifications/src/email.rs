@@ -16,9 +16,10 @@ impl Letter {
     pub fn of(message: &Message) -> Self {
         let headline = message.headline();
         let details = message.details().into_iter();
-        let details: String = details
+        let details: Vec<_> = details
             .map(|(name, value)| format!("{name}: {value}\n"))
             .collect();
+        let details = details.concat();
         let asked_for =
             "You get this because a project administrator named your address in a webhook.";
         Self {

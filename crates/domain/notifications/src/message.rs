@@ -186,6 +186,10 @@ mod rfc3339 {
     use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
     use slipway_kernel::Timestamp;
 
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde passes a reference"
+    )]
     pub(super) fn serialize<S: Serializer>(time: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(time)
     }
