@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use slipway_kernel::{DeliveryId, ProjectId, StoreError, Timestamp};
 use slipway_notifications::{Delivery, DeliveryState, Message, Occurrence, Webhook};
@@ -22,11 +22,14 @@ pub async fn dispatch_events(context: &Context) -> Result<usize, StoreError> {
     let mut webhooks: BTreeMap<ProjectId, Vec<Webhook>> = BTreeMap::new();
     let mut deliveries = Vec::new();
     for event in &events {
-        if !webhooks.contains_key(&event.project) {
-            let enabled = unit.notifications().enabled_webhooks(event.project);
-            webhooks.insert(event.project, enabled.await?);
-        }
-        let wanted = webhooks[&event.project]
+        let enabled = match webhooks.entry(event.project) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let enabled = unit.notifications().enabled_webhooks(event.project);
+                unknown.insert(enabled.await?)
+            }
+        };
+        let wanted = enabled
             .iter()
             .filter(|webhook| webhook.filter.passes(event));
         deliveries.extend(wanted.map(|webhook| delivery(context, event, webhook, now)));

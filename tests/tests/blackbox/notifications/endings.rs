@@ -82,9 +82,13 @@ async fn several_servers_tell_everything_once(backend: Backend) {
         return;
     }
     let (world, line) = Line::quick(backend, &[]).await;
+    let folders = world.server.state().join("workflows");
+    let folders = format!("[\"{}\"]", folders.display());
+    let directories = ("SLIPWAY__ENGINES__DIRECTORIES", folders.as_str());
+    let settings = [&QUICK[..], &[directories]].concat();
     let _others = [
-        world.server.replica_with(&QUICK).await,
-        world.server.replica_with(&QUICK).await,
+        world.server.replica_with(&settings).await,
+        world.server.replica_with(&settings).await,
     ];
     let receiver = Receiver::start().await;
     for path in ["one", "two"] {

@@ -60,8 +60,8 @@ pub(super) fn filter(fields: &mut Fields, message: Option<proto::WebhookFilter>)
     let message = message.unwrap_or_default();
     let mut inner = Fields::within("filter");
     let events = list(&mut inner, "events", &message.events, EventKind::ALL.len());
-    for (at, event) in events.iter().enumerate() {
-        if *event == EventKind::Test {
+    for (at, event) in message.events.iter().enumerate() {
+        if event == EventKind::Test.as_str() {
             inner.refuse(&format!("events[{at}]"), "is sent by TestWebhook alone");
         }
     }
