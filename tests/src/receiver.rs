@@ -83,8 +83,8 @@ impl Received {
     /// Verifies the signature with the library of the specification's authors, time and all.
     #[track_caller]
     pub fn verify(&self) {
-        let verifier = standardwebhooks::Webhook::new(SECRET).expect("a secret");
-        let verified = verifier.verify(&self.body, &self.headers);
+        let theirs = standardwebhooks::Webhook::new(SECRET).expect("a secret");
+        let verified = theirs.verify(&self.body, &self.headers);
         assert!(verified.is_ok(), "{verified:?}: {:?}", self.headers);
     }
 }

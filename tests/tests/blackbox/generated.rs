@@ -425,7 +425,7 @@ impl Generator {
             "project" => 0,
             "application" => 1,
             "version" => 2,
-            "environment" => return Some(self.known[3..=4].to_vec()),
+            "environment" | "environments" => return Some(self.known[3..=4].to_vec()),
             "left_environment" | "source_environment" => 3,
             "right_environment" | "target_environment" => 4,
             "record_id" => 5,
@@ -438,7 +438,6 @@ impl Generator {
             "url" => return Some(vec!["http://127.0.0.1:9/hook".to_owned()]),
             "secret_reference" => return Some(vec!["env:WEBHOOK_SECRET".to_owned()]),
             "events" => return Some(vec!["deployment.failed".to_owned()]),
-            "environments" => return Some(self.known[3..=4].to_vec()),
             "paths" => {
                 let paths = [
                     "display_name",

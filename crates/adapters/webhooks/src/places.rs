@@ -56,12 +56,7 @@ impl Places {
             AllowedPlace::Host(host) => *host == plain(name),
             AllowedPlace::Network(network) => network.contains(&address),
         });
-        match (named, encrypted) {
-            (true, _) => Ok(()),
-            (false, _) if !is_public(address) => Err(Forbidden::Private),
-            (false, true) => Ok(()),
-            (false, false) => Err(Forbidden::Plaintext),
-        }
+        verdict(named, is_public(address), encrypted)
     }
 
     /// Passes where this name may be called, as far as that can be told before it is resolved.
@@ -74,12 +69,15 @@ impl Places {
             }
         }
         let local = matches!(plain(name).rsplit('.').next(), Some("localhost"));
-        match (hosts || networks, encrypted) {
-            (true, _) => Ok(()),
-            (false, _) if local => Err(Forbidden::Private),
-            (false, true) => Ok(()),
-            (false, false) => Err(Forbidden::Plaintext),
-        }
+        verdict(hosts || networks, !local, encrypted)
+    }
+}
+
+const fn verdict(named: bool, public: bool, encrypted: bool) -> Result<(), Forbidden> {
+    match (named, public, encrypted) {
+        (true, _, _) | (_, true, true) => Ok(()),
+        (false, false, _) => Err(Forbidden::Private),
+        (false, true, false) => Err(Forbidden::Plaintext),
     }
 }
 
@@ -121,16 +119,16 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 
 /// Only what is given out as global unicast, but for the parts of it that lead elsewhere.
 fn is_public_v6(address: Ipv6Addr) -> bool {
-    let [a, b, c, d, e, f, g, h] = address.segments();
+    let all = address.segments();
     let inner = |high: u16, low: u16| {
         let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
         is_public_v4(Ipv4Addr::new(a, b, c, d))
     };
-    match (a, b) {
+    match (all[0], all[1]) {
         // A translator's address holds another one.
-        (0x64, 0xff9b) => [c, d, e, f] == [0; 4] && inner(g, h),
+        (0x64, 0xff9b) => all[2..6] == [0; 4] && inner(all[6], all[7]),
         // So does a tunnel's, 6to4.
-        (0x2002, _) => inner(b, c),
+        (0x2002, _) => inner(all[1], all[2]),
         // Teredo and protocols; documentation.
         (0x2001, 0..=0x1ff | 0xdb8) | (0x3fff, 0..=0xfff) => false,
         (0x2000..=0x3fff, _) => true,
@@ -149,9 +147,9 @@ impl FromStr for AllowedPlace {
             return Ok(Self::Network(address.into()));
         }
         let in_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
-        let is_name =
+        let names_host =
             text.bytes().all(in_name) && text.bytes().any(|byte| byte.is_ascii_alphabetic());
-        if is_name {
+        if names_host {
             Ok(Self::Host(plain(text)))
         } else {
             Err(NoPlace(text.chars().take(64).collect()))

@@ -161,6 +161,11 @@ impl Schedule {
         }
     }
 
+    /// The pause before each attempt but the first.
+    pub fn pauses(&self) -> &[Duration] {
+        &self.0
+    }
+
     /// How long to wait behind this many attempts; `None` where there is no further one.
     ///
     /// Up to a fifth is added, by the delivery's id, so that what failed together does not come again together.

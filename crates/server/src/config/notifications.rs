@@ -28,7 +28,7 @@ pub struct Notifications {
     /// The pauses before further attempts, after which a delivery is given up. Default: 5 s, 5 min, 30 min, 2 h, 5 h, 10 h,
     /// 14 h, 20 h, 24 h.
     #[serde(deserialize_with = "pauses")]
-    pub retry_after: Option<Vec<Duration>>,
+    pub retry_after: Vec<Duration>,
 }
 
 impl Default for Notifications {
@@ -37,7 +37,7 @@ impl Default for Notifications {
             allow_private: Vec::new(),
             secrets: Vec::new(),
             timeout: Duration::from_secs(15),
-            retry_after: None,
+            retry_after: Schedule::default().pauses().to_vec(),
         }
     }
 }
@@ -65,11 +65,8 @@ impl Notifications {
 
     /// When attempts are made.
     pub fn schedule(&self) -> Schedule {
-        let pauses = self.retry_after.clone();
         // What makes no schedule was refused before.
-        pauses
-            .and_then(|pauses| Schedule::new(pauses).ok())
-            .unwrap_or_default()
+        Schedule::new(self.retry_after.clone()).unwrap_or_default()
     }
 
     pub(super) fn check(&self, problems: &mut Vec<String>) {
@@ -89,18 +86,14 @@ impl Notifications {
             Duration::from_millis(100)..=Duration::from_mins(1),
             problems,
         );
-        if let Some(pauses) = &self.retry_after
-            && let Err(error) = Schedule::new(pauses.clone())
-        {
+        if let Err(error) = Schedule::new(self.retry_after.clone()) {
             problems.push(format!("notifications.retry_after is refused: {error}"));
         }
     }
 }
 
-fn pauses<'a, D: Deserializer<'a>>(from: D) -> Result<Option<Vec<Duration>>, D::Error> {
+fn pauses<'a, D: Deserializer<'a>>(from: D) -> Result<Vec<Duration>, D::Error> {
     let pauses: Vec<humantime_serde::Serde<Duration>> = Deserialize::deserialize(from)?;
     let pauses = pauses.into_iter();
-    Ok(Some(
-        pauses.map(humantime_serde::Serde::into_inner).collect(),
-    ))
+    Ok(pauses.map(humantime_serde::Serde::into_inner).collect())
 }

@@ -37,8 +37,8 @@ fn only(event: &str) -> WebhookFilter {
     }
 }
 
-fn events(received: &[Received]) -> Vec<String> {
-    received.iter().map(Received::event).collect()
+fn events(posts: &[Received]) -> Vec<String> {
+    posts.iter().map(Received::event).collect()
 }
 
 const SUCCESS: [&str; 3] = [
@@ -55,9 +55,9 @@ async fn every_state_is_told_in_order_and_signed(backend: Backend) {
     webhook(&line.project, "all", standard(&url), everything()).await;
     let deployment = line.promote().await;
 
-    let received = receiver.wait("/hook", |all| all.len() >= 3).await;
-    assert_eq!(events(&received), SUCCESS);
-    for one in &received {
+    let posts = receiver.wait("/hook", |all| all.len() >= 3).await;
+    assert_eq!(events(&posts), SUCCESS);
+    for one in &posts {
         one.verify();
         let json = one.json();
         assert_eq!(json["data"]["project"], line.project.slug.as_str());
@@ -72,7 +72,7 @@ async fn every_state_is_told_in_order_and_signed(backend: Backend) {
         );
         assert_eq!(one.headers["content-type"], "application/json");
     }
-    let ids: BTreeSet<_> = received.iter().map(|one| one.id.clone()).collect();
+    let ids: BTreeSet<_> = posts.iter().map(|one| one.id.clone()).collect();
     assert_eq!(ids.len(), 3);
 
     // The log says the same, the newest first, and page by page.
@@ -86,8 +86,8 @@ async fn every_state_is_told_in_order_and_signed(backend: Backend) {
     assert_eq!(told, SUCCESS);
     let logged: BTreeSet<_> = log.iter().map(|one| one.delivery_id.clone()).collect();
     assert_eq!(logged, ids);
-    for (one, received) in log.iter().rev().zip(&received) {
-        assert_eq!(one.payload.as_bytes(), received.body);
+    for (one, posts) in log.iter().rev().zip(&posts) {
+        assert_eq!(one.payload.as_bytes(), posts.body);
         assert_eq!((one.attempts, one.webhook.as_str()), (1, "all"));
         let last = one.last_attempt.as_ref().unwrap();
         assert_eq!((last.status, last.answer.as_str()), (200, "thank you"));
@@ -152,9 +152,9 @@ async fn a_webhook_is_told_of_what_it_wants(backend: Backend) {
 
 /// What must hold of all that came: each event at least once and with one id, whoever misbehaved; and of one deployment
 /// each event only after the one before was taken.
-fn check(received: &[Received], numbers: &[i64]) {
+fn check(posts: &[Received], numbers: &[i64]) {
     let mut ids: BTreeMap<(i64, String), BTreeSet<String>> = BTreeMap::new();
-    for one in received {
+    for one in posts {
         one.verify();
         let event = (one.number(), one.event());
         ids.entry(event).or_default().insert(one.id.clone());
@@ -164,16 +164,13 @@ fn check(received: &[Received], numbers: &[i64]) {
             let ids = ids.get(&(*number, event.to_owned()));
             assert_eq!(ids.map(BTreeSet::len), Some(1), "{number} {event}: {ids:?}");
         }
-        let taken = received
+        let taken = posts
             .iter()
             .filter(|one| one.number() == *number && one.taken());
         let mut order: Vec<_> = taken.map(Received::event).collect();
         order.dedup();
         assert_eq!(order, SUCCESS, "deployment {number}");
-        let mut came: Vec<_> = received
-            .iter()
-            .filter(|one| one.number() == *number)
-            .collect();
+        let mut came: Vec<_> = posts.iter().filter(|one| one.number() == *number).collect();
         came.sort_by_key(|one| one.at);
         let mut came: Vec<_> = came.into_iter().map(Received::event).collect();
         came.dedup();
@@ -233,8 +230,8 @@ async fn a_receiver_that_behaves_badly_gets_everything_in_the_end(backend: Backe
             let ids: BTreeSet<_> = taken.map(|one| one.id.clone()).collect();
             ids.len() == SUCCESS.len() * PROMOTIONS
         };
-        let received = receiver.wait(path, taken).await;
-        check(&received, &numbers);
+        let posts = receiver.wait(path, taken).await;
+        check(&posts, &numbers);
     }
     assert_eq!(receiver.received("/good").len(), SUCCESS.len() * PROMOTIONS);
     assert_eq!(
@@ -372,15 +369,15 @@ async fn a_disabled_webhook_is_told_later(backend: Backend) {
     let unheard = line.promote().await;
     webhooks.update_webhook(switched(true)).await.granted();
     let heard = line.promote().await;
-    let received = receiver
+    let posts = receiver
         .wait("/hook", |all| {
             all.iter().any(|one| one.number() == heard.number)
         })
         .await;
-    assert!(received.iter().all(|one| one.number() != unheard.number));
-    let first: Vec<_> = received
+    assert!(posts.iter().all(|one| one.number() != unheard.number));
+    let first: Vec<_> = posts
         .iter()
-        .filter(|one| one.number() == received[0].number())
+        .filter(|one| one.number() == posts[0].number())
         .collect();
     assert!(first.iter().any(|one| one.taken()), "what waited was told");
 }
@@ -394,14 +391,14 @@ async fn slack_gets_what_it_shows(backend: Backend) {
     let made = webhook(project, "chat", slack("env:WEBHOOK_SLACK"), filter).await;
     assert!(!format!("{made:?}").contains("hunter2"));
     let number = line.promote().await.number;
-    let received = receiver
+    let posts = receiver
         .wait("/services/T0/B0/hunter2", |all| !all.is_empty())
         .await;
-    let json: serde_json::Value = serde_json::from_slice(&received[0].body).unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&posts[0].body).unwrap();
     let text = format!("{}: deployment {number} to prod succeeded", project.slug);
     assert_eq!(json["text"], text.as_str());
     assert_eq!(json["blocks"][0]["type"], "section");
-    assert!(!received[0].headers.contains_key("webhook-signature"));
+    assert!(!posts[0].headers.contains_key("webhook-signature"));
     assert!(!world.server.log().contains("hunter2"));
 }
 

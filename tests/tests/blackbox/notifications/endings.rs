@@ -40,11 +40,11 @@ async fn hanging(backend: Backend) -> (slipway_tests::World, Line, Receiver) {
 }
 
 /// Everything arrived, what hung a second time by the same id, and in order.
-fn check(received: &[Received]) {
-    for one in received {
+fn check(posts: &[Received]) {
+    for one in posts {
         one.verify();
     }
-    let events: Vec<_> = received.iter().map(Received::event).collect();
+    let events: Vec<_> = posts.iter().map(Received::event).collect();
     let expected = [
         "deployment.queued",
         "deployment.queued",
@@ -52,7 +52,7 @@ fn check(received: &[Received]) {
         "deployment.succeeded",
     ];
     assert_eq!(events, expected);
-    assert_eq!(received[0].id, received[1].id);
+    assert_eq!(posts[0].id, posts[1].id);
 }
 
 async fn a_delivery_survives_kill_9(backend: Backend) {
@@ -106,14 +106,11 @@ async fn several_servers_tell_everything_once(backend: Backend) {
     }
     for path in ["one", "two"] {
         delivered(&line, path, 3 * PROMOTIONS).await;
-        let received = receiver.received(&format!("/{path}"));
-        let ids: BTreeSet<_> = received.iter().map(|one| one.id.clone()).collect();
-        assert_eq!(
-            (received.len(), ids.len()),
-            (3 * PROMOTIONS, 3 * PROMOTIONS)
-        );
-        for number in received.iter().map(Received::number) {
-            let events = received.iter().filter(|one| one.number() == number);
+        let posts = receiver.received(&format!("/{path}"));
+        let ids: BTreeSet<_> = posts.iter().map(|one| one.id.clone()).collect();
+        assert_eq!((posts.len(), ids.len()), (3 * PROMOTIONS, 3 * PROMOTIONS));
+        for number in posts.iter().map(Received::number) {
+            let events = posts.iter().filter(|one| one.number() == number);
             let events: Vec<_> = events.map(Received::event).collect();
             let expected = [
                 "deployment.queued",

@@ -31,30 +31,30 @@ pub(crate) const QUICK: [(&str, &str); 2] = [
 
 /// A post to this address, signed.
 pub(crate) fn standard(url: &str) -> Option<WebhookTarget> {
-    target(Target::Standard(StandardTarget {
+    Some(target(Target::Standard(StandardTarget {
         url: url.to_owned(),
         secret_reference: "env:WEBHOOK_SECRET".to_owned(),
-    }))
+    })))
 }
 
 /// A post to the address that this reference holds.
 pub(crate) fn slack(reference: &str) -> Option<WebhookTarget> {
-    target(Target::Slack(SlackTarget {
+    Some(target(Target::Slack(SlackTarget {
         url_reference: reference.to_owned(),
-    }))
+    })))
 }
 
 /// A mail.
 pub(crate) fn email(recipients: &[&str]) -> Option<WebhookTarget> {
-    target(Target::Email(EmailTarget {
+    Some(target(Target::Email(EmailTarget {
         recipients: recipients.iter().map(ToString::to_string).collect(),
-    }))
+    })))
 }
 
-fn target(target: Target) -> Option<WebhookTarget> {
-    Some(WebhookTarget {
+fn target(target: Target) -> WebhookTarget {
+    WebhookTarget {
         target: Some(target),
-    })
+    }
 }
 
 /// A request for a webhook of this slug.
