@@ -48,8 +48,10 @@ const EXECUTORS: u32 = 4;
 const EXECUTOR_IDLE: Duration = Duration::from_millis(250);
 /// How many deliveries one server attempts at the same time.
 const SENDERS: u32 = 8;
-/// How long events and deliveries wait where there were none.
-const NOTIFICATIONS_IDLE: Duration = Duration::from_millis(250);
+/// How often events are looked for where there were none.
+const EVENTS_IDLE: Duration = Duration::from_millis(250);
+/// How often one of them looks for deliveries where there were none. They look one after the other, not all at once.
+const SENDER_IDLE: Duration = Duration::from_secs(1);
 /// How often old deliveries are forgotten.
 const DELIVERIES: Duration = Duration::from_hours(1);
 /// How long a task waits behind an error.
@@ -180,7 +182,7 @@ impl Tasks {
         let shutdown = &process.shutdown;
         self.repeat("dispatching events", shutdown, |context| async move {
             Ok(match dispatch_events(&context).await? {
-                0 => NOTIFICATIONS_IDLE,
+                0 => EVENTS_IDLE,
                 _ => Duration::ZERO,
             })
         });
@@ -204,13 +206,16 @@ impl Tasks {
             settings.schedule(),
             settings.timeout,
         ));
-        for _ in 0..SENDERS {
+        for number in 0..SENDERS {
             let (sender, draining) = (Arc::clone(&sender), shutdown.clone());
             let outcomes = outcomes.clone();
+            let mut first = SENDER_IDLE * number / SENDERS;
             self.repeat("delivering events", shutdown, move |_| {
                 let (sender, draining) = (Arc::clone(&sender), draining.clone());
                 let outcomes = outcomes.clone();
+                let first = std::mem::take(&mut first);
                 async move {
+                    sleep(first).await;
                     let sent = sender.send_one(draining.draining()).await?;
                     Ok(told_of_sending(&sent, &outcomes))
                 }
@@ -289,7 +294,7 @@ fn told(backed_up: &BackedUp, outcomes: &Outcomes) -> Duration {
 /// Counts what became of an attempt, logs what failed, and says how long to wait for the next one.
 fn told_of_sending(sent: &Sent, outcomes: &Outcomes) -> Duration {
     let outcome = match sent {
-        Sent::Idle | Sent::Stopped => return NOTIFICATIONS_IDLE,
+        Sent::Idle | Sent::Stopped => return SENDER_IDLE,
         Sent::Lost => "lost",
         Sent::Attempted {
             webhook,

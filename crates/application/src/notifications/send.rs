@@ -46,7 +46,7 @@ impl Sender {
         }
     }
 
-    /// Makes one attempt of one delivery that is due, if any is. While `stop` comes first, the delivery is given back: the
+    /// Makes one attempt of one delivery that is due, if any is. Where `stop` comes first, the delivery is given back: the
     /// receiver may have got it already, and gets it again by the same id.
     pub async fn send_one(&self, stop: impl Future<Output = ()>) -> Result<Sent, StoreError> {
         let Some(claimed) = self.claim().await? else {

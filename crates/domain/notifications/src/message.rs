@@ -118,6 +118,7 @@ impl Message {
         let name = deployment
             .name
             .as_ref()
+            .filter(|name| !name.is_empty())
             .map(|name| format!(" ({})", one_line(name)));
         format!(
             "{project}: deployment {number}{} to {environment} {}",
