@@ -30,25 +30,25 @@ pub(crate) const QUICK: [(&str, &str); 2] = [
 ];
 
 /// A post to this address, signed.
-pub(crate) fn standard(url: &str) -> Option<WebhookTarget> {
-    Some(target(Target::Standard(StandardTarget {
+pub(crate) fn standard(url: &str) -> WebhookTarget {
+    target(Target::Standard(StandardTarget {
         url: url.to_owned(),
         secret_reference: "env:WEBHOOK_SECRET".to_owned(),
-    })))
+    }))
 }
 
 /// A post to the address that this reference holds.
-pub(crate) fn slack(reference: &str) -> Option<WebhookTarget> {
-    Some(target(Target::Slack(SlackTarget {
+pub(crate) fn slack(reference: &str) -> WebhookTarget {
+    target(Target::Slack(SlackTarget {
         url_reference: reference.to_owned(),
-    })))
+    }))
 }
 
 /// A mail.
-pub(crate) fn email(recipients: &[&str]) -> Option<WebhookTarget> {
-    Some(target(Target::Email(EmailTarget {
+pub(crate) fn email(recipients: &[&str]) -> WebhookTarget {
+    target(Target::Email(EmailTarget {
         recipients: recipients.iter().map(ToString::to_string).collect(),
-    })))
+    }))
 }
 
 fn target(target: Target) -> WebhookTarget {
@@ -61,12 +61,12 @@ fn target(target: Target) -> WebhookTarget {
 pub(crate) fn creation(
     project: &Project,
     slug: &str,
-    target: Option<WebhookTarget>,
+    target: impl Into<Option<WebhookTarget>>,
 ) -> CreateWebhookRequest {
     CreateWebhookRequest {
         project: project.slug.clone(),
         slug: slug.to_owned(),
-        target,
+        target: target.into(),
         ..Default::default()
     }
 }
@@ -75,7 +75,7 @@ pub(crate) fn creation(
 pub(crate) async fn webhook(
     project: &Project,
     slug: &str,
-    target: Option<WebhookTarget>,
+    target: WebhookTarget,
     filter: WebhookFilter,
 ) -> Webhook {
     let request = CreateWebhookRequest {

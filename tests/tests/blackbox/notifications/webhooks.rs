@@ -104,7 +104,7 @@ async fn webhooks_change_by_mask_and_etag(backend: Backend) {
         project: project.slug.clone(),
         webhook: "calls".to_owned(),
         display_name: "Everybody".to_owned(),
-        target: standard("https://other.example"),
+        target: Some(standard("https://other.example")),
         enabled: false,
         etag: made.etag.clone(),
         update_mask: Some(FieldMask {
@@ -141,7 +141,7 @@ async fn webhooks_change_by_mask_and_etag(backend: Backend) {
     );
     let elsewhere = UpdateWebhookRequest {
         etag: String::new(),
-        target: standard("https://10.0.0.1"),
+        target: Some(standard("https://10.0.0.1")),
         ..change.clone()
     };
     webhooks.update_webhook(elsewhere).await.refused(
@@ -221,22 +221,26 @@ async fn faults_are_told_together(backend: Backend) {
             None,
             vec!["target"],
         ),
-        (standard("ftp://h"), None, vec!["target.standard.url"]),
+        (Some(standard("ftp://h")), None, vec!["target.standard.url"]),
         (
-            standard("https://me:hunter2@h/"),
+            Some(standard("https://me:hunter2@h/")),
             None,
             vec!["target.standard.url"],
         ),
-        (slack("hunter2"), None, vec!["target.slack.url_reference"]),
-        (email(&[]), None, vec!["target.email.recipients"]),
-        (email(&many), None, vec!["target.email.recipients"]),
         (
-            email(&["a@x", "b", "a@x"]),
+            Some(slack("hunter2")),
+            None,
+            vec!["target.slack.url_reference"],
+        ),
+        (Some(email(&[])), None, vec!["target.email.recipients"]),
+        (Some(email(&many)), None, vec!["target.email.recipients"]),
+        (
+            Some(email(&["a@x", "b", "a@x"])),
             None,
             vec!["target.email.recipients[1]", "target.email.recipients[2]"],
         ),
         (
-            standard("https://h"),
+            Some(standard("https://h")),
             Some(wrong),
             vec![
                 "filter.events[1]",
@@ -269,13 +273,13 @@ async fn faults_are_told_together(backend: Backend) {
 async fn the_operator_decides_where_messages_go(backend: Backend) {
     let project = shared(backend).await;
     let secret = |reference: &str| {
-        let mut target = standard("https://hooks.example").unwrap();
+        let mut target = standard("https://hooks.example");
         if let Some(slipway_api::notifications::v1::webhook_target::Target::Standard(standard)) =
             &mut target.target
         {
             reference.clone_into(&mut standard.secret_reference);
         }
-        Some(target)
+        target
     };
     for target in [
         // What is not public: this machine, its neighbours, what clouds tell about their machines, however spelled.
