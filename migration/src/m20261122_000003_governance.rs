@@ -1,6 +1,6 @@
 //! Who has to agree to what, and what else must hold before an environment is changed.
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr};
 use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager};
 
 use crate::{
@@ -12,13 +12,22 @@ use crate::{
 };
 
 /// What never changes about a row that can be changed otherwise.
-const FIXED: [(&str, &str); 3] = [
+const FIXED: [(&str, &str); 6] = [
     (
         "approval_policy",
         "id, project_id, scope, tier, environment_id, created_at",
     ),
     ("template", "id, project_id, slug"),
     ("freeze_window", "id, project_id, slug, created_at"),
+    ("webhook", "id, project_id, slug, created_at"),
+    (
+        "outbox",
+        "sequence, project_id, deployment_id, environment_id, event, facts, at",
+    ),
+    (
+        "delivery",
+        "id, project_id, webhook_id, sequence, deployment_id, event, message, created_at",
+    ),
 ];
 
 /// Tables whose rows are facts.
@@ -80,6 +89,7 @@ impl MigrationTrait for Migration {
             include_str!("governance/checks.sql"),
             include_str!("governance/templates.sql"),
             include_str!("governance/freezes.sql"),
+            include_str!("governance/notifications.sql"),
         ] {
             connection.execute_unprepared(&spell(part, backend)).await?;
         }
@@ -89,7 +99,7 @@ impl MigrationTrait for Migration {
         let fixed = FIXED
             .into_iter()
             .map(|(table, columns)| fixed(backend, table, columns));
-        for trigger in append_only.chain(fixed) {
+        for trigger in append_only.chain(fixed).chain(transitions_told(backend)) {
             connection.execute_unprepared(&trigger).await?;
         }
         Ok(())
@@ -101,4 +111,33 @@ impl MigrationTrait for Migration {
                 .to_owned(),
         ))
     }
+}
+
+/// Every state that a deployment is given goes into the outbox, in the transaction that gives it, where the project has
+/// somebody to be told. The facts are those of `slipway_notifications::Facts`.
+fn transitions_told(backend: DbBackend) -> Vec<String> {
+    let add = "INSERT INTO outbox (project_id, deployment_id, environment_id, event, facts, at) \
+               SELECT d.project_id, d.id, d.target_id, 'deployment.' || lower(NEW.state), \
+               CAST({json object}('problem_reason', d.problem_reason, 'risk', d.risk, 'name', d.name) AS TEXT), NEW.at \
+               FROM deployment d WHERE d.id = NEW.deployment_id \
+               AND EXISTS (SELECT 1 FROM webhook w WHERE w.project_id = d.project_id AND w.enabled);";
+    let statements = if backend == DbBackend::Postgres {
+        vec![
+            format!(
+                "CREATE FUNCTION deployment_tell_transition() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+                 {add} RETURN NULL; END $$"
+            ),
+            "CREATE TRIGGER deployment_transition_is_told AFTER INSERT ON deployment_transition \
+             FOR EACH ROW EXECUTE FUNCTION deployment_tell_transition()"
+                .to_owned(),
+        ]
+    } else {
+        vec![format!(
+            "CREATE TRIGGER deployment_transition_is_told AFTER INSERT ON deployment_transition BEGIN {add} END"
+        )]
+    };
+    statements
+        .iter()
+        .map(|statement| spell(statement, backend))
+        .collect()
 }

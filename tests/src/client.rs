@@ -17,6 +17,7 @@ use slipway_api::deployments::v1::pipeline_service_client::PipelineServiceClient
 use slipway_api::deployments::v1::template_service_client::TemplateServiceClient;
 use slipway_api::identity::v1::identity_service_client::IdentityServiceClient;
 use slipway_api::ledger::v1::ledger_service_client::LedgerServiceClient;
+use slipway_api::notifications::v1::webhook_service_client::WebhookServiceClient;
 use slipway_api::snapshots::v1::snapshot_service_client::SnapshotServiceClient;
 use tonic::Status;
 use tonic::body::Body;
@@ -119,6 +120,11 @@ impl Client {
     /// Templates for releases.
     pub fn templates(&self) -> TemplateServiceClient<Wire> {
         TemplateServiceClient::new(self.wire())
+    }
+
+    /// Webhooks.
+    pub fn webhooks(&self) -> WebhookServiceClient<Wire> {
+        WebhookServiceClient::new(self.wire())
     }
 
     /// The audit trail.

@@ -119,6 +119,18 @@ impl Server {
                 "STAND_IN_KEY".to_owned(),
                 slipway_n8n_stand_in::Options::default().api_key,
             ),
+            (
+                "SLIPWAY__NOTIFICATIONS__ALLOW_PRIVATE".to_owned(),
+                "[\"127.0.0.1\"]".to_owned(),
+            ),
+            (
+                "SLIPWAY__NOTIFICATIONS__SECRETS".to_owned(),
+                "[\"env:WEBHOOK_*\"]".to_owned(),
+            ),
+            (
+                "WEBHOOK_SECRET".to_owned(),
+                crate::receiver::SECRET.to_owned(),
+            ),
         ]);
         if backend == Backend::Postgres {
             // Each may get a replica.

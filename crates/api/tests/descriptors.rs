@@ -30,6 +30,7 @@ fn the_descriptors_are_complete_and_bare() {
             "PipelineService",
             "SnapshotService",
             "TemplateService",
+            "WebhookService",
         ])
     );
 

@@ -12,6 +12,7 @@ use slipway_kernel::{
     Clock, EnvironmentId, IdGenerator, PrincipalId, ProjectId, Slug, StoreError, Timestamp,
     TokenId, object::ObjectStore, text::DisplayName,
 };
+use slipway_notifications::Courier;
 use slipway_store::{Reader, Store};
 
 use crate::{
@@ -45,6 +46,8 @@ pub struct Context {
     pub engines: Arc<dyn Engines>,
     /// Git repositories.
     pub repositories: Arc<dyn Repositories>,
+    /// Those who are told what happens.
+    pub courier: Arc<dyn Courier>,
     /// Slugs never change and projects are never deleted, so that this can't go out of date.
     projects: Cache<Slug, ProjectId>,
     /// As little: an environment keeps its slug, and is never deleted.
@@ -58,7 +61,8 @@ pub struct Context {
 }
 
 impl Context {
-    /// A context with nothing remembered yet, and without workflow engines and Git repositories.
+    /// A context with nothing remembered yet, and without workflow engines, Git repositories and anybody to
+    /// tell.
     pub fn new(
         store: Arc<dyn Store>,
         objects: Arc<dyn ObjectStore>,
@@ -74,6 +78,7 @@ impl Context {
             secrets,
             engines: Arc::new(Nowhere),
             repositories: Arc::new(Nowhere),
+            courier: Arc::new(Nowhere),
             projects: Cache::new(CACHE_ENTRIES),
             environments: Cache::new(CACHE_ENTRIES),
             display_names: Cache::builder()
@@ -103,6 +108,12 @@ impl Context {
             repositories,
             ..self
         }
+    }
+
+    /// The same context with somebody who brings messages.
+    #[must_use]
+    pub fn with_courier(self, courier: Arc<dyn Courier>) -> Self {
+        Self { courier, ..self }
     }
 
     /// Reads.

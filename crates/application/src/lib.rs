@@ -19,6 +19,7 @@ pub mod error;
 pub mod freezes;
 pub mod ledger;
 pub mod memberships;
+pub mod notifications;
 pub mod outside;
 pub mod pipelines;
 pub mod principals;

@@ -13,6 +13,7 @@ use slipway_identity::{
     MembershipRepository, PrincipalRepository, ProjectRepository, TokenRepository,
 };
 use slipway_ledger::RecordRepository;
+use slipway_notifications::NotificationRepository;
 use slipway_snapshots::SnapshotRepository;
 use slipway_store::{Reader, RequestRepository, Store, StoreError, UnitOfWork};
 use slipway_workflows::EngineRepository;
@@ -128,6 +129,10 @@ impl UnitOfWork for SilentUnitOfWork {
 
     fn engines(&mut self) -> &mut dyn EngineRepository {
         self.unit.engines()
+    }
+
+    fn notifications(&mut self) -> &mut dyn NotificationRepository {
+        self.unit.notifications()
     }
 
     fn audit(&mut self) -> &mut dyn AuditLog {

@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 use crate::cli::Failure;
 use crate::config::{Config, DatabaseKind, ResolvedUrl};
 use crate::operations::Probe;
-use crate::outside::{AllowedEngines, GitHubRepositories, LocalRepositories};
+use crate::outside::{AllowedCourier, AllowedEngines, GitHubRepositories, LocalRepositories};
 use crate::secret::SecretError;
 use crate::serve::Process;
 use crate::system::SystemSecrets;
@@ -76,8 +76,15 @@ pub async fn context(config: &Config, process: &Process) -> Result<Arc<Context>,
         Arc::new(SystemSecrets),
     );
     let engines = AllowedEngines::new(config.engines.clone(), &config.engine_directories())?;
+    let courier = AllowedCourier::new(
+        config.notifications.clone(),
+        config.smtp.clone(),
+        Arc::clone(&process.clock),
+    )?;
     Ok(Arc::new(
-        context.with_outside(Arc::new(engines), repositories(config)),
+        context
+            .with_outside(Arc::new(engines), repositories(config))
+            .with_courier(Arc::new(courier)),
     ))
 }
 

@@ -16,6 +16,7 @@ pub mod freezes;
 pub mod given;
 pub mod ledger;
 pub mod memberships;
+pub mod notifications;
 pub mod pipelines;
 pub mod policies;
 pub mod principals;
@@ -229,6 +230,16 @@ macro_rules! store_contract {
                 failures_are_counted_and_told,
                 a_deployment_comes_first,
                 archived_ones_are_never_due,
+            }
+            notifications {
+                webhooks_are_kept,
+                what_happens_goes_into_the_outbox,
+                each_event_is_taken_once,
+                deliveries_keep_their_order,
+                nothing_overtakes_the_outbox,
+                a_delivery_is_claimed_once_at_a_time,
+                a_disabled_webhook_gets_nothing,
+                deliveries_are_listed_and_forgotten,
             }
             engines {
                 settings_take_each_others_place,

@@ -36,6 +36,7 @@ use slipway_identity::{
     IdentityQueries, MembershipRepository, PrincipalRepository, ProjectRepository, TokenRepository,
 };
 use slipway_ledger::{LedgerQueries, RecordRepository};
+use slipway_notifications::{NotificationQueries, NotificationRepository};
 use slipway_snapshots::{SnapshotQueries, SnapshotRepository};
 use slipway_workflows::{EngineQueries, EngineRepository};
 
@@ -97,6 +98,8 @@ pub trait UnitOfWork: Send {
     fn snapshots(&mut self) -> &mut dyn SnapshotRepository;
     /// What is kept about workflow engines.
     fn engines(&mut self) -> &mut dyn EngineRepository;
+    /// Webhooks, and what is told to them.
+    fn notifications(&mut self) -> &mut dyn NotificationRepository;
     /// Audit events.
     fn audit(&mut self) -> &mut dyn AuditLog;
     /// The chain over the audit events.
@@ -121,6 +124,7 @@ pub trait Reader:
     + FreezeQueries
     + SnapshotQueries
     + EngineQueries
+    + NotificationQueries
     + AuditQueries
 {
 }
@@ -137,6 +141,7 @@ impl<T> Reader for T where
         + FreezeQueries
         + SnapshotQueries
         + EngineQueries
+        + NotificationQueries
         + AuditQueries
 {
 }

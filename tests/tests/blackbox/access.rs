@@ -24,6 +24,7 @@ use slipway_tests::{Backend, Client, Granted, Project, Refused, World, ago, raw}
 use tonic::{Code, Status};
 
 use crate::case::cases;
+use crate::notifications::{creation, standard};
 use requests::Target;
 
 cases![
@@ -78,6 +79,8 @@ const TABLE: &[(Who, &[&str])] = &[
         "CreatePipeline", "UpdatePipeline", "ArchivePipeline", "RestoreSnapshot", "ResolveInDoubt",
         "OverrideApproval", "ReviewOverride", "SetPolicy", "DeletePolicy",
         "CreateFreezeWindow", "UpdateFreezeWindow", "DeleteFreezeWindow", "OverrideFreeze",
+        "CreateWebhook", "GetWebhook", "ListWebhooks", "UpdateWebhook", "DeleteWebhook", "TestWebhook", "ListDeliveries",
+        "RedeliverWebhook",
         "ListAuditEvents", "ExportAuditEvents", "VerifyAuditTrail", "ExportCheckpoint",
         "CreateTemplate", "UpdateTemplate", "DeleteTemplate",
     ]),
@@ -313,6 +316,13 @@ async fn target(world: &World) -> Target {
     project.environment_on_n8n("lossy", &n8n.url).await;
     project.pipeline("losing", "flows", "lossy").await;
     let doubtful = promoted(&project, "losing", "lossy", DeploymentState::InDoubt).await;
+    let hook = creation(&project, "hook", standard("http://127.0.0.1:9/"));
+    project
+        .admin
+        .webhooks()
+        .create_webhook(hook)
+        .await
+        .granted();
     let member = project.member(Role::Viewer).await;
     Target {
         canceled: canceled(&project).await,

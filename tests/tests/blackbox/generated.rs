@@ -27,6 +27,7 @@ use slipway_tests::{Backend, Client, Granted, Project, World, ago, raw};
 use tonic::{Code, Status};
 
 use crate::case::cases;
+use crate::notifications::{creation, standard};
 
 cases![
     requests_to_the_identity_service,
@@ -39,6 +40,7 @@ cases![
     requests_to_the_approval_service,
     requests_to_the_freeze_service,
     requests_to_the_snapshot_service,
+    requests_to_the_webhook_service,
     requests_to_the_audit_service,
 ];
 
@@ -87,6 +89,10 @@ async fn requests_to_the_snapshot_service(backend: Backend) {
     bombard(backend, "slipway.snapshots.v1.SnapshotService").await;
 }
 
+async fn requests_to_the_webhook_service(backend: Backend) {
+    bombard(backend, "slipway.notifications.v1.WebhookService").await;
+}
+
 async fn requests_to_the_audit_service(backend: Backend) {
     bombard(backend, "slipway.audit.v1.AuditService").await;
 }
@@ -107,6 +113,8 @@ async fn bombard(backend: Backend, service: &str) {
     target.environment_on("dev", &folder).await;
     target.pipeline("way", "prod", "dev").await;
     template(&target, "way").await;
+    let hook = creation(&target, "hook", standard("http://127.0.0.1:9/hook"));
+    target.admin.webhooks().create_webhook(hook).await.granted();
     let workflow = target.workflows("dev").await.remove(0);
     untouched.record(report("app", "1", "prod")).await;
     let member = target.member(Role::Admin).await;
@@ -445,7 +453,7 @@ impl Generator {
             "project" => 0,
             "application" => 1,
             "version" => 2,
-            "environment" => return Some(self.known[3..=4].to_vec()),
+            "environment" | "environments" => return Some(self.known[3..=4].to_vec()),
             "left_environment" | "source_environment" => 3,
             "right_environment" | "target_environment" => 4,
             "record_id" => 5,
@@ -453,6 +461,11 @@ impl Generator {
             "pipeline" | "template" => 7,
             "path" => 8,
             "workflow_id" => 9,
+            "webhook" => return Some(vec!["hook".to_owned()]),
+            // Nobody answers there.
+            "url" => return Some(vec!["http://127.0.0.1:9/hook".to_owned()]),
+            "secret_reference" => return Some(vec!["env:WEBHOOK_SECRET".to_owned()]),
+            "events" => return Some(vec!["deployment.failed".to_owned()]),
             "paths" => {
                 let paths = [
                     "display_name",
@@ -464,6 +477,9 @@ impl Generator {
                     "items",
                     "required_locales",
                     "validation_rules",
+                    "target",
+                    "filter",
+                    "enabled",
                 ];
                 return Some(paths.map(str::to_owned).to_vec());
             }

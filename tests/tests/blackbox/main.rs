@@ -24,6 +24,7 @@ mod generated;
 mod identity;
 mod import;
 mod ledger;
+mod notifications;
 mod process;
 mod requests;
 mod scenarios;
@@ -71,6 +72,9 @@ const TOPICS: &[&[Case]] = &[
     deployments::ways_on::CASES,
     deployments::meeting::CASES,
     deployments::endings::CASES,
+    notifications::webhooks::CASES,
+    notifications::deliveries::CASES,
+    notifications::endings::CASES,
     ledger::records::CASES,
     ledger::state::CASES,
     ledger::history::CASES,

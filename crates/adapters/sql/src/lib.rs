@@ -14,6 +14,7 @@ mod freezes;
 mod identity;
 mod lanes;
 mod ledger;
+mod notifications;
 mod options;
 mod presence;
 mod reader;

@@ -11,6 +11,7 @@ use slipway_identity::{
     MembershipRepository, PrincipalRepository, ProjectRepository, TokenRepository,
 };
 use slipway_ledger::RecordRepository;
+use slipway_notifications::NotificationRepository;
 use slipway_snapshots::SnapshotRepository;
 use slipway_store::{RequestRepository, StoreError, UnitOfWork};
 use slipway_workflows::EngineRepository;
@@ -157,6 +158,10 @@ impl UnitOfWork for SqlUnitOfWork {
     }
 
     fn engines(&mut self) -> &mut dyn EngineRepository {
+        self
+    }
+
+    fn notifications(&mut self) -> &mut dyn NotificationRepository {
         self
     }
 

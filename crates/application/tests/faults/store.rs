@@ -17,6 +17,7 @@ use slipway_identity::{
 };
 use slipway_kernel::{DeploymentId, EnvironmentId, ProjectId, Timestamp};
 use slipway_ledger::RecordRepository;
+use slipway_notifications::NotificationRepository;
 use slipway_snapshots::SnapshotRepository;
 use slipway_store::{Reader, RequestRepository, Store, StoreError, UnitOfWork};
 use slipway_workflows::EngineRepository;
@@ -183,6 +184,9 @@ impl UnitOfWork for Unit {
     }
     fn engines(&mut self) -> &mut dyn EngineRepository {
         self.inner.engines()
+    }
+    fn notifications(&mut self) -> &mut dyn NotificationRepository {
+        self.inner.notifications()
     }
     fn audit(&mut self) -> &mut dyn AuditLog {
         self.inner.audit()

@@ -245,6 +245,23 @@ commands! {
     /// Puts an environment back to what a snapshot says.
     changes RestoreSnapshot: ADMINS;
 
+    /// Adds a webhook.
+    changes CreateWebhook: ADMINS;
+    /// Reads a webhook.
+    reads GetWebhook: ADMINS;
+    /// Lists webhooks.
+    reads ListWebhooks: ADMINS;
+    /// Changes a webhook.
+    changes UpdateWebhook: ADMINS;
+    /// Removes a webhook.
+    changes DeleteWebhook: ADMINS;
+    /// Sends a webhook a message that tries it.
+    changes TestWebhook: ADMINS;
+    /// Lists what was sent to webhooks.
+    reads ListDeliveries: ADMINS;
+    /// Sends something to a webhook once more.
+    changes RedeliverWebhook: ADMINS;
+
     /// Reads the audit trail.
     reads ListAuditEvents: ADMINS;
     /// Reads the whole audit trail.

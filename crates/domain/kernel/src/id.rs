@@ -100,6 +100,10 @@ ids! {
     RecordId;
     /// An audit event.
     EventId;
+    /// Somebody who is told what happens in a project.
+    WebhookId;
+    /// One event on its way to one webhook.
+    DeliveryId;
 }
 
 #[cfg(test)]

@@ -21,9 +21,9 @@ pub mod vocabulary;
 pub use attributes::{Attributes, AttributesError};
 pub use digest::{Sha256, digest_of};
 pub use id::{
-    ApplicationId, ApprovalRequestId, DeploymentId, EnvironmentId, EventId, FreezeWindowId,
-    IdGenerator, PersonId, PipelineId, PolicyId, PrincipalId, ProjectId, RecordId, SnapshotId,
-    TemplateId, TokenId, VersionId,
+    ApplicationId, ApprovalRequestId, DeliveryId, DeploymentId, EnvironmentId, EventId,
+    FreezeWindowId, IdGenerator, PersonId, PipelineId, PolicyId, PrincipalId, ProjectId, RecordId,
+    SnapshotId, TemplateId, TokenId, VersionId, WebhookId,
 };
 pub use name::{Key, NameError, Slug};
 pub use page::{Page, PageSize};

@@ -12,8 +12,10 @@ mod explain;
 mod git;
 mod limits;
 mod log;
+mod notifications;
 mod objects;
 mod server;
+mod smtp;
 mod state;
 
 use std::path::{Path, PathBuf};
@@ -28,8 +30,10 @@ pub use executor::Executor;
 pub use git::{Git, GitHub, GitStoreKind};
 pub use limits::Limits;
 pub use log::{Log, LogFormat};
+pub use notifications::{Notifications, Place};
 pub use objects::Objects;
 pub use server::{Reflection, ReflectionAccess, Server, Tls};
+pub use smtp::{Smtp, SmtpEncryption, SmtpError};
 pub use state::State;
 
 /// The file that is read, where it exists, when none is named.
@@ -55,6 +59,10 @@ pub struct Config {
     pub engines: Engines,
     /// How deployments are carried out.
     pub executor: Executor,
+    /// Whom webhooks may tell, and how patiently.
+    pub notifications: Notifications,
+    /// Where mails are handed in.
+    pub smtp: Option<Smtp>,
     /// What is logged, and in which form.
     pub log: Log,
     /// Where the embedded parts keep their files.
@@ -131,6 +139,10 @@ impl Config {
         self.git.check(&mut problems);
         self.engines.check(&mut problems);
         self.executor.check(&mut problems);
+        self.notifications.check(&mut problems);
+        if let Some(smtp) = &self.smtp {
+            smtp.check(&mut problems);
+        }
         self.log.check(&mut problems);
         if self.cluster {
             self.database.check_shared(&self.state, &mut problems);

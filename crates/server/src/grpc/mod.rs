@@ -11,6 +11,7 @@ mod door;
 mod fields;
 mod identity;
 mod ledger;
+mod notifications;
 mod page;
 mod page_token;
 mod refusal;
@@ -32,6 +33,7 @@ use slipway_api::deployments::v1::pipeline_service_server::PipelineServiceServer
 use slipway_api::deployments::v1::template_service_server::TemplateServiceServer;
 use slipway_api::identity::v1::identity_service_server::IdentityServiceServer;
 use slipway_api::ledger::v1::ledger_service_server::LedgerServiceServer;
+use slipway_api::notifications::v1::webhook_service_server::WebhookServiceServer;
 use slipway_api::snapshots::v1::snapshot_service_server::SnapshotServiceServer;
 use slipway_application::Context;
 use tonic::service::{Routes, RoutesBuilder};
@@ -112,6 +114,7 @@ impl Api {
             ApprovalServiceServer,
             FreezeServiceServer,
             SnapshotServiceServer,
+            WebhookServiceServer,
             AuditServiceServer,
         );
     }

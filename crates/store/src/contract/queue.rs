@@ -20,7 +20,7 @@ use super::{
 use crate::Store;
 
 /// Long enough for a lease of no length to be over: `SQLite` counts milliseconds.
-fn wait() {
+pub(super) fn wait() {
     std::thread::sleep(Duration::from_millis(5));
 }
 

@@ -14,17 +14,20 @@ use slipway_api::deployments::v1::{
     StartPromotionRequest, TemplateItem,
 };
 use slipway_api::identity::v1::{Role, SetMembershipRequest};
+use slipway_api::notifications::v1::TestWebhookRequest;
 use slipway_n8n_stand_in::StandIn;
 use slipway_tests::clock::HOUR;
 use slipway_tests::contract::Method;
 use slipway_tests::world::{Project, report, token, unique, user, workflow};
 use slipway_tests::{Client, Granted, ago};
 
+use crate::notifications::{creation, standard};
+
 /// What a request is about: a project that has the application `app` with the version `1`, deployed in the environment
 /// `prod`, another environment `dev`, one with a workflow `flows` and a snapshot of it, pipelines `way` and, between engines,
 /// `post`, `guarded` and `asking`, of which the second requires approval and the third is governed by a policy, a freeze window `still` where the
-/// second leads, promotions that were canceled, succeeded and are in doubt,
-/// and a member.
+/// second leads, promotions that were canceled, succeeded and are in doubt, a webhook `hook` that nobody answers, and a
+/// member.
 #[derive(Debug, Clone)]
 pub(super) struct Target {
     pub(super) project: Project,
@@ -86,6 +89,7 @@ pub(super) async fn for_method(method: &Method, target: &Target, caller: &Client
         "slipway.deployments.v1.DeploymentService" => deployments(name, target).await,
         "slipway.approvals.v1.ApprovalService" => approvals(name, target, caller).await,
         "slipway.approvals.v1.FreezeService" => freezes(name, target).await,
+        "slipway.notifications.v1.WebhookService" => webhooks(name, target).await,
         "slipway.snapshots.v1.SnapshotService" => snapshots(name, target),
         "slipway.audit.v1.AuditService" => Some(match name {
             "ListAuditEvents" | "ExportAuditEvents" => json!({"filter": {"project": project}}),
@@ -230,6 +234,39 @@ async fn templates(name: &str, target: &Target) -> Option<Value> {
                 message["update_mask"] = json!("items");
             }
             message
+        }
+        _ => return None,
+    })
+}
+
+async fn webhooks(name: &str, target: &Target) -> Option<Value> {
+    let project = target.project.slug.as_str();
+    let mut webhooks = target.project.admin.webhooks();
+    let fresh = format!("walk-{}", unique());
+    Some(match name {
+        "CreateWebhook" => {
+            json!({"project": project, "slug": fresh, "disabled": true, "target": {"standard": {
+                "url": "https://hooks.example", "secret_reference": "env:WEBHOOK_SECRET",
+            }}})
+        }
+        "ListWebhooks" | "ListDeliveries" => json!({"project": project}),
+        "GetWebhook" | "TestWebhook" => json!({"project": project, "webhook": "hook"}),
+        "UpdateWebhook" => json!({
+            "project": project, "webhook": "hook", "display_name": "Walked", "update_mask": "displayName",
+        }),
+        "DeleteWebhook" => {
+            let made = creation(&target.project, &fresh, standard("https://hooks.example"));
+            webhooks.create_webhook(made).await.granted();
+            json!({"project": project, "webhook": fresh})
+        }
+        "RedeliverWebhook" => {
+            let test = webhooks.test_webhook(TestWebhookRequest {
+                project: project.to_owned(),
+                webhook: "hook".to_owned(),
+                ..Default::default()
+            });
+            let id = test.await.granted().delivery.unwrap().delivery_id;
+            json!({"project": project, "delivery_id": id})
         }
         _ => return None,
     })

@@ -8,6 +8,7 @@
 
 mod deployments;
 mod freezes;
+mod notifications;
 mod transitions;
 
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
@@ -319,6 +320,9 @@ async fn a_role_of_its_own_does_the_servers_work_and_no_more() {
         ("SELECT * FROM deployment_transition", true),
         ("UPDATE deployment_transition SET state = state", false),
         ("DELETE FROM deployment_transition", false),
+        ("UPDATE outbox SET dispatched_at = 1", true),
+        ("UPDATE delivery SET attempts = attempts", true),
+        ("DELETE FROM webhook", true),
         ("UPDATE approval_decision SET comment = ''", false),
         ("DELETE FROM approval_decision", false),
         ("DELETE FROM approval_policy", true),
