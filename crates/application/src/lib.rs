@@ -15,6 +15,7 @@ pub mod deployments;
 pub mod engines;
 pub mod environments;
 pub mod error;
+pub mod identities;
 pub mod ledger;
 pub mod memberships;
 pub mod outside;

@@ -85,7 +85,7 @@ async fn a_lost_token_is_replaced_for_the_same_administrator() {
     let secret = issued(&installation.context).await;
     let admin = caller(&installation.context, &secret).await;
     assert_eq!(admin.principal, installation.admin.principal);
-    assert_ne!(admin.token, installation.admin.token);
+    assert_ne!(admin.credential, installation.admin.credential);
     let events = installation.events(None).await;
     let token = events
         .iter()

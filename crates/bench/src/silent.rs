@@ -8,7 +8,7 @@ use slipway_audit::{AuditLog, ChainRepository, ChangeFeed, Event};
 use slipway_catalog::{ApplicationRepository, EnvironmentRepository, VersionRepository};
 use slipway_deployments::{DeploymentRepository, PipelineRepository};
 use slipway_identity::{
-    MembershipRepository, PrincipalRepository, ProjectRepository, TokenRepository,
+    IdentityRepository, MembershipRepository, PrincipalRepository, ProjectRepository, TokenRepository,
 };
 use slipway_ledger::RecordRepository;
 use slipway_snapshots::SnapshotRepository;
@@ -70,6 +70,10 @@ impl UnitOfWork for SilentUnitOfWork {
 
     fn memberships(&mut self) -> &mut dyn MembershipRepository {
         self.unit.memberships()
+    }
+
+    fn identities(&mut self) -> &mut dyn IdentityRepository {
+        self.unit.identities()
     }
 
     fn tokens(&mut self) -> &mut dyn TokenRepository {

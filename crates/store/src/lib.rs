@@ -27,7 +27,7 @@ use slipway_catalog::{
 };
 use slipway_deployments::{DeploymentQueries, DeploymentRepository, PipelineRepository};
 use slipway_identity::{
-    IdentityQueries, MembershipRepository, PrincipalRepository, ProjectRepository, TokenRepository,
+    IdentityQueries, IdentityRepository, MembershipRepository, PrincipalRepository, ProjectRepository, TokenRepository,
 };
 use slipway_ledger::{LedgerQueries, RecordRepository};
 use slipway_snapshots::{SnapshotQueries, SnapshotRepository};
@@ -63,6 +63,8 @@ pub trait UnitOfWork: Send {
     fn principals(&mut self) -> &mut dyn PrincipalRepository;
     /// Who may do what in which project.
     fn memberships(&mut self) -> &mut dyn MembershipRepository;
+    /// What identity providers and certificates call principals.
+    fn identities(&mut self) -> &mut dyn IdentityRepository;
     /// Tokens.
     fn tokens(&mut self) -> &mut dyn TokenRepository;
     /// Environments.

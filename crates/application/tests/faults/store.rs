@@ -13,7 +13,7 @@ use slipway_deployments::{
     PipelineRepository, State, Step,
 };
 use slipway_identity::{
-    MembershipRepository, PrincipalRepository, ProjectRepository, TokenRepository,
+    IdentityRepository, MembershipRepository, PrincipalRepository, ProjectRepository, TokenRepository,
 };
 use slipway_kernel::{DeploymentId, EnvironmentId, ProjectId};
 use slipway_ledger::RecordRepository;
@@ -140,6 +140,9 @@ impl UnitOfWork for Unit {
     }
     fn memberships(&mut self) -> &mut dyn MembershipRepository {
         self.inner.memberships()
+    }
+    fn identities(&mut self) -> &mut dyn IdentityRepository {
+        self.inner.identities()
     }
     fn tokens(&mut self) -> &mut dyn TokenRepository {
         self.inner.tokens()

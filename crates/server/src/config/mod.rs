@@ -13,6 +13,7 @@ mod git;
 mod limits;
 mod log;
 mod objects;
+mod oidc;
 mod server;
 mod state;
 
@@ -29,6 +30,7 @@ pub use git::{Git, GitHub, GitStoreKind};
 pub use limits::Limits;
 pub use log::{Log, LogFormat};
 pub use objects::Objects;
+pub use oidc::{Oidc, OidcGrant};
 pub use server::{Reflection, ReflectionAccess, Server, Tls};
 pub use state::State;
 
@@ -53,6 +55,8 @@ pub struct Config {
     pub git: Git,
     /// Which workflow engines projects may name.
     pub engines: Engines,
+    /// The identity providers whose tokens are taken.
+    pub oidc: Vec<Oidc>,
     /// How deployments are carried out.
     pub executor: Executor,
     /// What is logged, and in which form.
@@ -130,6 +134,7 @@ impl Config {
         self.database.check(&self.state, &mut problems);
         self.git.check(&mut problems);
         self.engines.check(&mut problems);
+        oidc::check(&self.oidc, &mut problems);
         self.executor.check(&mut problems);
         self.log.check(&mut problems);
         if self.cluster {

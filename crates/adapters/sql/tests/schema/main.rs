@@ -16,9 +16,10 @@ use slipway_store::{
 };
 use slipway_test_support::postgres::{TestDatabase, database};
 
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     "m20261120_000001_foundation",
     "m20261121_000002_deployments",
+    "m20261122_000003_governance",
 ];
 
 /// A database before its first migration, of either sort.
@@ -89,7 +90,7 @@ async fn a_newer_schema_is_refused_by_name() {
             };
             assert_eq!(
                 (found.as_str(), known.as_str()),
-                ("m99990101_000001_later", MIGRATIONS[1])
+                ("m99990101_000001_later", MIGRATIONS[2])
             );
         }
     }
