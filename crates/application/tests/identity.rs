@@ -356,7 +356,12 @@ async fn tokens_are_for_oneself_ones_accounts_and_whom_administrators_say() {
     .await;
     assert!(matches!(hidden, Err(TokenError::PrincipalNotFound { .. })));
     let revoke = |token| RevokeToken { token };
-    let foreign = revoke_token(context, &by(&owner), revoke(installation.admin.credential.token().unwrap())).await;
+    let foreign = revoke_token(
+        context,
+        &by(&owner),
+        revoke(installation.admin.credential.token().unwrap()),
+    )
+    .await;
     assert!(matches!(foreign, Err(TokenError::NotFound { .. })));
     revoke_token(context, &by(&owner), revoke(of_account.token.id))
         .await

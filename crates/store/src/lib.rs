@@ -27,7 +27,8 @@ use slipway_catalog::{
 };
 use slipway_deployments::{DeploymentQueries, DeploymentRepository, PipelineRepository};
 use slipway_identity::{
-    IdentityQueries, IdentityRepository, MembershipRepository, PrincipalRepository, ProjectRepository, TokenRepository,
+    IdentityQueries, IdentityRepository, MembershipRepository, PrincipalRepository,
+    ProjectRepository, TokenRepository,
 };
 use slipway_ledger::{LedgerQueries, RecordRepository};
 use slipway_snapshots::{SnapshotQueries, SnapshotRepository};

@@ -85,7 +85,11 @@ impl StandIn {
 
     /// How it answers from now on.
     pub fn answer(&self, answer: Answer) {
-        *self.shared.answer.lock().unwrap_or_else(PoisonError::into_inner) = answer;
+        *self
+            .shared
+            .answer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = answer;
     }
 
     /// How often it was asked for its keys.
@@ -95,18 +99,30 @@ impl StandIn {
 
     /// The key that it signs by.
     pub fn key(&self) -> Arc<Key> {
-        let keys = self.shared.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let keys = self
+            .shared
+            .keys
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         Arc::clone(keys.last().unwrap())
     }
 
     /// Signs by this key from now on, and publishes it in place of all others.
     pub fn rotate(&self, key: Key) {
-        *self.shared.keys.lock().unwrap_or_else(PoisonError::into_inner) = vec![Arc::new(key)];
+        *self
+            .shared
+            .keys
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = vec![Arc::new(key)];
     }
 
     /// Publishes this key too.
     pub fn publish(&self, key: Key) {
-        let mut keys = self.shared.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut keys = self
+            .shared
+            .keys
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         keys.insert(0, Arc::new(key));
     }
 
@@ -142,7 +158,11 @@ impl StandIn {
 
 async fn keys(State(shared): State<Arc<Shared>>) -> Response {
     shared.asked.fetch_add(1, Ordering::SeqCst);
-    let answer = shared.answer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let answer = shared
+        .answer
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
     match answer {
         Answer::Keys => document(&shared),
         Answer::Slow(pause) => {

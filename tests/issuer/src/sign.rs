@@ -82,6 +82,11 @@ impl Key {
         &self.raw
     }
 
+    /// The private key itself.
+    pub const fn signing(&self) -> &EncodingKey {
+        &self.signing
+    }
+
     /// A token with these claims.
     pub fn sign(&self, claims: &Value) -> String {
         self.sign_as(&self.kid, claims)

@@ -27,7 +27,8 @@ pub(crate) fn assertion(
     now: Timestamp,
 ) -> Result<Assertion, NotVerified> {
     let required = |name| {
-        time(claims, name).map_err(|Malformed| refused(options, malformed(name)))?
+        time(claims, name)
+            .map_err(|Malformed| refused(options, malformed(name)))?
             .ok_or_else(|| refused(options, format!("it has no claim `{name}`")))
     };
     let expires_at = required("exp")?.plus(options.leeway);
@@ -42,9 +43,9 @@ pub(crate) fn assertion(
         return Err(NotVerified::NotYetValid { issuer: issuer() });
     }
     let subject = text(claims, "sub").filter(|subject| !subject.is_empty());
-    let subject = subject.and_then(|subject| subject.parse().ok()).ok_or_else(|| {
-        refused(options, "its claim `sub` is no text of 1 to 255 bytes")
-    })?;
+    let subject = subject
+        .and_then(|subject| subject.parse().ok())
+        .ok_or_else(|| refused(options, "its claim `sub` is no text of 1 to 255 bytes"))?;
     let name = text(claims, &options.claims.name).or_else(|| text(claims, "sub"));
     let email = text(claims, &options.claims.email).map(str::trim);
     Ok(Assertion {
@@ -110,7 +111,10 @@ fn time(claims: &Claims, name: &str) -> Result<Option<Timestamp>, Malformed> {
     };
     let seconds = match (value.as_i64(), value.as_f64()) {
         (Some(whole), _) => whole,
-        #[expect(clippy::cast_possible_truncation, reason = "within the years 1 to 9999")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "within the years 1 to 9999"
+        )]
         (None, Some(part)) if part.abs() < 253_402_300_800.0 => part.floor() as i64,
         _ => return Err(Malformed),
     };
@@ -149,7 +153,10 @@ mod tests {
             json!(i64::MAX),
             json!(-1e18),
         ] {
-            assert!(time(&claims(&json!({ "exp": value })), "exp").is_err(), "{value}");
+            assert!(
+                time(&claims(&json!({ "exp": value })), "exp").is_err(),
+                "{value}"
+            );
         }
     }
 

@@ -68,7 +68,10 @@ async fn read(path: &Path) -> Result<Vec<u8>, String> {
         .await
         .map_err(cannot)?;
     if document.len() > MAX_BYTES {
-        return Err(format!("`{}` has more than {MAX_BYTES} bytes", path.display()));
+        return Err(format!(
+            "`{}` has more than {MAX_BYTES} bytes",
+            path.display()
+        ));
     }
     Ok(document)
 }

@@ -85,10 +85,7 @@ fn usable(jwk: &Jwk) -> Option<(String, Key)> {
     if name.len() > MAX_NAME_BYTES {
         return None;
     }
-    if !matches!(
-        common.public_key_use,
-        None | Some(PublicKeyUse::Signature)
-    ) {
+    if !matches!(common.public_key_use, None | Some(PublicKeyUse::Signature)) {
         return None;
     }
     if let Some(operations) = &common.key_operations
@@ -179,7 +176,10 @@ mod tests {
             { "kty": "quantum", "kid": "unknown" },
             7,
         ]);
-        assert_eq!(names(&keys), ["good", "p256", "padded", "pinned", "pinned-too"]);
+        assert_eq!(
+            names(&keys),
+            ["good", "p256", "padded", "pinned", "pinned-too"]
+        );
     }
 
     #[test]

@@ -117,10 +117,14 @@ impl Issuer {
                 ))
             })?;
         if header.crit.is_some() {
-            return Err(self.refused("its header demands an extension (`crit`) that is not known here"));
+            return Err(
+                self.refused("its header demands an extension (`crit`) that is not known here")
+            );
         }
         let kid = header.kid.as_deref().ok_or_else(|| {
-            self.refused("its header names no key (`kid`), so that none of the issuer's can be chosen")
+            self.refused(
+                "its header names no key (`kid`), so that none of the issuer's can be chosen",
+            )
         })?;
         let key = self.keys.key(kid, algorithm).await;
         let key = key.map_err(|no_key| self.without_key(no_key))?;
@@ -165,7 +169,8 @@ fn words(kind: &ErrorKind) -> String {
     match kind {
         ErrorKind::InvalidSignature => "its signature is not the issuer's".to_owned(),
         ErrorKind::InvalidAudience => {
-            "it was issued for another audience (`aud`); ask the issuer for one for this server".to_owned()
+            "it was issued for another audience (`aud`); ask the issuer for one for this server"
+                .to_owned()
         }
         ErrorKind::MissingRequiredClaim(claim) => format!("it has no claim `{claim}`"),
         ErrorKind::InvalidAlgorithm | ErrorKind::InvalidKeyFormat => {

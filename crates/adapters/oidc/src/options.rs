@@ -107,7 +107,9 @@ impl FromStr for Algorithm {
 impl Algorithm {
     /// Its name in a token's header.
     pub fn name(self) -> &'static str {
-        let found = ALGORITHMS.iter().find(|(_, algorithm)| *algorithm == self.0);
+        let found = ALGORITHMS
+            .iter()
+            .find(|(_, algorithm)| *algorithm == self.0);
         found.map_or("", |(name, _)| name)
     }
 
@@ -267,7 +269,9 @@ mod tests {
 
     #[test]
     fn only_algorithms_with_two_keys_are_known() {
-        for name in ["none", "None", "", "HS256", "HS384", "HS512", "rs256", "ES512", "ES256K"] {
+        for name in [
+            "none", "None", "", "HS256", "HS384", "HS512", "rs256", "ES512", "ES256K",
+        ] {
             assert!(name.parse::<Algorithm>().is_err(), "{name}");
         }
         for (name, _) in ALGORITHMS {

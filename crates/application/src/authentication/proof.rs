@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use slipway_identity::{
-    Account, Caller, IdentityKey, Proof, Subject, identity::CERTIFICATE,
-};
+use slipway_identity::{Account, Caller, IdentityKey, Proof, Subject, identity::CERTIFICATE};
 use slipway_kernel::{Sha256, Timestamp};
 
 use super::AuthenticationError;
@@ -92,7 +90,11 @@ pub(super) async fn authenticate_again(
     }
     let key = &proof.key;
     let subjects = std::slice::from_ref(&key.subject);
-    let account = context.reader().accounts(&key.issuer, subjects).await?.pop();
+    let account = context
+        .reader()
+        .accounts(&key.issuer, subjects)
+        .await?
+        .pop();
     let account = account.ok_or_else(|| AuthenticationError::IdentityUnknown {
         keys: vec![key.clone()],
     })?;

@@ -61,9 +61,9 @@ impl Doing<'_> {
         let mut changed = false;
         for (project, grant) in &wanted.projects {
             let before = given.remove(project);
-            let same = before.as_ref().is_some_and(|before| {
-                before.roles == grant.roles && before.groups == grant.groups
-            });
+            let same = before
+                .as_ref()
+                .is_some_and(|before| before.roles == grant.roles && before.groups == grant.groups);
             if same || !is_open(unit, *project).await? {
                 continue;
             }
@@ -93,7 +93,9 @@ impl Doing<'_> {
             unit.audit().append(&event).await?;
             changed = true;
         }
-        let administers = self.administers(unit, identity, wanted.tenant_admin).await?;
+        let administers = self
+            .administers(unit, identity, wanted.tenant_admin)
+            .await?;
         let after = Identity {
             tenant_admin: administers,
             asserted_at,

@@ -1,9 +1,7 @@
 //! Somebody comes with a token of an identity provider.
 
 use slipway_audit::Resource;
-use slipway_identity::{
-    Account, Assertion, Identity, Principal, PrincipalKind, principal::Email,
-};
+use slipway_identity::{Account, Assertion, Identity, Principal, PrincipalKind, principal::Email};
 use slipway_kernel::{PrincipalId, StoreError};
 use slipway_store::UnitOfWork;
 

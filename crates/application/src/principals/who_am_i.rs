@@ -1,6 +1,4 @@
-use slipway_identity::{
-    Bearer, Command, Credential, Membership, Principal, Proof, Token,
-};
+use slipway_identity::{Bearer, Command, Credential, Membership, Principal, Proof, Token};
 use slipway_kernel::Slug;
 
 use super::PrincipalError;

@@ -13,7 +13,8 @@ use slipway_deployments::{
     PipelineRepository, State, Step,
 };
 use slipway_identity::{
-    IdentityRepository, MembershipRepository, PrincipalRepository, ProjectRepository, TokenRepository,
+    IdentityRepository, MembershipRepository, PrincipalRepository, ProjectRepository,
+    TokenRepository,
 };
 use slipway_kernel::{DeploymentId, EnvironmentId, ProjectId};
 use slipway_ledger::RecordRepository;

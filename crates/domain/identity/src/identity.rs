@@ -162,7 +162,11 @@ mod tests {
                     };
                     let after = before.asserted(flags[1 - who], what);
                     (principal, flags[who], says[who]) = (after.principal, after.identity, what);
-                    assert_eq!(principal, by_hand || says[0] || says[1], "{by_hand} {said:b}");
+                    assert_eq!(
+                        principal,
+                        by_hand || says[0] || says[1],
+                        "{by_hand} {said:b}"
+                    );
                 }
             }
         }

@@ -125,7 +125,9 @@ pub enum NotVerified {
         issuer: String,
     },
     /// The issuer's keys can't be had.
-    #[error("the keys of `{issuer}` can't be had now, so that its tokens can't be checked; try again later")]
+    #[error(
+        "the keys of `{issuer}` can't be had now, so that its tokens can't be checked; try again later"
+    )]
     Unavailable {
         /// The issuer.
         issuer: String,

@@ -15,7 +15,8 @@ pub mod token;
 pub use access::{Caller, Denied, Grant, Scope, authorise};
 pub use command::{Command, Permission};
 pub use identity::{
-    Account, Credential, Given, Identity, IdentityKey, IdentityRepository, IssuerName, Proof, Subject,
+    Account, Credential, Given, Identity, IdentityKey, IdentityRepository, IssuerName, Proof,
+    Subject,
 };
 pub use issuer::{Assertion, Issuers, NotVerified};
 pub use membership::{Membership, MembershipRepository, Role};

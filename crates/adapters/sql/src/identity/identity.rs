@@ -79,7 +79,10 @@ impl IdentityRepository for SqlUnitOfWork {
         let row: Option<Row> = self
             .connection()
             .await?
-            .one(sql, [key.issuer.as_str().into(), key.subject.as_str().into()])
+            .one(
+                sql,
+                [key.issuer.as_str().into(), key.subject.as_str().into()],
+            )
             .await?;
         row.map(Identity::try_from).transpose()
     }

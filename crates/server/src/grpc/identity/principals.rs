@@ -27,7 +27,12 @@ pub(super) async fn who_am_i(
     let (token, method, expires_at, key) = match caller.with {
         With::Token(token) => {
             let expires_at = token.expires_at;
-            (Some(token), proto::AuthenticationMethod::Token, expires_at, None)
+            (
+                Some(token),
+                proto::AuthenticationMethod::Token,
+                expires_at,
+                None,
+            )
         }
         With::Proof(proof) => {
             let method = identities::method(&proof);

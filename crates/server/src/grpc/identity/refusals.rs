@@ -101,9 +101,7 @@ impl From<IdentityError> for Refusal {
                     .about("identity of", key.issuer)
             }
             IdentityError::UnknownIssuer => Self::fields(vec![("issuer".to_owned(), message)]),
-            IdentityError::NoCertificateName => {
-                Self::fields(vec![("subject".to_owned(), message)])
-            }
+            IdentityError::NoCertificateName => Self::fields(vec![("subject".to_owned(), message)]),
             IdentityError::Command(error) => error.into(),
         }
     }
