@@ -92,6 +92,13 @@ impl Key {
         self.sign_as(&self.kid, claims)
     }
 
+    /// A token that is signed symmetrically, by the public key as the secret.
+    pub fn sign_by_public(&self, claims: &Value) -> String {
+        let mut header = Header::new(Algorithm::HS256);
+        header.kid = Some(self.kid.clone());
+        encode(&header, claims, &EncodingKey::from_secret(&self.raw)).unwrap()
+    }
+
     /// A token that says it was signed by another key.
     pub fn sign_as(&self, kid: &str, claims: &Value) -> String {
         let mut header = Header::new(self.algorithm);

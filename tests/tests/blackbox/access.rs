@@ -75,7 +75,7 @@ const TABLE: &[(Who, &[&str])] = &[
         "ListAuditEvents", "ExportAuditEvents", "VerifyAuditTrail", "ExportCheckpoint",
     ]),
     (Who::Oneself, &["GetPrincipal", "CreateToken", "ListTokens", "RevokeToken"]),
-    (Who::Installation, &["CreateProject", "CreatePrincipal", "ListPrincipals", "DisablePrincipal"]),
+    (Who::Installation, &["CreateProject", "CreatePrincipal", "ListPrincipals", "DisablePrincipal", "LinkIdentity", "UnlinkIdentity"]),
     (Who::InstallationInProject, &["ArchiveProject"]),
 ];
 

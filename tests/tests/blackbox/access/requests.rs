@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use slipway_api::catalog::v1::CreateEnvironmentRequest;
 use slipway_api::deployments::v1::{DeploymentState, GetDeploymentRequest, StartPromotionRequest};
-use slipway_api::identity::v1::{Role, SetMembershipRequest};
+use slipway_api::identity::v1::{LinkIdentityRequest, Role, SetMembershipRequest};
 use slipway_n8n_stand_in::StandIn;
 use slipway_tests::contract::Method;
 use slipway_tests::world::{Project, report, token, unique, user, workflow};
@@ -104,6 +104,21 @@ async fn identity(name: &str, target: &Target, caller: &Client) -> Option<Value>
         "DisablePrincipal" => {
             let spare = user(admin, "spare").await.principal_id;
             json!({"principal_id": spare, "reason": "walked over"})
+        }
+        "LinkIdentity" => {
+            let spare = user(admin, "spare").await.principal_id;
+            json!({"principal_id": spare, "issuer": "certificate", "subject": format!("cn:walk-{}", unique())})
+        }
+        "UnlinkIdentity" => {
+            let subject = format!("cn:walk-{}", unique());
+            let link = LinkIdentityRequest {
+                principal_id: user(admin, "spare").await.principal_id,
+                issuer: "certificate".to_owned(),
+                subject: subject.clone(),
+                ..Default::default()
+            };
+            admin.identity().link_identity(link).await.granted();
+            json!({"issuer": "certificate", "subject": subject})
         }
         "SetMembership" => {
             let spare = user(admin, "spare").await.principal_id;
