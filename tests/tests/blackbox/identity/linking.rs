@@ -90,12 +90,17 @@ async fn identities_are_linked_and_unlinked(backend: Backend) {
     let admin = &federated.world.admin;
     let ada = user(admin, "Ada").await;
     let mut identity = admin.identity();
-    let mut request = link(&federated, &ada.principal_id, "ada").await;
-    request.request_id = format!("link-{}", unique());
-    // Again, with and without an id.
+    let request = LinkIdentityRequest {
+        principal_id: ada.principal_id.clone(),
+        issuer: federated.stand_in.issuer.clone(),
+        subject: "ada".to_owned(),
+        request_id: format!("link-{}", unique()),
+    };
+    // Again changes nothing, with an id and without.
     for _ in 0..2 {
         identity.link_identity(request.clone()).await.granted();
     }
+    link(&federated, &ada.principal_id, "ada").await;
     let by_token = federated.caller("ada", &json!({}));
     assert_eq!(me(&by_token).await.unwrap(), ada.principal_id);
     let seen = GetPrincipalRequest {
