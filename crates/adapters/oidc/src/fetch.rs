@@ -22,12 +22,12 @@ const MAX_BYTES: usize = 256 * 1024;
 /// How long a connection is kept for the next time.
 const KEPT: Duration = Duration::from_secs(10);
 
+/// Asks over HTTP.
+type Client = legacy::Client<HttpsConnector<HttpConnector>, Empty<Bytes>>;
+
 /// Where a key set is, and how it is asked for.
 pub(crate) enum Source {
-    Url {
-        url: String,
-        http: legacy::Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
-    },
+    Url { url: String, http: Box<Client> },
     File(PathBuf),
 }
 
@@ -37,10 +37,12 @@ impl Source {
             KeySource::File(path) => Self::File(path.clone()),
             KeySource::Url(url) => Self::Url {
                 url: url.clone(),
-                http: legacy::Client::builder(TokioExecutor::new())
-                    .pool_idle_timeout(KEPT)
-                    .pool_timer(TokioTimer::new())
-                    .build(connector()?),
+                http: Box::new(
+                    legacy::Client::builder(TokioExecutor::new())
+                        .pool_idle_timeout(KEPT)
+                        .pool_timer(TokioTimer::new())
+                        .build(connector()?),
+                ),
             },
         })
     }
@@ -76,10 +78,7 @@ async fn read(path: &Path) -> Result<Vec<u8>, String> {
     Ok(document)
 }
 
-async fn get(
-    client: &legacy::Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
-    url: &str,
-) -> Result<Vec<u8>, String> {
+async fn get(client: &Client, url: &str) -> Result<Vec<u8>, String> {
     let request = Request::get(url)
         .header(header::ACCEPT, "application/json")
         .body(Empty::new())

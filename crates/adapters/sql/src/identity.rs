@@ -1,6 +1,6 @@
 //! Identity: projects, principals, memberships, tokens.
 
-mod identity;
+mod identities;
 mod membership;
 mod principal;
 mod project;
@@ -81,11 +81,11 @@ impl IdentityQueries for SqlReader {
         issuer: &IssuerName,
         subjects: &[Subject],
     ) -> Result<Vec<Account>, StoreError> {
-        identity::accounts(&self.connection, issuer, subjects).await
+        identities::accounts(&self.connection, issuer, subjects).await
     }
 
     async fn identities(&self, principal: PrincipalId) -> Result<Vec<Identity>, StoreError> {
-        identity::of_principal(&self.connection, principal).await
+        identities::of_principal(&self.connection, principal).await
     }
 
     async fn given(&self, principals: &[PrincipalId]) -> Result<Vec<Given>, StoreError> {

@@ -52,7 +52,7 @@ pub async fn what_is_inserted_is_found(store: &dyn Store) {
     let inside = work.identities().get(&first.key).await;
     assert_eq!(inside.expect("read"), Some(asserted.clone()));
     let all = work.identities().of_principal(principal_id(1)).await;
-    assert_eq!(all.expect("read"), [asserted.clone()]);
+    assert_eq!(all.expect("read"), std::slice::from_ref(&asserted));
     commit(work).await;
     let outside = store.reader().identities(principal_id(1)).await;
     assert_eq!(outside.expect("read"), [asserted]);
@@ -136,11 +136,10 @@ pub async fn accounts_come_with_everything(store: &dyn Store) {
 
     let reader = store.reader();
     let issuer = name(ISSUER);
-    let asked = ["robot", "user", "nobody"].map(|subject| name(subject));
+    let asked = ["robot", "user", "nobody"].map(name);
     let found = reader.accounts(&issuer, &asked).await.expect("read");
-    let [first, second] = &found[..] else {
-        panic!("{found:?}");
-    };
+    assert_eq!(found.len(), 2, "{found:?}");
+    let (first, second) = (&found[0], &found[1]);
     assert_eq!(first.identity, of_robot);
     assert_eq!(first.principal, robot);
     assert!(first.owner_disabled);

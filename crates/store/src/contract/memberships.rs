@@ -127,7 +127,10 @@ pub async fn what_issuers_give_adds_up_and_is_taken_back(store: &dyn Store) {
     };
     assert_eq!(all, Some(together));
     let of_first = work.memberships().given(&first.issuer, id).await;
-    assert_eq!(of_first.expect("read"), [first.membership.clone()]);
+    assert_eq!(
+        of_first.expect("read"),
+        std::slice::from_ref(&first.membership)
+    );
     commit(work).await;
     let parts = store.reader().given(&[id, principal_id(9)]).await;
     assert_eq!(parts.expect("read"), [first.clone(), second.clone()]);
