@@ -101,6 +101,10 @@ async fn claims_that_are_missing_or_wrong_are_refused_by_name() {
     }
 }
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "a list of attacks, each beside its name"
+)]
 #[tokio::test]
 async fn signatures_by_anything_but_the_issuers_key_are_refused() {
     let stand_in = StandIn::start().await;

@@ -23,7 +23,7 @@ pub struct Oidc {
     pub issuer: String,
     /// What the claim `aud` of tokens for this installation holds.
     pub audience: String,
-    /// The algorithms by which it may sign: of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 and EdDSA.
+    /// The algorithms by which it may sign: of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 and `EdDSA`.
     pub algorithms: Vec<String>,
     /// The address of its keys: https, or http on this machine. Redirects are not followed.
     pub jwks_url: Option<String>,

@@ -242,9 +242,10 @@ impl From<AuthenticationError> for Refusal {
         let reason = match error {
             AuthenticationError::Unknown => ErrorReason::TokenInvalid,
             AuthenticationError::Revoked => ErrorReason::TokenRevoked,
-            AuthenticationError::Expired => ErrorReason::TokenExpired,
+            AuthenticationError::Expired | AuthenticationError::ProofExpired => {
+                ErrorReason::TokenExpired
+            }
             AuthenticationError::Disabled => ErrorReason::PrincipalDisabled,
-            AuthenticationError::ProofExpired => ErrorReason::TokenExpired,
             AuthenticationError::IdentityUnknown { .. }
             | AuthenticationError::IdentityAmbiguous { .. } => ErrorReason::IdentityUnknown,
             AuthenticationError::EmailTaken { .. } => ErrorReason::IdentityEmailTaken,
