@@ -12,13 +12,21 @@ use crate::{
 };
 
 /// What never changes about a row that can be changed otherwise.
-const FIXED: [(&str, &str); 6] = [
+const FIXED: [(&str, &str); 8] = [
     (
         "approval_policy",
         "id, project_id, scope, tier, environment_id, created_at",
     ),
     ("template", "id, project_id, slug"),
     ("freeze_window", "id, project_id, slug, created_at"),
+    (
+        "principal_identity",
+        "issuer, subject, principal_id, created_at",
+    ),
+    (
+        "membership_part",
+        "project_id, principal_id, source, created_at",
+    ),
     ("webhook", "id, project_id, slug, created_at"),
     (
         "outbox",
@@ -90,6 +98,7 @@ impl MigrationTrait for Migration {
             include_str!("governance/templates.sql"),
             include_str!("governance/freezes.sql"),
             include_str!("governance/notifications.sql"),
+            include_str!("governance/identity.sql"),
         ] {
             connection.execute_unprepared(&spell(part, backend)).await?;
         }

@@ -17,6 +17,7 @@ pub mod engines;
 pub mod environments;
 pub mod error;
 pub mod freezes;
+pub mod identities;
 pub mod ledger;
 pub mod memberships;
 pub mod notifications;

@@ -10,7 +10,8 @@ use slipway_deployments::{
     CheckRepository, DeploymentRepository, PipelineRepository, TemplateRepository,
 };
 use slipway_identity::{
-    MembershipRepository, PrincipalRepository, ProjectRepository, TokenRepository,
+    IdentityRepository, MembershipRepository, PrincipalRepository, ProjectRepository,
+    TokenRepository,
 };
 use slipway_ledger::RecordRepository;
 use slipway_notifications::NotificationRepository;
@@ -73,6 +74,10 @@ impl UnitOfWork for SilentUnitOfWork {
 
     fn memberships(&mut self) -> &mut dyn MembershipRepository {
         self.unit.memberships()
+    }
+
+    fn identities(&mut self) -> &mut dyn IdentityRepository {
+        self.unit.identities()
     }
 
     fn tokens(&mut self) -> &mut dyn TokenRepository {

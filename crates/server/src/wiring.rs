@@ -12,11 +12,13 @@ use async_trait::async_trait;
 use slipway_application::Context;
 use slipway_application::outside::Repositories;
 use slipway_files::Directory;
+use slipway_identity::Issuers;
+use slipway_identity::issuer::NoIssuers;
 use slipway_sql::{Options, Presence, SqlStore};
 use tokio::net::TcpStream;
 
 use crate::cli::Failure;
-use crate::config::{Config, DatabaseKind, ResolvedUrl};
+use crate::config::{Config, ConfigError, DatabaseKind, Oidc, ResolvedUrl};
 use crate::operations::Probe;
 use crate::outside::{AllowedCourier, AllowedEngines, GitHubRepositories, LocalRepositories};
 use crate::secret::SecretError;
@@ -84,8 +86,19 @@ pub async fn context(config: &Config, process: &Process) -> Result<Arc<Context>,
     Ok(Arc::new(
         context
             .with_outside(Arc::new(engines), repositories(config))
-            .with_courier(Arc::new(courier)),
+            .with_courier(Arc::new(courier))
+            .with_issuers(issuers(config)?),
     ))
+}
+
+fn issuers(config: &Config) -> Result<Arc<dyn Issuers>, Failure> {
+    if config.oidc.is_empty() {
+        return Ok(Arc::new(NoIssuers));
+    }
+    let options: Result<Vec<_>, _> = config.oidc.iter().map(Oidc::options).collect();
+    // The configuration was checked when it was loaded.
+    let options = options.map_err(ConfigError::Invalid)?;
+    Ok(Arc::new(slipway_oidc::Oidc::new(options)?))
 }
 
 fn repositories(config: &Config) -> Arc<dyn Repositories> {

@@ -14,6 +14,7 @@ pub mod engines;
 pub mod environments;
 pub mod freezes;
 pub mod given;
+pub mod identities;
 pub mod ledger;
 pub mod memberships;
 pub mod notifications;
@@ -61,12 +62,21 @@ macro_rules! store_contract {
                 two_admins_cannot_shut_each_other_out,
                 pages_select_kinds_and_disabled_ones,
                 names_are_found_by_id,
+                administrators_come_and_go,
             }
             memberships {
                 setting_again_keeps_the_beginning,
                 removing_ends_it,
                 pages_are_complete_and_in_order,
                 of_one_principal_by_slug,
+                what_issuers_give_adds_up_and_is_taken_back,
+                givers_at_once_leave_what_all_give,
+            }
+            identities {
+                what_is_inserted_is_found,
+                a_key_is_taken_once_by_many_at_once,
+                one_of_each_provider_and_many_certificates,
+                accounts_come_with_everything,
             }
             tokens {
                 what_is_inserted_is_found,

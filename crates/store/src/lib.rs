@@ -33,7 +33,8 @@ use slipway_deployments::{
     TemplateQueries, TemplateRepository,
 };
 use slipway_identity::{
-    IdentityQueries, MembershipRepository, PrincipalRepository, ProjectRepository, TokenRepository,
+    IdentityQueries, IdentityRepository, MembershipRepository, PrincipalRepository,
+    ProjectRepository, TokenRepository,
 };
 use slipway_ledger::{LedgerQueries, RecordRepository};
 use slipway_notifications::{NotificationQueries, NotificationRepository};
@@ -70,6 +71,8 @@ pub trait UnitOfWork: Send {
     fn principals(&mut self) -> &mut dyn PrincipalRepository;
     /// Who may do what in which project.
     fn memberships(&mut self) -> &mut dyn MembershipRepository;
+    /// What identity providers and certificates call principals.
+    fn identities(&mut self) -> &mut dyn IdentityRepository;
     /// Tokens.
     fn tokens(&mut self) -> &mut dyn TokenRepository;
     /// Environments.

@@ -85,7 +85,7 @@ const TABLE: &[(Who, &[&str])] = &[
         "CreateTemplate", "UpdateTemplate", "DeleteTemplate",
     ]),
     (Who::Oneself, &["GetPrincipal", "CreateToken", "ListTokens", "RevokeToken"]),
-    (Who::Installation, &["CreateProject", "CreatePrincipal", "ListPrincipals", "DisablePrincipal"]),
+    (Who::Installation, &["CreateProject", "CreatePrincipal", "ListPrincipals", "DisablePrincipal", "LinkIdentity", "UnlinkIdentity"]),
     (Who::InstallationInProject, &["ArchiveProject"]),
 ];
 

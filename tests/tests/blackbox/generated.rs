@@ -454,6 +454,13 @@ impl Generator {
             "application" => 1,
             "version" => 2,
             "environment" | "environments" => return Some(self.known[3..=4].to_vec()),
+            "issuer" => return Some(vec!["certificate".to_owned()]),
+            "subject" => {
+                return Some(vec![
+                    "cn:machine".to_owned(),
+                    "dns:ci.example.org".to_owned(),
+                ]);
+            }
             "left_environment" | "source_environment" => 3,
             "right_environment" | "target_environment" => 4,
             "record_id" => 5,

@@ -8,7 +8,8 @@ use slipway_deployments::{
     CheckRepository, DeploymentRepository, PipelineRepository, TemplateRepository,
 };
 use slipway_identity::{
-    MembershipRepository, PrincipalRepository, ProjectRepository, TokenRepository,
+    IdentityRepository, MembershipRepository, PrincipalRepository, ProjectRepository,
+    TokenRepository,
 };
 use slipway_ledger::RecordRepository;
 use slipway_notifications::NotificationRepository;
@@ -102,6 +103,10 @@ impl UnitOfWork for SqlUnitOfWork {
     }
 
     fn memberships(&mut self) -> &mut dyn MembershipRepository {
+        self
+    }
+
+    fn identities(&mut self) -> &mut dyn IdentityRepository {
         self
     }
 

@@ -13,7 +13,8 @@ use slipway_deployments::{
     Item, Phase, PipelineRepository, State, Step, TemplateRepository,
 };
 use slipway_identity::{
-    MembershipRepository, PrincipalRepository, ProjectRepository, TokenRepository,
+    IdentityRepository, MembershipRepository, PrincipalRepository, ProjectRepository,
+    TokenRepository,
 };
 use slipway_kernel::{DeploymentId, EnvironmentId, ProjectId, Timestamp};
 use slipway_ledger::RecordRepository;
@@ -141,6 +142,9 @@ impl UnitOfWork for Unit {
     }
     fn memberships(&mut self) -> &mut dyn MembershipRepository {
         self.inner.memberships()
+    }
+    fn identities(&mut self) -> &mut dyn IdentityRepository {
+        self.inner.identities()
     }
     fn tokens(&mut self) -> &mut dyn TokenRepository {
         self.inner.tokens()

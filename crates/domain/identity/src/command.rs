@@ -76,6 +76,10 @@ commands! {
     reads ListPrincipals: Permission::InInstallation;
     /// Shuts a principal out.
     changes DisablePrincipal: Permission::InInstallation;
+    /// Says that an identity stands for a principal.
+    changes LinkIdentity: Permission::InInstallation;
+    /// Says that it does no longer.
+    changes UnlinkIdentity: Permission::InInstallation;
     /// Sets what a principal may do in a project.
     changes SetMembership: ADMINS;
     /// Lists a project's members.

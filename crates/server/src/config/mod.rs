@@ -14,6 +14,7 @@ mod limits;
 mod log;
 mod notifications;
 mod objects;
+mod oidc;
 mod server;
 mod smtp;
 mod state;
@@ -32,6 +33,7 @@ pub use limits::Limits;
 pub use log::{Log, LogFormat};
 pub use notifications::{Notifications, Place};
 pub use objects::Objects;
+pub use oidc::{Oidc, OidcGrant};
 pub use server::{Reflection, ReflectionAccess, Server, Tls};
 pub use smtp::{Smtp, SmtpEncryption, SmtpError};
 pub use state::State;
@@ -57,6 +59,8 @@ pub struct Config {
     pub git: Git,
     /// Which workflow engines projects may name.
     pub engines: Engines,
+    /// The identity providers whose tokens are taken.
+    pub oidc: Vec<Oidc>,
     /// How deployments are carried out.
     pub executor: Executor,
     /// Whom webhooks may tell, and how patiently.
@@ -138,6 +142,7 @@ impl Config {
         self.database.check(&self.state, &mut problems);
         self.git.check(&mut problems);
         self.engines.check(&mut problems);
+        oidc::check(&self.oidc, &mut problems);
         self.executor.check(&mut problems);
         self.notifications.check(&mut problems);
         if let Some(smtp) = &self.smtp {

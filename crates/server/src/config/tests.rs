@@ -13,6 +13,7 @@ use figment::Jail;
 use super::*;
 
 mod git;
+mod oidc;
 
 /// Loads `file` as `slipway.toml` under these environment variables.
 fn load(file: &str, environment: &[(&str, &str)]) -> Result<Config, String> {

@@ -6,6 +6,7 @@
 mod approvals;
 mod audit;
 mod catalog;
+mod certificate;
 mod deployments;
 mod door;
 mod fields;

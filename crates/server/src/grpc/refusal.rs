@@ -10,7 +10,7 @@ use slipway_application::authentication::AuthenticationError;
 use slipway_application::ledger::{LedgerError, TimeAhead, TimesAhead, WatchError};
 use slipway_application::projects::ProjectError;
 use slipway_audit::Resource;
-use slipway_identity::Denied;
+use slipway_identity::{Denied, NotVerified};
 use slipway_kernel::StoreError;
 use slipway_kernel::object::ObjectError;
 use slipway_kernel::revision::EtagMismatch;
@@ -276,14 +276,41 @@ impl From<ObjectError> for Refusal {
 
 impl From<AuthenticationError> for Refusal {
     fn from(error: AuthenticationError) -> Self {
+        let message = error.to_string();
         let reason = match error {
             AuthenticationError::Unknown => ErrorReason::TokenInvalid,
             AuthenticationError::Revoked => ErrorReason::TokenRevoked,
-            AuthenticationError::Expired => ErrorReason::TokenExpired,
+            AuthenticationError::Expired | AuthenticationError::ProofExpired => {
+                ErrorReason::TokenExpired
+            }
             AuthenticationError::Disabled => ErrorReason::PrincipalDisabled,
+            AuthenticationError::IdentityUnknown { .. }
+            | AuthenticationError::IdentityAmbiguous { .. } => ErrorReason::IdentityUnknown,
+            AuthenticationError::EmailTaken { .. } => ErrorReason::IdentityEmailTaken,
+            AuthenticationError::NotVerified(not_verified) => return not_verified.into(),
             AuthenticationError::Store(error) => return error.into(),
         };
-        Self::new(Code::Unauthenticated, reason, error.to_string())
+        Self::new(Code::Unauthenticated, reason, message)
+    }
+}
+
+impl From<NotVerified> for Refusal {
+    fn from(error: NotVerified) -> Self {
+        let message = error.to_string();
+        let (reason, issuer) = match error {
+            NotVerified::Malformed => {
+                return Self::new(Code::Unauthenticated, ErrorReason::TokenInvalid, message);
+            }
+            NotVerified::Unavailable { issuer } => {
+                let reason = ErrorReason::TokenIssuerUnavailable;
+                return Self::new(Code::Unavailable, reason, message).with("issuer", issuer);
+            }
+            NotVerified::UnknownIssuer { issuer } => (ErrorReason::TokenIssuerUnknown, issuer),
+            NotVerified::Refused { issuer, .. } => (ErrorReason::TokenRefused, issuer),
+            NotVerified::Expired { issuer } => (ErrorReason::TokenExpired, issuer),
+            NotVerified::NotYetValid { issuer } => (ErrorReason::TokenNotYetValid, issuer),
+        };
+        Self::new(Code::Unauthenticated, reason, message).with("issuer", issuer)
     }
 }
 

@@ -13,7 +13,7 @@ use slipway_api::deployments::v1::{
     CreateTemplateRequest, Deployment, DeploymentState, GetDeploymentRequest,
     StartPromotionRequest, TemplateItem,
 };
-use slipway_api::identity::v1::{Role, SetMembershipRequest};
+use slipway_api::identity::v1::{LinkIdentityRequest, Role, SetMembershipRequest};
 use slipway_api::notifications::v1::TestWebhookRequest;
 use slipway_n8n_stand_in::StandIn;
 use slipway_tests::clock::HOUR;
@@ -120,6 +120,21 @@ async fn identity(name: &str, target: &Target, caller: &Client) -> Option<Value>
         "DisablePrincipal" => {
             let spare = user(admin, "spare").await.principal_id;
             json!({"principal_id": spare, "reason": "walked over"})
+        }
+        "LinkIdentity" => {
+            let spare = user(admin, "spare").await.principal_id;
+            json!({"principal_id": spare, "issuer": "certificate", "subject": format!("cn:walk-{}", unique())})
+        }
+        "UnlinkIdentity" => {
+            let subject = format!("cn:walk-{}", unique());
+            let link = LinkIdentityRequest {
+                principal_id: user(admin, "spare").await.principal_id,
+                issuer: "certificate".to_owned(),
+                subject: subject.clone(),
+                ..Default::default()
+            };
+            admin.identity().link_identity(link).await.granted();
+            json!({"issuer": "certificate", "subject": subject})
         }
         "SetMembership" => {
             let spare = user(admin, "spare").await.principal_id;

@@ -116,6 +116,8 @@ INSERT INTO record_retraction VALUES ((SELECT max(sequence) FROM deployment_reco
 INSERT INTO audit_event (id, chain_id, at, principal_id, command, outcome, resource_kind, resource_name, facts,
     correlation_id, repeat_count) VALUES ({1}, {1}, 1, {1}, 'X', 'ALLOWED', '', '', '[]', '', 1);
 INSERT INTO audit_chain VALUES ({1}, 1, {1}, 1, {hash}, 1);
+INSERT INTO principal_identity VALUES ('https://a.example', 'ada', {1}, FALSE, NULL, 1);
+INSERT INTO membership_part VALUES ({1}, {1}, '', '[]', '[]', 1, 1);
 ";
 
 /// Statements that change a fact, or what never changes about a thing.
@@ -134,6 +136,9 @@ UPDATE application SET key = 'x'
 UPDATE application SET kind = 'PROMPT'
 UPDATE version SET identifier = 'x'
 UPDATE version SET digest = NULL
+UPDATE principal_identity SET subject = 'x'
+UPDATE principal_identity SET principal_id = {2}
+UPDATE membership_part SET source = 'x'
 ";
 
 /// The same by other ways. Each of the replaced rows keeps one of its keys.
@@ -173,6 +178,12 @@ UPDATE version SET deprecated_at = 1
 UPDATE environment SET tier = 'HIGH'
 UPDATE environment SET backup_seconds = 59
 UPDATE environment SET backup_seconds = 2592001
+INSERT INTO principal_identity VALUES ('', 'ada', {1}, FALSE, NULL, 1)
+INSERT INTO principal_identity VALUES ('https://b.example', '', {1}, FALSE, NULL, 1)
+INSERT INTO principal_identity VALUES ('https://a.example', 'second', {1}, FALSE, NULL, 1)
+INSERT INTO principal_identity VALUES ('certificate', 'dns:a', {1}, TRUE, NULL, 1)
+INSERT INTO principal_identity VALUES ('certificate', 'dns:a', {1}, FALSE, 1, 1)
+INSERT INTO principal_identity VALUES ('https://b.example', 'ada', {3}, FALSE, NULL, 1)
 INSERT INTO version (id, project_id, application_id, identifier, content_size, content_type, dependencies, attributes, notes, author_id, created_by, created_at) VALUES ({2}, {1}, {1}, '2', 1, '', '[]', '{}', '', {1}, {1}, 1)
 INSERT INTO deployment_record (id, project_id, application_id, version_id, environment_id, kind, deployed_at, reported_at, recorded_at, reporter_id, notes, attributes) VALUES ({2}, {1}, {1}, {1}, {1}, 'DEPLOYED', 2, 2, 1, {1}, '', '{}')
 INSERT INTO deployment_record (id, project_id, application_id, version_id, environment_id, kind, deployed_at, reported_at, recorded_at, reporter_id, notes, attributes) VALUES ({2}, {1}, {2}, {1}, {1}, 'DEPLOYED', 2, 2, 2, {1}, '', '{}')
@@ -314,6 +325,9 @@ async fn a_role_of_its_own_does_the_servers_work_and_no_more() {
         ("DELETE FROM credential_target", true),
         ("DELETE FROM environment_engine", true),
         ("DELETE FROM deployment_item", true),
+        ("DELETE FROM principal_identity", true),
+        ("DELETE FROM membership_part", true),
+        ("UPDATE principal_identity SET asserted_at = 1", true),
         ("DELETE FROM deployment_step", true),
         ("UPDATE approval_request SET state = state", true),
         ("SELECT * FROM approval_decision", true),

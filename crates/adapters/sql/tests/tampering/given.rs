@@ -201,8 +201,8 @@ async fn administrator(context: &Context) -> Caller {
     };
     bootstrap(context, keep).await.expect("started");
     let secret = kept.expect("a first start");
-    let bearer = authenticate(context, &secret).await.expect("a good token");
-    bearer.1.clone()
+    let caller = authenticate(context, &secret).await.expect("a good token");
+    Caller::clone(&caller)
 }
 
 /// Two projects; a member of one, who came and went; an environment, made and changed; a refusal, and two more.
