@@ -17,6 +17,7 @@ use slipway_application::deployments::executor::{Ended, Executor};
 use slipway_application::deployments::watch_pulses;
 use slipway_application::ledger::feed_watchers;
 use slipway_application::notifications::{Sender, Sent, dispatch_events, forget_deliveries};
+use slipway_application::releases::start_due_releases;
 use slipway_application::requests::forget_requests;
 use slipway_application::snapshots::{BackedUp, publish_snapshots, take_due_backup};
 use tokio::task::JoinSet;
@@ -59,6 +60,9 @@ const RETRY: Duration = Duration::from_secs(2);
 /// How long the last round may take when the server stops. What is not done then is done by the next server; only
 /// counted refusals and uses of tokens would be lost.
 const LAST_ROUND: Duration = Duration::from_secs(10);
+
+/// How often releases are looked for that begin by themselves.
+const RELEASES: Duration = Duration::from_millis(500);
 
 /// How many backups one server takes at the same time.
 const BACKUPS: u32 = 2;
@@ -123,6 +127,11 @@ impl Tasks {
             let expired = expire_approvals(&context).await?;
             tracing::debug!(expired, "ended approval requests");
             Ok(APPROVALS)
+        });
+        tasks.repeat("beginning releases", shutdown, |context| async move {
+            let begun = start_due_releases(&context).await?;
+            tracing::debug!(begun, "began releases");
+            Ok(RELEASES)
         });
         tasks.repeat("publishing snapshots", shutdown, |context| async move {
             publish_snapshots(&context).await?;

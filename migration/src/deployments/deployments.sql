@@ -121,6 +121,8 @@ CREATE UNIQUE INDEX deployment_undoes ON deployment (undoes_id)
 CREATE INDEX deployment_to_do ON deployment (created_at, id)
     WHERE state IN ('QUEUED', 'RUNNING', 'CANCELING', 'COMPENSATING');
 CREATE INDEX deployment_queued ON deployment (target_id, number) WHERE state = 'QUEUED';
+-- What begins by itself as soon as it may.
+CREATE INDEX deployment_approved ON deployment (created_at, id) WHERE state = 'APPROVED';
 -- The list by each thing it can be filtered by, in its order.
 CREATE INDEX deployment_state ON deployment (project_id, state, number);
 CREATE INDEX deployment_pipeline ON deployment (pipeline_id, number) WHERE pipeline_id IS NOT NULL;

@@ -59,6 +59,14 @@ impl DeploymentQueries for SqlReader {
         deployment::by_name(&self.connection, project, name, "").await
     }
 
+    async fn due_releases(
+        &self,
+        now: Timestamp,
+        size: PageSize,
+    ) -> Result<Vec<DeploymentId>, StoreError> {
+        released::due(&self.connection, now, size).await
+    }
+
     async fn transitions(&self, id: DeploymentId) -> Result<Vec<Transition>, StoreError> {
         transition::all(&self.connection, id).await
     }

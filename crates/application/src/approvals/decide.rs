@@ -1,13 +1,18 @@
 use serde::Serialize;
 use serde_json::json;
 use slipway_approvals::{ApprovalRequest, Decision, StateKind, Verdict, Voter};
-use slipway_audit::Resource;
+use slipway_audit::{Fact, Resource};
 use slipway_deployments::{Deployment, DeploymentName, State};
 use slipway_identity::Command;
 use slipway_kernel::{PrincipalId, ProjectId, Sha256, Slug, StoreError, text::Reason};
 
 use super::{ApprovalError, gate};
-use crate::{Call, Context, change::Change, error::dangling};
+use crate::{
+    Call, Context,
+    change::{Change, Done},
+    error::dangling,
+    releases::start::start_new,
+};
 
 /// An answer to an approval request.
 #[derive(Debug, Clone, Serialize)]
@@ -107,8 +112,11 @@ async fn decide(
     if request.state.kind() != from {
         approvals.update(&request, from).await?;
     }
+    let mut facts = Vec::new();
     match request.state.kind() {
-        StateKind::Approved => go_on(&mut change, &mut deployment, principal).await?,
+        StateKind::Approved => {
+            facts = go_on(context, &mut change, &mut deployment, principal).await?;
+        }
         StateKind::Rejected => {
             let rejected = State::Rejected;
             gate::end(&mut *change.unit, &mut deployment, rejected, change.now).await?;
@@ -116,21 +124,24 @@ async fn decide(
         // Others have to agree too.
         _ => {}
     }
+    let after = json!({
+        "state": deployment.state,
+        "approval_request": request.id,
+        "approval_state": request.state.kind(),
+        "verdict": verdict,
+        "rule": decision.rule,
+        "plan_digest": decision.digest,
+        "comment": decision.comment,
+    });
     change
-        .done(
-            Resource::new("deployment", &deployment.id),
-            Some(json!({ "state": before })),
-            Some(json!({
-                "state": deployment.state,
-                "approval_request": request.id,
-                "approval_state": request.state.kind(),
-                "verdict": verdict,
-                "rule": decision.rule,
-                "plan_digest": decision.digest,
-                "comment": decision.comment,
-            })),
-        )
+        .audit(Done {
+            resource: Resource::new("deployment", &deployment.id),
+            before: Some(json!({ "state": before })),
+            after: Some(after),
+            facts: &facts,
+        })
         .await?;
+    change.commit().await?;
     Ok(Decided {
         request,
         deployment,
@@ -162,20 +173,22 @@ pub(super) async fn find(
     })
 }
 
-/// All agreed who had to: it waits for whoever executes it, or is carried out as soon as its environment is free.
+/// All agreed who had to: it waits for whoever executes it, is carried out in this moment where nobody has to, or as soon as
+/// its environment is free. The facts are those of what was carried out.
 pub(super) async fn go_on(
+    context: &Context,
     change: &mut Change<'_>,
     deployment: &mut Deployment,
     by: PrincipalId,
-) -> Result<(), ApprovalError> {
+) -> Result<Vec<Fact>, ApprovalError> {
     let from = deployment.state;
-    let approved = from.to(State::Approved);
-    let next = if deployment.waits_for_execution() {
-        approved
-    } else {
-        approved.and_then(|approved| approved.to(State::Queued))
-    };
+    let mut next = from.to(State::Approved);
+    if !deployment.runs_inline() && !deployment.waits_for_execution() {
+        next = next.and_then(|approved| approved.to(State::Queued));
+    }
     deployment.state = next.map_err(|error| StoreError::Fault(Box::new(error)))?;
     deployment.approved_by = Some(by);
-    Ok(change.unit.deployments().update(deployment, from).await?)
+    change.unit.deployments().update(deployment, from).await?;
+    let now = change.now;
+    Ok(start_new(context, &mut *change.unit, deployment, now).await?)
 }

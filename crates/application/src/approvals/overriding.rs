@@ -12,7 +12,11 @@ use super::{
     ApprovalError,
     decide::{Decided, behind, find, go_on},
 };
-use crate::{Call, Context, change::Change, error::dangling};
+use crate::{
+    Call, Context,
+    change::{Change, Done},
+    error::dangling,
+};
 
 /// A deployment to let pass.
 #[derive(Debug, Clone, Serialize)]
@@ -70,20 +74,23 @@ pub async fn override_approval(
     approvals
         .override_request(&found.request, &overridden)
         .await?;
-    go_on(&mut change, &mut found.deployment, principal).await?;
+    let facts = go_on(context, &mut change, &mut found.deployment, principal).await?;
+    let after = json!({
+        "state": found.deployment.state,
+        "approval_request": found.request.id,
+        "overridden": true,
+        "plan_digest": overridden.digest,
+        "reason": overridden.reason,
+    });
     change
-        .done(
-            Resource::new("deployment", &found.deployment.id),
-            Some(json!({ "state": before })),
-            Some(json!({
-                "state": found.deployment.state,
-                "approval_request": found.request.id,
-                "overridden": true,
-                "plan_digest": overridden.digest,
-                "reason": overridden.reason,
-            })),
-        )
+        .audit(Done {
+            resource: Resource::new("deployment", &found.deployment.id),
+            before: Some(json!({ "state": before })),
+            after: Some(after),
+            facts: &facts,
+        })
         .await?;
+    change.commit().await?;
     Ok(found)
 }
 

@@ -28,7 +28,7 @@ pub use watch::{DeploymentWatch, WatchDeploymentError, Watched, watch_pulses};
 use slipway_catalog::Environment;
 use slipway_deployments::{
     Deployment, DeploymentKind, DeploymentName, Problem, State, Unresolvable, Verdict,
-    release::Findings,
+    check::Missing, release::Findings,
 };
 use slipway_kernel::{
     DeploymentId, EnvironmentId, ProjectId, Sha256, Slug, StoreError, Timestamp, id::IdError,
@@ -39,6 +39,8 @@ use crate::{
     change::{Change, bad_resource},
     engines::EngineProblem,
     error::{dangling, meets_command_errors},
+    freezes::Frozen,
+    releases::start::told as told_checks,
 };
 
 /// Why a command about a deployment was not carried out.
@@ -131,6 +133,20 @@ pub enum DeploymentError {
         undone: i64,
         /// Why not.
         why: &'static str,
+    },
+    /// Freezes stand in the way.
+    #[error(transparent)]
+    Frozen(#[from] Frozen),
+    /// Checks that a policy demands have not passed.
+    #[error(
+        "deployment #{number} lacks checks that a policy demands: {}",
+        told_checks(missing)
+    )]
+    ChecksMissing {
+        /// Its number.
+        number: i64,
+        /// Those that have not passed.
+        missing: Vec<Missing>,
     },
     /// It is not to begin yet.
     #[error("deployment #{number} is not to begin before {until}")]

@@ -18,7 +18,7 @@ use crate::{
     Call, Context,
     approvals::gate,
     change::{Change, Done},
-    releases::{self, inline, rollback::Wish},
+    releases::{self, rollback::Wish, start::start_new},
 };
 
 /// A deployment to undo.
@@ -88,7 +88,7 @@ pub async fn rollback_deployment(
     };
     let asked_for = gate::add(context, &mut *change.unit, &mut deployment).await?;
     let now = change.now;
-    let facts = inline::run_now(context, &mut *change.unit, &mut deployment, now).await?;
+    let facts = start_new(context, &mut *change.unit, &mut deployment, now).await?;
     let after = json!({
         "number": deployment.number,
         "kind": deployment.kind,

@@ -15,7 +15,7 @@ use slipway_kernel::{
 
 use super::{
     facts::{self, Known},
-    inline,
+    start::start_new,
 };
 use crate::{
     Call, CommandError, Context,
@@ -98,7 +98,8 @@ pub async fn create_release(
         release: Some(Release {
             name: command.name.clone(),
             description: command.description.clone(),
-            execute_on_approval: command.execute_on_approval,
+            // What has a time begins by itself then.
+            execute_on_approval: command.execute_on_approval || command.start_at.is_some(),
         }),
         not_before: command.start_at,
         ..Deployment::from(NewDeployment {
@@ -124,7 +125,7 @@ pub async fn create_release(
         });
     }
     let now = change.now;
-    let facts = inline::run_now(context, &mut *change.unit, &mut deployment, now).await?;
+    let facts = start_new(context, &mut *change.unit, &mut deployment, now).await?;
     let after = json!({
         "number": deployment.number,
         "kind": deployment.kind,

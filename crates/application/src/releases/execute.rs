@@ -5,10 +5,12 @@ use slipway_deployments::{Deployment, DeploymentName, State};
 use slipway_identity::Command;
 use slipway_kernel::{Sha256, Slug};
 
-use super::inline::{self, Ran};
+use super::{
+    fall::{CHANGED, fall},
+    start::{Hold, Started, start},
+};
 use crate::{
     Call, Context,
-    approvals::gate,
     change::{Change, Done},
     deployments::DeploymentError,
 };
@@ -51,22 +53,10 @@ pub async fn execute_deployment(
         return Err(changed(&deployment, &command));
     }
     let now = change.now;
-    let until = gate::earliest_start(&mut *change.unit, &deployment).await?;
-    if let Some(until) = until.filter(|until| *until > now) {
-        let number = deployment.number;
-        return Err(DeploymentError::TooEarly { number, until });
-    }
-    if let Some(why) = gate::objection(&mut *change.unit, &deployment, now).await? {
-        drop(change);
-        let deployment = fall(context, call, &command, &why).await?;
-        return Err(DeploymentError::ApprovalFell {
-            number: deployment.number,
-            why,
-        });
-    }
     deployment.executed_by = Some(call.caller.principal);
-    match inline::run(context, &mut *change.unit, &mut deployment, now).await? {
-        Ran::Done { facts } => {
+    let (id, number) = (deployment.id, deployment.number);
+    match start(context, &mut *change.unit, &mut deployment, now).await? {
+        Started::Done { facts } => {
             let after = json!({
                 "state": deployment.state,
                 "plan_digest": deployment.plan_digest,
@@ -82,38 +72,25 @@ pub async fn execute_deployment(
             change.commit().await?;
             Ok(deployment)
         }
-        Ran::Changed => {
+        Started::Held(Hold::Early(until)) => Err(DeploymentError::TooEarly { number, until }),
+        Started::Held(Hold::Frozen(frozen)) => Err(DeploymentError::Frozen(frozen)),
+        Started::Held(Hold::Checks(missing)) => {
+            Err(DeploymentError::ChecksMissing { number, missing })
+        }
+        Started::Objected(why) => {
             drop(change);
-            let why = "something else is current by now than when it was agreed to";
-            let deployment = fall(context, call, &command, why).await?;
+            fall(context, id, &why).await?;
+            Err(DeploymentError::ApprovalFell { number, why })
+        }
+        Started::Changed => {
+            drop(change);
+            let deployment = fall(context, id, CHANGED).await?;
             Err(changed(&deployment, &command))
         }
-        Ran::Impossible(problem) => Err(DeploymentError::PlanHasProblems {
+        Started::Impossible(problem) => Err(DeploymentError::PlanHasProblems {
             problems: vec![problem],
         }),
     }
-}
-
-/// What was agreed to does not count any more: the release waits anew, for what it would do now.
-async fn fall(
-    context: &Context,
-    call: &Call<'_>,
-    command: &ExecuteDeployment,
-    why: &str,
-) -> Result<Deployment, DeploymentError> {
-    let (mut change, project) =
-        Change::in_any_project(context, call, Command::ExecuteDeployment, &command.project).await?;
-    let name = command.deployment;
-    let found = change.unit.deployments().find(project, name).await?;
-    let mut deployment = found.ok_or(DeploymentError::NotFound { name })?;
-    // Somebody else may have been faster.
-    if deployment.state == State::Approved {
-        let now = change.now;
-        inline::rebase(&mut *change.unit, &mut deployment).await?;
-        gate::fall(context, &mut *change.unit, &mut deployment, why, now).await?;
-        change.commit().await?;
-    }
-    Ok(deployment)
 }
 
 fn changed(deployment: &Deployment, command: &ExecuteDeployment) -> DeploymentError {

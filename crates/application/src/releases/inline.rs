@@ -12,11 +12,7 @@ use slipway_ledger::{
 use slipway_store::UnitOfWork;
 
 use super::{create::change_of, facts};
-use crate::{
-    CommandError, Context,
-    deployments::{DeploymentError, executor::tell_undone},
-    error::dangling,
-};
+use crate::{CommandError, Context, deployments::executor::tell_undone, error::dangling};
 
 /// What became of carrying out.
 pub(crate) enum Ran {
@@ -74,28 +70,6 @@ pub(crate) async fn run(
     deployments.update(deployment, from).await?;
     tell_undone(deployment, unit).await?;
     Ok(Ran::Done { facts })
-}
-
-/// Carries out at once what nobody has to agree to and nobody has to execute; everything else waits. What was just looked at
-/// in the same unit of work can't have changed.
-pub(crate) async fn run_now(
-    context: &Context,
-    unit: &mut dyn UnitOfWork,
-    deployment: &mut Deployment,
-    now: Timestamp,
-) -> Result<Vec<Fact>, DeploymentError> {
-    let due = deployment.not_before.is_none_or(|at| at <= now);
-    let waits = !due || !deployment.runs_inline() || deployment.waits_for_execution();
-    if waits || deployment.state != State::Approved {
-        return Ok(Vec::new());
-    }
-    match run(context, unit, deployment, now).await? {
-        Ran::Done { facts } => Ok(facts),
-        Ran::Changed => Err(StoreError::Conflict("a cell changed meanwhile".into()).into()),
-        Ran::Impossible(problem) => Err(DeploymentError::PlanHasProblems {
-            problems: vec![problem],
-        }),
-    }
 }
 
 /// Gives a release the digest, and its items what they take the place of, as things are now.

@@ -156,6 +156,14 @@ pub trait DeploymentQueries: Send + Sync {
         name: DeploymentName,
     ) -> Result<Option<Deployment>, StoreError>;
 
+    /// The releases and their rollbacks that begin by themselves and may at this moment, those that wait for longest first; as
+    /// many as a page has.
+    async fn due_releases(
+        &self,
+        now: Timestamp,
+        size: PageSize,
+    ) -> Result<Vec<DeploymentId>, StoreError>;
+
     /// Every state that a deployment has had, oldest first.
     async fn transitions(&self, id: DeploymentId) -> Result<Vec<Transition>, StoreError>;
 

@@ -115,7 +115,7 @@ pub(super) async fn thaw(connection: &Connection, project: ProjectId) -> Result<
     let kept =
         |column| format!("{column} = CASE WHEN problem_reason = $2 THEN NULL ELSE {column} END");
     let sql = format!(
-        "UPDATE deployment SET {}, {}, {} WHERE project_id = $1 AND state = 'QUEUED'",
+        "UPDATE deployment SET {}, {}, {} WHERE project_id = $1 AND state IN ('QUEUED', 'APPROVED')",
         kept("not_before"),
         kept("problem_message"),
         kept("problem_reason")

@@ -2,10 +2,13 @@
 
 use sea_orm::{FromQueryResult, Value};
 use slipway_deployments::{Release, Released, VersionRef};
-use slipway_kernel::{StoreError, VersionId};
+use slipway_kernel::{DeploymentId, PageSize, StoreError, Timestamp, VersionId};
 use uuid::Uuid;
 
-use crate::row::{Place, to_json};
+use crate::{
+    connection::Connection,
+    row::{Place, to_json},
+};
 
 #[derive(FromQueryResult)]
 pub(super) struct ReleaseRow {
@@ -107,4 +110,25 @@ pub(super) fn item_values(released: Option<&Released>) -> Result<[Value; 7], Sto
         released.map(|released| released.risk.as_str()).into(),
         factors.transpose()?.into(),
     ])
+}
+
+/// The state stands in the statement in the words of the partial index that serves it.
+pub(super) async fn due(
+    connection: &Connection,
+    now: Timestamp,
+    size: PageSize,
+) -> Result<Vec<DeploymentId>, StoreError> {
+    #[derive(FromQueryResult)]
+    struct Due {
+        id: Uuid,
+    }
+    let sql = "SELECT id FROM deployment WHERE state = 'APPROVED' \
+               AND (kind = 'ROLLBACK' OR execute_on_approval) AND (not_before IS NULL OR not_before <= $1) \
+               ORDER BY created_at, id LIMIT $2";
+    let values = [now.micros().into(), i64::from(size.get()).into()];
+    let due: Vec<Due> = connection.all(sql, values).await?;
+    Ok(due
+        .into_iter()
+        .map(|row| DeploymentId::from_uuid(row.id))
+        .collect())
 }

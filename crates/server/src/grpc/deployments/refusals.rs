@@ -113,6 +113,13 @@ impl From<DeploymentError> for Refusal {
             DeploymentError::NotATarget { number, .. } => {
                 unfit(ErrorReason::NotARollbackTarget).about("deployment", number)
             }
+            DeploymentError::Frozen(frozen) => frozen.into(),
+            DeploymentError::ChecksMissing { number, missing } => {
+                let names: Vec<_> = missing.into_iter().map(|check| check.name).collect();
+                unfit(ErrorReason::ChecksMissing)
+                    .about("deployment", number)
+                    .with("checks", names.join(","))
+            }
             DeploymentError::TooEarly { number, until } => unfit(ErrorReason::TooEarly)
                 .about("deployment", number)
                 .with("not_before_time", until.to_string()),
