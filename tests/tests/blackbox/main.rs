@@ -68,6 +68,7 @@ const TOPICS: &[&[Case]] = &[
     deployments::pipelines::CASES,
     deployments::promotions::CASES,
     deployments::real::CASES,
+    deployments::governance::CASES,
     deployments::releases::CASES,
     deployments::rollbacks::CASES,
     deployments::templates::CASES,

@@ -97,7 +97,6 @@ pub(crate) async fn policies(
 
 /// Whether policies govern an environment, and refuse reports of deployments to it. One cheap statement; the store has the
 /// same as a part of its statements.
-#[expect(dead_code, reason = "for whoever records deployments")]
 pub(crate) async fn governs(
     unit: &mut dyn UnitOfWork,
     environment: EnvironmentId,

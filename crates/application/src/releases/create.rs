@@ -5,11 +5,14 @@ use slipway_catalog::Environment;
 use slipway_deployments::{
     Bound, BoundItem, Change as ItemChange, Deployment, DeploymentKind, Item, ItemStatus,
     NewDeployment, Origin, Release, Released, VersionRef,
-    release::{Draft, DraftItem, Findings, assess, circumstances, findings},
+    release::{
+        Draft, DraftItem, Finding, Findings, assess, circumstances, findings, findings::Reason,
+    },
 };
 use slipway_identity::Command;
 use slipway_kernel::{
-    DeploymentId, RiskLevel, Slug, Timestamp,
+    ApplicationKind, DeploymentId, RiskLevel, Slug, Timestamp,
+    requirements::Severity,
     text::{Description, DisplayName},
 };
 
@@ -74,7 +77,11 @@ pub async fn create_release(
     })?;
     let items = &command.draft.items;
     let known = facts::read(context, &described, &target, items).await?;
-    let findings = findings(&command.draft, &known.facts);
+    let mut findings = findings(&command.draft, &known.facts);
+    let engine = reader.engine(target.id).await?;
+    if engine.is_some() {
+        findings.listed.extend(needing_promotion(items, &known));
+    }
     let id = DeploymentId::new(&*context.ids);
     let mut change = Change::begin(context, call, Command::CreateRelease, Some(project)).await?;
     if !command.validate_only
@@ -158,6 +165,26 @@ fn riskiest(deployment: &Deployment) -> RiskLevel {
         Some(released.risk)
     });
     risks.max().unwrap_or(RiskLevel::Low)
+}
+
+/// The ledger alone does not change what an engine runs.
+fn needing_promotion(items: &[DraftItem], known: &Known) -> Vec<Finding> {
+    let is_workflow = |item: &DraftItem| {
+        let application = known.applications.get(&item.application);
+        application.is_some_and(|it| it.kind == ApplicationKind::Workflow)
+    };
+    let items = items.iter().enumerate();
+    let found = items.filter(|(_, item)| is_workflow(item)).map(|(at, item)| Finding {
+        reason: Reason::NeedsPromotion,
+        severity: Severity::Error,
+        item: Some(at),
+        message: format!(
+            "`{}` is a workflow, and the environment has a workflow engine: promote it through a pipeline, or restore a \
+             snapshot",
+            item.application
+        ),
+    });
+    found.collect()
 }
 
 /// What people agree to.

@@ -305,6 +305,10 @@ pub struct TargetEnvironment {
     pub display_name: String,
     /// Whether it takes no new deployments.
     pub archived: bool,
+    /// Whether policies govern it.
+    pub governed: bool,
+    /// Whether they refuse reports of services too.
+    pub refuses_reports: bool,
 }
 
 /// A version as far as a report needs it.

@@ -419,6 +419,11 @@ impl From<LedgerError> for Refusal {
             LedgerError::EnvironmentArchived { slug } => {
                 unfit(ErrorReason::EnvironmentArchived).about("environment", slug)
             }
+            LedgerError::EnvironmentGoverned { slug, kind } => {
+                unfit(ErrorReason::EnvironmentGoverned)
+                    .about("environment", slug)
+                    .with("kind", kind.as_str())
+            }
             LedgerError::VersionDeprecated {
                 application,
                 version,

@@ -13,6 +13,7 @@ pub(crate) mod four_eyes_by_policy;
 pub(crate) mod freeze_windows;
 pub(crate) mod freezes;
 pub(crate) mod github;
+pub(crate) mod governance;
 pub(crate) mod meeting;
 pub(crate) mod pipelines;
 pub(crate) mod policies;

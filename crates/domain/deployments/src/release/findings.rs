@@ -47,6 +47,8 @@ pub enum Reason {
     NothingToDo,
     /// The environment is as the item says already.
     AlreadyCurrent,
+    /// The workflow runs in an engine, which a change of the ledger does not reach.
+    NeedsPromotion,
     /// A parameter of the template has no value.
     ParameterMissing,
     /// The template has no such parameter.
@@ -70,6 +72,7 @@ words! {
     DuplicateItem = "DUPLICATE_ITEM",
     NothingToDo = "NOTHING_TO_DO",
     AlreadyCurrent = "ALREADY_CURRENT",
+    NeedsPromotion = "NEEDS_PROMOTION",
     ParameterMissing = "PARAMETER_MISSING",
     ParameterUnknown = "PARAMETER_UNKNOWN",
     ParameterUnfit = "PARAMETER_UNFIT",

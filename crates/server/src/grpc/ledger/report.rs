@@ -9,6 +9,9 @@ use slipway_ledger::RecordKind;
 use crate::grpc::catalog::words::{application_kind, tier};
 use crate::grpc::fields::Fields;
 
+/// What the external ids of records begin with that deployments write: nobody can take them first.
+const OWN_IDS: &str = "slipway:";
+
 /// A report, with all its faults noted in `fields`.
 pub(super) fn parse(fields: &mut Fields, message: proto::DeploymentReport) -> Option<Report> {
     let application = fields.required("application", &message.application);
@@ -20,6 +23,12 @@ pub(super) fn parse(fields: &mut Fields, message: proto::DeploymentReport) -> Op
     let risk = fields.choice("risk_level", message.risk_level, risk_level);
     let notes = fields.text("notes", message.notes);
     let attributes = fields.attributes("attributes", message.attributes);
+    if message.external_id.starts_with(OWN_IDS) {
+        fields.refuse(
+            "external_id",
+            format_args!("begins with `{OWN_IDS}`, which deployments use"),
+        );
+    }
     let external_id = fields.optional_text("external_id", message.external_id);
     Some(Report {
         application: application?,
