@@ -28,10 +28,9 @@ pub use watch::{DeploymentWatch, WatchDeploymentError, Watched, watch_pulses};
 use slipway_catalog::Environment;
 use slipway_deployments::{
     Deployment, DeploymentKind, DeploymentName, Problem, State, Unresolvable, Verdict,
-    check::Missing, release::Findings,
 };
 use slipway_kernel::{
-    DeploymentId, EnvironmentId, ProjectId, Sha256, Slug, StoreError, Timestamp, id::IdError,
+    DeploymentId, EnvironmentId, ProjectId, Sha256, Slug, StoreError, id::IdError,
 };
 
 use crate::{
@@ -39,8 +38,7 @@ use crate::{
     change::{Change, bad_resource},
     engines::EngineProblem,
     error::{dangling, meets_command_errors},
-    freezes::Frozen,
-    releases::start::told as told_checks,
+    releases::ReleaseError,
 };
 
 /// Why a command about a deployment was not carried out.
@@ -106,56 +104,6 @@ pub enum DeploymentError {
         /// The numbers of those that came after it, lowest first.
         later: Vec<i64>,
     },
-    /// Something stands against a release.
-    #[error("{}", against(findings))]
-    ReleaseHasFindings {
-        /// All that was found.
-        findings: Findings,
-    },
-    /// It does not wait for somebody to execute it.
-    #[error(
-        "deployment #{number} is a {kind} that is {state}: only a release that is APPROVED is executed"
-    )]
-    NotExecutable {
-        /// Its number.
-        number: i64,
-        /// What it is.
-        kind: DeploymentKind,
-        /// Where it is.
-        state: State,
-    },
-    /// It can't be gone back to.
-    #[error("deployment #{undone} can't go back to deployment #{number}: {why}")]
-    NotATarget {
-        /// The number of the one to go back to.
-        number: i64,
-        /// The number of the one that is to be rolled back.
-        undone: i64,
-        /// Why not.
-        why: &'static str,
-    },
-    /// Freezes stand in the way.
-    #[error(transparent)]
-    Frozen(#[from] Frozen),
-    /// Checks that a policy demands have not passed.
-    #[error(
-        "deployment #{number} lacks checks that a policy demands: {}",
-        told_checks(missing)
-    )]
-    ChecksMissing {
-        /// Its number.
-        number: i64,
-        /// Those that have not passed.
-        missing: Vec<Missing>,
-    },
-    /// It is not to begin yet.
-    #[error("deployment #{number} is not to begin before {until}")]
-    TooEarly {
-        /// Its number.
-        number: i64,
-        /// From when on it may.
-        until: Timestamp,
-    },
     /// There is no doubt to resolve.
     #[error("deployment #{number} is {state}: only one that is IN_DOUBT is resolved")]
     NotInDoubt {
@@ -174,6 +122,9 @@ pub enum DeploymentError {
         /// Why not, and what to choose instead.
         why: Unresolvable,
     },
+    /// What only releases meet.
+    #[error(transparent)]
+    Release(#[from] ReleaseError),
     /// It can't be said what it would take.
     #[error(transparent)]
     PuttingBack(#[from] PuttingBackError),
@@ -219,27 +170,6 @@ pub enum DeploymentError {
         /// The digest of the plan that was looked at.
         looked_at: Sha256,
     },
-    /// A release would do something else than what was looked at.
-    #[error(
-        "deployment #{number} would do something else than what was looked at: its digest begins with {digest:.12} now, \
-         and not with {looked_at:.12}; nothing was touched: read it again, and look at it"
-    )]
-    ReleaseChanged {
-        /// Its number.
-        number: i64,
-        /// Its digest as it is now.
-        digest: Sha256,
-        /// The digest of what was looked at.
-        looked_at: Sha256,
-    },
-    /// What people agreed to does not count any more.
-    #[error("deployment #{number} waits for approval again: {why}; nothing was touched")]
-    ApprovalFell {
-        /// Its number.
-        number: i64,
-        /// Why.
-        why: String,
-    },
     /// There is nothing to do.
     #[error("the target is as the source says already: there is nothing to promote")]
     NothingToDo,
@@ -276,16 +206,6 @@ pub(crate) fn told(name: DeploymentName) -> String {
 fn numbered(numbers: &[i64]) -> String {
     let numbers: Vec<_> = numbers.iter().map(|number| format!("#{number}")).collect();
     numbers.join(", ")
-}
-
-fn against(findings: &Findings) -> String {
-    let count = findings.errors().count() + findings.left_out;
-    let first = findings.errors().next();
-    let first = first.map_or("", |finding| &finding.message);
-    match count {
-        1 => format!("something stands against the release: {first}"),
-        count => format!("{count} problems stand against the release, first: {first}"),
-    }
 }
 
 fn quoted(slugs: &[Slug]) -> String {

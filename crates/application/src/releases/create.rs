@@ -17,6 +17,7 @@ use slipway_kernel::{
 };
 
 use super::{
+    ReleaseError,
     facts::{self, Known},
     start::start_new,
 };
@@ -98,7 +99,7 @@ pub async fn create_release(
         return Err(DeploymentError::EnvironmentArchived { slug: target.slug });
     }
     if findings.refuse() {
-        return Err(DeploymentError::ReleaseHasFindings { findings });
+        return Err(ReleaseError::HasFindings { findings }.into());
     }
     let bound = bound(items, &known, &target);
     let mut deployment = Deployment {

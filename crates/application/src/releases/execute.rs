@@ -6,6 +6,7 @@ use slipway_identity::Command;
 use slipway_kernel::{Sha256, Slug};
 
 use super::{
+    ReleaseError,
     fall::{CHANGED, fall},
     start::{Hold, Started, start},
 };
@@ -43,11 +44,12 @@ pub async fn execute_deployment(
     }
     change.require_open(&command.project).await?;
     if deployment.state != State::Approved {
-        return Err(DeploymentError::NotExecutable {
+        return Err(ReleaseError::NotExecutable {
             number: deployment.number,
             kind: deployment.kind,
             state: deployment.state,
-        });
+        }
+        .into());
     }
     if deployment.plan_digest != command.plan_digest {
         return Err(changed(&deployment, &command));
@@ -72,15 +74,15 @@ pub async fn execute_deployment(
             change.commit().await?;
             Ok(deployment)
         }
-        Started::Held(Hold::Early(until)) => Err(DeploymentError::TooEarly { number, until }),
-        Started::Held(Hold::Frozen(frozen)) => Err(DeploymentError::Frozen(frozen)),
+        Started::Held(Hold::Early(until)) => Err(ReleaseError::TooEarly { number, until }.into()),
+        Started::Held(Hold::Frozen(frozen)) => Err(ReleaseError::Frozen(frozen).into()),
         Started::Held(Hold::Checks(missing)) => {
-            Err(DeploymentError::ChecksMissing { number, missing })
+            Err(ReleaseError::ChecksMissing { number, missing }.into())
         }
         Started::Objected(why) => {
             drop(change);
             fall(context, id, &why).await?;
-            Err(DeploymentError::ApprovalFell { number, why })
+            Err(ReleaseError::ApprovalFell { number, why }.into())
         }
         Started::Changed => {
             drop(change);
@@ -94,9 +96,10 @@ pub async fn execute_deployment(
 }
 
 fn changed(deployment: &Deployment, command: &ExecuteDeployment) -> DeploymentError {
-    DeploymentError::ReleaseChanged {
+    ReleaseError::Changed {
         number: deployment.number,
         digest: deployment.plan_digest,
         looked_at: command.plan_digest,
     }
+    .into()
 }

@@ -3,15 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use slipway_catalog::{Application, Environment, Version};
-use slipway_deployments::release::{ApplicationFacts, DraftItem, Facts, Needed, VersionFacts};
+use slipway_deployments::release::{
+    ApplicationFacts, DraftItem, Facts, Needed, VersionFacts, is_looked_through,
+};
 use slipway_identity::{PrincipalKind, Project};
 use slipway_kernel::{Key, PrincipalId, StoreError};
 use slipway_ledger::CurrentVersion;
 
 use crate::{Context, deployments::DeploymentError};
-
-/// How much of a content is looked through, in bytes: what is longer is passed over, as what is no text.
-const MAX_TEXT: u64 = 1024 * 1024;
 
 /// All that is known about it, and the rows that stand for it, by the applications' keys.
 pub(super) struct Known {
@@ -151,10 +150,10 @@ fn current_facts(current: &CurrentVersion) -> slipway_deployments::release::Curr
 
 /// The content of a version, where Slipway keeps one that is text.
 async fn text(context: &Context, version: &Version) -> Result<Option<String>, DeploymentError> {
-    let (Some(digest), Some(content)) = (version.digest, &version.content) else {
+    let (Some(digest), Some(held)) = (version.digest, &version.content) else {
         return Ok(None);
     };
-    if content.size > MAX_TEXT {
+    if !is_looked_through(&held.media_type, held.size) {
         return Ok(None);
     }
     let bytes = context.objects.get(digest).await?;

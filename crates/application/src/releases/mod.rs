@@ -5,6 +5,7 @@
 
 mod create;
 mod due;
+mod error;
 mod execute;
 mod facts;
 pub(crate) mod fall;
@@ -14,4 +15,5 @@ pub(crate) mod start;
 
 pub use create::{CreateRelease, Made, create_release};
 pub use due::start_due_releases;
+pub use error::ReleaseError;
 pub use execute::{ExecuteDeployment, execute_deployment};

@@ -1,6 +1,6 @@
 //! Releases are rolled back to what was current right after an earlier deployment had succeeded.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use slipway_deployments::{
     Change, Deployment, DeploymentKind, DeploymentName, Item, ItemStatus, NewDeployment, Origin,
@@ -13,7 +13,7 @@ use slipway_kernel::{
 use slipway_ledger::{AsOf, CurrentVersion};
 use slipway_store::UnitOfWork;
 
-use super::{create::change_of, facts, inline};
+use super::{ReleaseError, create::change_of, facts, inline};
 use crate::{
     Context,
     deployments::{DeploymentError, putting_back::GATES},
@@ -58,7 +58,7 @@ pub(crate) async fn rollback(
                 .await?;
             facts::by_key(then)
         }
-        None => Default::default(),
+        None => BTreeMap::default(),
     };
     let now = facts::by_key(unit.records().hold_versions(undone.target, &keys).await?);
     let mut items = Vec::with_capacity(keys.len());
@@ -138,9 +138,10 @@ async fn chosen(
     } else {
         return Ok(found);
     };
-    Err(DeploymentError::NotATarget {
+    Err(ReleaseError::NotATarget {
         number: found.number,
         undone: undone.number,
         why,
-    })
+    }
+    .into())
 }

@@ -77,7 +77,7 @@ impl World {
         let project = self.context.reader().project(&slug("default")).await;
         let project = project.unwrap().unwrap().id;
         let mut ids = Vec::new();
-        for (name, tier) in [("dev", Tier::Development), ("prod", Tier::Production)] {
+        for (name, tier) in [("dev", Tier::Development), ("prod", Tier::Testing)] {
             fs::create_dir_all(self.folder(name)).unwrap();
             let command = CreateEnvironment {
                 tier,

@@ -1,21 +1,21 @@
 //! What a regulated team does: releases that several people agree to, go back, and can't be gone around.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant};
 
-use prost_types::Timestamp;
 use slipway_api::approvals::v1::{ApproveRequest, OverrideFreezeRequest, RejectRequest};
 use slipway_api::catalog::v1::{
     CreateEnvironmentRequest, CreateVersionRequest, Dependency, EnvironmentTier,
 };
 use slipway_api::deployments::v1::{
-    CreateReleaseRequest, Deployment, DeploymentState, ExecuteDeploymentRequest,
-    GetDeploymentRequest, ItemChange, ReleaseItem, RollbackDeploymentRequest, release_item,
+    CreateReleaseRequest, Deployment, DeploymentItem, DeploymentState, ExecuteDeploymentRequest,
+    GetDeploymentRequest, ItemChange, ReleaseItem, RollbackDeploymentRequest, Transition,
+    release_item,
 };
 use slipway_api::errors::v1::ErrorReason;
 use slipway_api::identity::v1::Role;
-use slipway_api::ledger::v1::RetractDeploymentRecordRequest;
+use slipway_api::ledger::v1::{ListDeploymentRecordsRequest, RetractDeploymentRecordRequest};
 use slipway_tests::world::report;
-use slipway_tests::{Backend, Client, Granted, Project, Refused, World};
+use slipway_tests::{Backend, Client, Granted, Project, Refused, World, ago, ahead};
 use tonic::Code;
 
 use super::releases::{bring, execute, prompt, release};
@@ -83,13 +83,13 @@ impl Team {
 
     /// The deployment, once it is in this state.
     async fn becomes(&self, deployment: &Deployment, state: DeploymentState) -> Deployment {
-        let end = SystemTime::now() + PATIENCE;
+        let begin = Instant::now();
         loop {
             let found = self.get(deployment).await;
             if found.state() == state {
                 return found;
             }
-            assert!(SystemTime::now() < end, "not {state:?}: {found:?}");
+            assert!(begin.elapsed() < PATIENCE, "not {state:?}: {found:?}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -145,16 +145,6 @@ fn remove(application: &str) -> ReleaseItem {
         application: application.to_owned(),
         change: Some(release_item::Change::Remove(true)),
         ..Default::default()
-    }
-}
-
-/// So far from now.
-fn in_seconds(seconds: i64) -> Timestamp {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    let now = i64::try_from(now.unwrap().as_secs()).unwrap();
-    Timestamp {
-        seconds: now + seconds,
-        nanos: 0,
     }
 }
 
@@ -246,7 +236,7 @@ async fn a_release_goes_back_to_a_chosen_one(backend: Backend) {
     let planned = deployments.rollback_deployment(looked_at).await.granted();
     let planned = planned.deployment.unwrap();
     assert_eq!(planned.back_to_deployment_id, second.deployment_id);
-    let changes: Vec<_> = planned.items.iter().map(|item| item.change()).collect();
+    let changes: Vec<_> = planned.items.iter().map(DeploymentItem::change).collect();
     assert_eq!(changes, [ItemChange::Updated, ItemChange::Deleted]);
 
     let to_the_first = RollbackDeploymentRequest {
@@ -325,7 +315,7 @@ async fn a_story_from_request_to_rollback(backend: Backend) {
     let approved = agree(&team.third, &anew).await;
 
     project
-        .freeze("christmas", "prod", in_seconds(-60), in_seconds(3_600))
+        .freeze("christmas", "prod", ago(PATIENCE), ahead(60 * PATIENCE))
         .await;
     let frozen = deployments.execute_deployment(executing(&approved)).await;
     frozen.refused(Code::FailedPrecondition, ErrorReason::Frozen);
@@ -352,7 +342,7 @@ async fn a_story_from_request_to_rollback(backend: Backend) {
     assert_eq!(team.current("assistant").await.unwrap(), "1.0.0");
     assert_eq!(team.current("model-notes").await.unwrap(), "1.1.0");
     let history: Vec<_> = team.get(&done).await.history;
-    let states: Vec<_> = history.iter().map(|it| it.state()).collect();
+    let states: Vec<_> = history.iter().map(Transition::state).collect();
     let expected = [
         DeploymentState::PendingApproval,
         DeploymentState::Approved,
@@ -379,7 +369,9 @@ async fn reports_do_not_go_around_policies(backend: Backend) {
         .record_deployment(reported)
         .await
         .refused(Code::FailedPrecondition, ErrorReason::EnvironmentGoverned);
-    let records = project.history(Default::default()).await;
+    let records = project
+        .history(ListDeploymentRecordsRequest::default())
+        .await;
     ledger
         .retract_deployment_record(RetractDeploymentRecordRequest {
             project: project.slug.clone(),
@@ -396,7 +388,7 @@ async fn reports_do_not_go_around_policies(backend: Backend) {
     let elsewhere = project.record(report("cart", "7", "dev")).await;
     assert!(!elsewhere.outside_governance);
     let mut taken = report("cart", "8", "prod");
-    taken.external_id = "slipway:deployment:1".to_owned();
+    "slipway:deployment:1".clone_into(&mut taken.external_id);
     let taken = ledger.record_deployment(project.recording(taken)).await;
     taken.refused(Code::InvalidArgument, ErrorReason::InvalidField);
     // The release can take it out.
@@ -409,7 +401,7 @@ async fn a_release_begins_at_its_time(backend: Backend) {
     let team = Team::new(backend).await;
     prompt(&team.project, "greeting", &["1"]).await;
     let asked = CreateReleaseRequest {
-        start_time: Some(in_seconds(3)),
+        start_time: Some(ahead(Duration::from_secs(3))),
         ..release(&team.project, vec![bring("greeting", "1")])
     };
     let made = team.asks(asked).await;

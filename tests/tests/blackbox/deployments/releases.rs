@@ -3,9 +3,10 @@
 use slipway_api::catalog::v1 as catalog;
 use slipway_api::deployments::v1::{
     CreateReleaseRequest, Deployment, DeploymentKind, DeploymentState, ExecuteDeploymentRequest,
-    GetDeploymentRequest, ItemChange, ItemStatus, ReleaseItem, release_item,
+    GetDeploymentRequest, ItemChange, ItemStatus, ReleaseItem, Transition, release_item,
 };
 use slipway_api::errors::v1::ErrorReason;
+use slipway_api::ledger::v1::ListDeploymentRecordsRequest;
 use slipway_tests::{Backend, Client, Granted, Project, Refused, World};
 use tonic::Code;
 use tonic_types::StatusExt;
@@ -112,7 +113,9 @@ async fn versions_become_current_at_once(backend: Backend) {
     }
     let cell = project.cell("greeting", "prod").await.unwrap();
     assert_eq!(cell.version, "1.0.0");
-    let records = project.history(Default::default()).await;
+    let records = project
+        .history(ListDeploymentRecordsRequest::default())
+        .await;
     assert_eq!(records.len(), 2);
     for record in records {
         assert_eq!(record.deployment_id, executed.deployment_id);
@@ -128,7 +131,7 @@ async fn versions_become_current_at_once(backend: Backend) {
         .unwrap()
         .history
         .iter()
-        .map(|transition| transition.state())
+        .map(Transition::state)
         .collect();
     let expected = [
         DeploymentState::Approved,

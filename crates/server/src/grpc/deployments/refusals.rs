@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use slipway_api::errors::v1::ErrorReason;
 use slipway_application::deployments::{DeploymentError, PuttingBackError};
 use slipway_application::pipelines::PipelineError;
+use slipway_application::releases::ReleaseError;
 use tonic::Code;
 
 use crate::grpc::refusal::{Refusal, Unmet};
@@ -54,6 +55,54 @@ impl From<PuttingBackError> for Refusal {
     }
 }
 
+impl From<ReleaseError> for Refusal {
+    fn from(error: ReleaseError) -> Self {
+        let message = error.to_string();
+        let unfit = |reason| Self::new(Code::FailedPrecondition, reason, message.clone());
+        match error {
+            ReleaseError::HasFindings { findings } => {
+                let unmet = findings.errors().map(|finding| Unmet {
+                    reason: finding.reason.as_str(),
+                    subject: finding
+                        .item
+                        .map(|item| format!("items[{item}]"))
+                        .unwrap_or_default(),
+                    message: finding.message.clone(),
+                });
+                unfit(ErrorReason::ReleaseHasFindings).unmet(unmet)
+            }
+            ReleaseError::ApprovalFell { number, .. } => {
+                unfit(ErrorReason::ApprovalFell).about("deployment", number)
+            }
+            ReleaseError::NotExecutable {
+                number,
+                kind,
+                state,
+            } => unfit(ErrorReason::DeploymentNotExecutable)
+                .about("deployment", number)
+                .with("kind", kind.as_str())
+                .with("state", state.as_str()),
+            ReleaseError::NotATarget { number, .. } => {
+                unfit(ErrorReason::NotARollbackTarget).about("deployment", number)
+            }
+            ReleaseError::Frozen(frozen) => frozen.into(),
+            ReleaseError::ChecksMissing { number, missing } => {
+                let names: Vec<_> = missing.into_iter().map(|check| check.name).collect();
+                unfit(ErrorReason::ChecksMissing)
+                    .about("deployment", number)
+                    .with("checks", names.join(","))
+            }
+            ReleaseError::TooEarly { number, until } => unfit(ErrorReason::TooEarly)
+                .about("deployment", number)
+                .with("not_before_time", until.to_string()),
+            ReleaseError::Changed { number, .. } => {
+                Self::new(Code::Aborted, ErrorReason::PlanChanged, message)
+                    .about("deployment", number)
+            }
+        }
+    }
+}
+
 impl From<DeploymentError> for Refusal {
     fn from(error: DeploymentError) -> Self {
         let message = error.to_string();
@@ -88,42 +137,7 @@ impl From<DeploymentError> for Refusal {
                 let reasons: Vec<_> = reasons.into_iter().collect();
                 unfit(ErrorReason::PlanHasProblems).with("problems", reasons.join(","))
             }
-            DeploymentError::ReleaseHasFindings { findings } => {
-                let unmet = findings.errors().map(|finding| Unmet {
-                    reason: finding.reason.as_str(),
-                    subject: finding
-                        .item
-                        .map(|item| format!("items[{item}]"))
-                        .unwrap_or_default(),
-                    message: finding.message.clone(),
-                });
-                unfit(ErrorReason::ReleaseHasFindings).unmet(unmet)
-            }
-            DeploymentError::ApprovalFell { number, .. } => {
-                unfit(ErrorReason::ApprovalFell).about("deployment", number)
-            }
-            DeploymentError::NotExecutable {
-                number,
-                kind,
-                state,
-            } => unfit(ErrorReason::DeploymentNotExecutable)
-                .about("deployment", number)
-                .with("kind", kind.as_str())
-                .with("state", state.as_str()),
-            DeploymentError::NotATarget { number, .. } => {
-                unfit(ErrorReason::NotARollbackTarget).about("deployment", number)
-            }
-            DeploymentError::Frozen(frozen) => frozen.into(),
-            DeploymentError::ChecksMissing { number, missing } => {
-                let names: Vec<_> = missing.into_iter().map(|check| check.name).collect();
-                unfit(ErrorReason::ChecksMissing)
-                    .about("deployment", number)
-                    .with("checks", names.join(","))
-            }
-            DeploymentError::TooEarly { number, until } => unfit(ErrorReason::TooEarly)
-                .about("deployment", number)
-                .with("not_before_time", until.to_string()),
-            DeploymentError::PlanChanged { .. } | DeploymentError::ReleaseChanged { .. } => {
+            DeploymentError::PlanChanged { .. } => {
                 Self::new(Code::Aborted, ErrorReason::PlanChanged, message)
             }
             DeploymentError::NothingToDo => unfit(ErrorReason::NothingToDo),
@@ -154,6 +168,7 @@ impl From<DeploymentError> for Refusal {
             DeploymentError::Unresolvable { number, .. } => {
                 unfit(ErrorReason::VerdictNotPossible).about("deployment", number)
             }
+            DeploymentError::Release(error) => error.into(),
             DeploymentError::PuttingBack(error) => error.into(),
             DeploymentError::Engine(error) => error.into(),
             DeploymentError::Objects(error) => error.into(),
