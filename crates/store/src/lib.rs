@@ -24,7 +24,7 @@ use slipway_approvals::{
     ApprovalQueries, ApprovalRepository, FreezeQueries, FreezeRepository, PolicyQueries,
     PolicyRepository,
 };
-use slipway_audit::{AuditLog, AuditQueries, ChainRepository, ChangeFeed};
+use slipway_audit::{AuditLog, AuditQueries, ChainRepository, ChangeFeed, report::ReportQueries};
 use slipway_catalog::{
     ApplicationRepository, CatalogQueries, EnvironmentRepository, VersionRepository,
 };
@@ -129,6 +129,7 @@ pub trait Reader:
     + EngineQueries
     + NotificationQueries
     + AuditQueries
+    + ReportQueries
 {
 }
 
@@ -146,5 +147,6 @@ impl<T> Reader for T where
         + EngineQueries
         + NotificationQueries
         + AuditQueries
+        + ReportQueries
 {
 }

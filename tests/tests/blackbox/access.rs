@@ -81,7 +81,7 @@ const TABLE: &[(Who, &[&str])] = &[
         "CreateFreezeWindow", "UpdateFreezeWindow", "DeleteFreezeWindow", "OverrideFreeze",
         "CreateWebhook", "GetWebhook", "ListWebhooks", "UpdateWebhook", "DeleteWebhook", "TestWebhook", "ListDeliveries",
         "RedeliverWebhook",
-        "ListAuditEvents", "ExportAuditEvents", "VerifyAuditTrail", "ExportCheckpoint",
+        "ListAuditEvents", "ExportAuditEvents", "VerifyAuditTrail", "ExportCheckpoint", "GetComplianceReport",
         "CreateTemplate", "UpdateTemplate", "DeleteTemplate",
     ]),
     (Who::Oneself, &["GetPrincipal", "CreateToken", "ListTokens", "RevokeToken"]),

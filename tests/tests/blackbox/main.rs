@@ -91,6 +91,7 @@ const TOPICS: &[&[Case]] = &[
     requests::pages::CASES,
     audit::trail::CASES,
     audit::proof::CASES,
+    audit::report::CASES,
     process::CASES,
     bad_input::CASES,
     access::CASES,

@@ -22,8 +22,9 @@ use uuid::Uuid;
 
 use crate::{
     SqlReader, SqlUnitOfWork,
-    connection::{Connection, placeholders},
+    connection::{Connection, VALUES_PER_STATEMENT, placeholders},
     row::{Place, changed_one, micros, to_json},
+    values::Values,
 };
 use overriding::OverrideRow;
 
@@ -261,6 +262,32 @@ async fn read_one<const N: usize>(
     decision::fill(connection, &mut requests).await?;
     let [request] = requests;
     Ok(Some(request))
+}
+
+/// All requests of these deployments, oldest first: two statements for each 1,000 of them, at least.
+pub(crate) async fn of_deployments(
+    connection: &Connection,
+    deployments: &[DeploymentId],
+) -> Result<HashMap<DeploymentId, Vec<ApprovalRequest>>, StoreError> {
+    let mut requests = Vec::with_capacity(deployments.len());
+    for deployments in deployments.chunks(VALUES_PER_STATEMENT) {
+        let mut values = Values::default();
+        let sql = format!(
+            "SELECT {COLUMNS} FROM approval_request r {JOINS} WHERE r.deployment_id IN ({}) \
+             ORDER BY r.created_at, r.id",
+            values.bind_all(deployments.iter().map(|id| id.uuid()))
+        );
+        let rows: Vec<Row> = connection.all(sql, values).await?;
+        for row in rows {
+            requests.push(ApprovalRequest::try_from(row)?);
+        }
+    }
+    decision::fill(connection, &mut requests).await?;
+    let mut found: HashMap<_, Vec<_>> = HashMap::with_capacity(deployments.len());
+    for request in requests {
+        found.entry(request.deployment).or_default().push(request);
+    }
+    Ok(found)
 }
 
 #[async_trait]

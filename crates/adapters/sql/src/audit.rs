@@ -5,6 +5,7 @@ mod event;
 mod facts;
 mod feed;
 mod horizon;
+mod report;
 
 pub(crate) use horizon::SharedHorizon;
 

@@ -7,6 +7,7 @@ pub mod chain;
 pub mod change;
 pub mod checkpoint;
 pub mod event;
+pub mod report;
 pub mod verification;
 
 pub use chain::{ChainId, ChainRepository, Link};

@@ -274,4 +274,6 @@ commands! {
     reads VerifyAuditTrail: ADMINS;
     /// Takes a checkpoint of the audit trail, to be kept elsewhere.
     reads ExportCheckpoint: ADMINS;
+    /// Reports who agreed to what changed.
+    reads GetComplianceReport: ADMINS;
 }

@@ -480,6 +480,15 @@ impl From<AuditError> for Refusal {
                 Self::new(Code::NotFound, ErrorReason::AuditChainEmpty, message)
                     .about("audit_chain", project.map(String::from).unwrap_or_default())
             }
+            AuditError::EnvironmentNotFound { slug } => {
+                Self::new(Code::NotFound, ErrorReason::EnvironmentNotFound, message)
+                    .about("environment", slug)
+            }
+            AuditError::ReportTooLarge => Self::new(
+                Code::FailedPrecondition,
+                ErrorReason::ReportTooLarge,
+                message,
+            ),
             AuditError::Command(error) => error.into(),
         }
     }

@@ -14,13 +14,14 @@ mod words;
 
 pub(super) use plans::shown_plan;
 pub(super) use promotions::named;
-pub(super) use shown::shown;
+pub(super) use shown::{shown, shown_transition};
 use slipway_api::deployments::v1 as proto;
 use slipway_api::deployments::v1::deployment_service_server::DeploymentService;
 use slipway_api::deployments::v1::pipeline_service_server::PipelineService;
 use slipway_api::deployments::v1::template_service_server::TemplateService;
 use slipway_identity::Command;
 use tonic::{Request, Response, Status};
+pub(super) use words::{shown_kind, shown_state};
 
 use super::Api;
 use super::door::unary;

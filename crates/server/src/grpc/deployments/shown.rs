@@ -125,7 +125,7 @@ impl Names {
     }
 }
 
-pub(super) fn shown_transition(transition: Transition) -> proto::Transition {
+pub(in crate::grpc) fn shown_transition(transition: Transition) -> proto::Transition {
     proto::Transition {
         state: shown_state(transition.state).into(),
         time: Some(show::time(transition.at)),
