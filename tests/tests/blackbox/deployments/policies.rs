@@ -64,7 +64,7 @@ pub(super) fn terms(rules: Vec<ApprovalRule>) -> PolicyTerms {
 }
 
 /// So many administrators.
-pub(super) fn admins(required: i32) -> PolicyTerms {
+pub(crate) fn admins(required: i32) -> PolicyTerms {
     let both = [EligibleRole::Admin, EligibleRole::TenantAdmin];
     terms(vec![rule("admins", required, &both, &[])])
 }
