@@ -67,6 +67,12 @@ impl Client {
         }
     }
 
+    /// The token that the caller presents, if it does.
+    pub fn token(&self) -> Option<&str> {
+        let authorization = self.wire.authorization.as_ref().as_ref()?;
+        authorization.to_str().ok()?.strip_prefix("Bearer ")
+    }
+
     /// The connection itself.
     pub fn wire(&self) -> Wire {
         self.wire.clone()

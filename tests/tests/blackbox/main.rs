@@ -16,6 +16,7 @@ mod audit;
 mod bad_input;
 mod case;
 mod catalog;
+mod command_line;
 mod corpus;
 mod crash;
 mod current;
@@ -85,6 +86,7 @@ const TOPICS: &[&[Case]] = &[
     ledger::history::CASES,
     ledger::at_once::CASES,
     import::CASES,
+    command_line::CASES,
     current::CASES,
     requests::ids::CASES,
     requests::checks::CASES,
