@@ -67,6 +67,7 @@ const TOPICS: &[&[Case]] = &[
     deployments::github::CASES,
     deployments::pipelines::CASES,
     deployments::promotions::CASES,
+    deployments::races::CASES,
     deployments::real::CASES,
     deployments::releases::CASES,
     deployments::rollbacks::CASES,
