@@ -68,6 +68,7 @@ const TOPICS: &[&[Case]] = &[
     deployments::github::CASES,
     deployments::pipelines::CASES,
     deployments::promotions::CASES,
+    deployments::races::CASES,
     deployments::real::CASES,
     deployments::governance::CASES,
     deployments::releases::CASES,

@@ -18,6 +18,7 @@ pub(crate) mod meeting;
 pub(crate) mod pipelines;
 pub(crate) mod policies;
 pub(crate) mod promotions;
+pub(crate) mod races;
 pub(crate) mod real;
 pub(crate) mod releases;
 pub(crate) mod rollbacks;
