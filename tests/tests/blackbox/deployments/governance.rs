@@ -14,8 +14,9 @@ use slipway_api::deployments::v1::{
 use slipway_api::errors::v1::ErrorReason;
 use slipway_api::identity::v1::Role;
 use slipway_api::ledger::v1::{ListDeploymentRecordsRequest, RetractDeploymentRecordRequest};
+use slipway_tests::clock::{ago, ahead};
 use slipway_tests::world::report;
-use slipway_tests::{Backend, Client, Granted, Project, Refused, World, ago, ahead};
+use slipway_tests::{Backend, Client, Granted, Project, Refused, World};
 use tonic::Code;
 
 use super::releases::{bring, execute, prompt, release};
