@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// How long one waits before it is tried again that waits for checks, or for what can't be done at this moment.
-const TRY_AGAIN: Duration = Duration::from_secs(10);
+pub(crate) const TRY_AGAIN: Duration = Duration::from_secs(10);
 /// When one is tried again whose freeze does not end within a year.
 const LOOK_AGAIN: Duration = Duration::from_hours(30 * 24);
 

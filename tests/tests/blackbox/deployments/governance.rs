@@ -2,14 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use slipway_api::approvals::v1::{ApproveRequest, OverrideFreezeRequest, RejectRequest};
+use slipway_api::approvals::v1::{
+    ApproveRequest, OverrideFreezeRequest, PolicyTerms, RejectRequest, RequiredCheck,
+};
 use slipway_api::catalog::v1::{
     CreateEnvironmentRequest, CreateVersionRequest, Dependency, EnvironmentTier,
 };
 use slipway_api::deployments::v1::{
-    CreateReleaseRequest, Deployment, DeploymentItem, DeploymentState, ExecuteDeploymentRequest,
-    GetDeploymentRequest, ItemChange, ReleaseItem, RollbackDeploymentRequest, Transition,
-    release_item,
+    CheckStatus, CreateReleaseRequest, Deployment, DeploymentItem, DeploymentState,
+    ExecuteDeploymentRequest, GetDeploymentRequest, ItemChange, ReleaseItem, ReportCheckRequest,
+    RollbackDeploymentRequest, Transition, release_item,
 };
 use slipway_api::errors::v1::ErrorReason;
 use slipway_api::identity::v1::Role;
@@ -19,6 +21,8 @@ use slipway_tests::world::report;
 use slipway_tests::{Backend, Client, Granted, Project, Refused, World};
 use tonic::Code;
 
+use super::approvals::Gate;
+use super::policies::terms;
 use super::releases::{bring, execute, prompt, release};
 use crate::case::cases;
 
@@ -29,6 +33,7 @@ cases![
     a_story_from_request_to_rollback,
     reports_do_not_go_around_policies,
     a_release_begins_at_its_time,
+    demanded_checks_are_waited_for,
 ];
 
 /// How long something may take on a busy machine.
@@ -414,4 +419,66 @@ async fn a_release_begins_at_its_time(backend: Backend) {
     early.refused(Code::FailedPrecondition, ErrorReason::TooEarly);
     team.becomes(&made, DeploymentState::Succeeded).await;
     assert_eq!(team.current("greeting").await.unwrap(), "1");
+}
+
+/// What a policy demands of a CI system holds up releases and promotions alike, until it has passed for that very plan.
+async fn demanded_checks_are_waited_for(backend: Backend) {
+    let team = Team::new(backend).await;
+    let project = &team.project;
+    let demanding = PolicyTerms {
+        required_checks: vec![RequiredCheck {
+            name: "evaluation".to_owned(),
+            ..Default::default()
+        }],
+        ..terms(Vec::new())
+    };
+    project.environment("lab").await;
+    project.set_policy("lab", demanding.clone()).await;
+    prompt(project, "greeting", &["1"]).await;
+    let asked = CreateReleaseRequest {
+        environment: "lab".to_owned(),
+        ..release(project, vec![bring("greeting", "1")])
+    };
+    let made = team.asks(asked).await;
+    assert_eq!(made.state(), DeploymentState::Approved);
+    let mut deployments = team.lead.deployments();
+    let held = deployments.execute_deployment(executing(&made)).await;
+    held.refused(Code::FailedPrecondition, ErrorReason::ChecksMissing);
+    reported(&team, &made, CheckStatus::Failed).await;
+    let held = deployments.execute_deployment(executing(&made)).await;
+    held.refused(Code::FailedPrecondition, ErrorReason::ChecksMissing);
+    reported(&team, &made, CheckStatus::Passed).await;
+    execute(&team.lead, &made).await;
+
+    let gate = Gate::new(backend).await;
+    gate.project.set_policy("prod", demanding).await;
+    let started = gate.start().await;
+    agree(&gate.approver, &started).await;
+    let queued = gate.until(&started, |found| found.problem.is_some()).await;
+    assert_eq!(queued.state(), DeploymentState::Queued);
+    assert_eq!(queued.problem.unwrap().reason, "CHECKS_MISSING");
+    let reporting = reporting(&started, CheckStatus::Passed);
+    let mut deployments = gate.developer.deployments();
+    deployments.report_check(reporting).await.granted();
+    let over = gate.over(&started).await;
+    assert_eq!(over.state(), DeploymentState::Succeeded, "{over:?}");
+}
+
+fn reporting(deployment: &Deployment, status: CheckStatus) -> ReportCheckRequest {
+    ReportCheckRequest {
+        project: deployment.project.clone(),
+        deployment: deployment.number.to_string(),
+        name: "evaluation".to_owned(),
+        status: status.into(),
+        plan_digest: deployment.plan_digest.clone(),
+        ..Default::default()
+    }
+}
+
+async fn reported(team: &Team, deployment: &Deployment, status: CheckStatus) {
+    let mut deployments = team.lead.deployments();
+    let reported = deployments
+        .report_check(reporting(deployment, status))
+        .await;
+    reported.granted();
 }

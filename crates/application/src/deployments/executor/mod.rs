@@ -24,7 +24,12 @@ use std::{sync::Arc, time::Duration};
 use slipway_deployments::Claim;
 use tokio::time::Instant;
 
-use crate::{CommandError, Context, approvals::gate, freezes};
+use crate::{
+    CommandError, Context,
+    approvals::gate,
+    freezes,
+    releases::start::{Hold, TRY_AGAIN, missing_checks},
+};
 use lease::Lease;
 
 /// How deployments are carried out.
@@ -151,6 +156,16 @@ impl Executor {
                 deployment.not_before = until;
                 unit.deployments().update(&deployment, from).await?;
                 unit.deployments().give_back(&claim).await?;
+                unit.commit().await?;
+                return Ok(Claimed::PutOff);
+            }
+            let missing = missing_checks(&mut *unit, &deployment).await?;
+            if !missing.is_empty() {
+                let (problem, until) = Hold::Checks(missing).told(now);
+                deployment.problem = problem;
+                unit.deployments().update(&deployment, from).await?;
+                let deployments = unit.deployments();
+                deployments.put_off(&claim, until, TRY_AGAIN).await?;
                 unit.commit().await?;
                 return Ok(Claimed::PutOff);
             }
