@@ -52,14 +52,30 @@ fn parse(message: proto::GetComplianceReportRequest) -> Result<ReportQuestion, R
     let mut fields = Fields::default();
     let project = fields.required("project", &message.project);
     let environment = fields.optional("environment", &message.environment);
+    let (from, to) = period(&mut fields, message.from_time, message.to_time);
+    fields.finish(|| {
+        Some(ReportQuestion {
+            project: project?,
+            from: from?,
+            to: to?,
+            environment,
+        })
+    })
+}
+
+/// The period of a report or of figures.
+pub(super) fn period(
+    fields: &mut Fields,
+    from: Option<prost_types::Timestamp>,
+    to: Option<prost_types::Timestamp>,
+) -> (Option<Timestamp>, Option<Timestamp>) {
     let mut time = |field: &str, given: Option<prost_types::Timestamp>| {
         if given.is_none() {
             fields.refuse(field, "is required");
         }
         fields.time(field, given)
     };
-    let from: Option<Timestamp> = time("from_time", message.from_time);
-    let to = time("to_time", message.to_time);
+    let (from, to) = (time("from_time", from), time("to_time", to));
     if let (Some(from), Some(to)) = (from, to) {
         if to <= from {
             fields.refuse("to_time", "must be after `from_time`");
@@ -70,14 +86,7 @@ fn parse(message: proto::GetComplianceReportRequest) -> Result<ReportQuestion, R
             );
         }
     }
-    fields.finish(|| {
-        Some(ReportQuestion {
-            project: project?,
-            from: from?,
-            to: to?,
-            environment,
-        })
-    })
+    (from, to)
 }
 
 fn header(project: &Slug, report: &ComplianceReport) -> proto::ComplianceReportHeader {
