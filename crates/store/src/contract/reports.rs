@@ -60,9 +60,10 @@ pub async fn a_period_is_read(store: &dyn Store) {
     assert_eq!(read(&world, 0, 1_000, None).await, all);
     assert_eq!(read(&world, 0, 100, None).await, [0; 0]);
     assert_eq!(read(&world, 0, 101, None).await, all[..2]);
-    // One is over at 101, and one waits still.
-    assert_eq!(read(&world, 101, 500, None).await, all[..2]);
-    assert_eq!(read(&world, 102, 500, None).await, all[1..2]);
+    // One was over a second after it was created, and the others wait still.
+    assert_eq!(read(&world, 1_000_100, 2_000_000, None).await, all);
+    let after = read(&world, 1_000_101, 2_000_000, None).await;
+    assert_eq!(after, all[1..]);
     assert_eq!(read(&world, 0, 1_000, Some(0)).await, [all[0], all[2]]);
     let some = found(&world, 0, 1_000, None, 2).await;
     assert_eq!(numbers(&some), all[..2]);
@@ -136,8 +137,11 @@ pub async fn what_ended_is_read(store: &dyn Store) {
     world.add(became(&with_items(1), State::Canceled)).await;
     let failed = world.add(became(&with_items(2), State::Failed)).await;
     let reader = store.reader();
-    // It was over at 101.
-    let found = reader.ended(&bounds(101, 102), 10).await.expect("read");
+    // It was over a second after it was created.
+    let found = reader
+        .ended(&bounds(1_000_100, 1_000_101), 10)
+        .await
+        .expect("read");
     assert_eq!(found.len(), 2);
     for one in &found {
         assert_eq!((one.deployment, one.state), (failed.id, State::Failed));
@@ -145,11 +149,11 @@ pub async fn what_ended_is_read(store: &dyn Store) {
         assert_eq!(Some(one.at), failed.finished_at);
     }
     assert_ne!(found[0].application, found[1].application);
-    for (from, to) in [(0, 101), (102, 1_000)] {
+    for (from, to) in [(0, 1_000_100), (1_000_101, 2_000_000)] {
         let found = reader.ended(&bounds(from, to), 10).await.expect("read");
         assert_eq!(found, []);
     }
-    let found = reader.ended(&bounds(0, 1_000), 1).await.expect("read");
+    let found = reader.ended(&bounds(0, 2_000_000), 1).await.expect("read");
     assert_eq!(found.len(), 1);
     let delivered = reader.delivered(&bounds(0, 1_000), 10).await;
     assert_eq!(delivered.expect("read"), []);
