@@ -23,6 +23,7 @@ pub mod policies;
 pub mod principals;
 pub mod projects;
 pub mod queue;
+pub mod reports;
 pub mod requests;
 pub mod snapshots;
 pub mod steps;
@@ -259,6 +260,11 @@ macro_rules! store_contract {
                 links_at_once_stay_unique,
                 credentials_take_each_others_place,
                 credentials_at_once_are_one_set,
+            }
+            reports {
+                a_period_is_read,
+                what_belongs_to_deployments_is_read,
+                what_ended_is_read,
             }
             audit {
                 events_are_listed_by_every_filter,

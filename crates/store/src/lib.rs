@@ -24,7 +24,9 @@ use slipway_approvals::{
     ApprovalQueries, ApprovalRepository, FreezeQueries, FreezeRepository, PolicyQueries,
     PolicyRepository,
 };
-use slipway_audit::{AuditLog, AuditQueries, ChainRepository, ChangeFeed, report::ReportQueries};
+use slipway_audit::{
+    AuditLog, AuditQueries, ChainRepository, ChangeFeed, dora::DoraQueries, report::ReportQueries,
+};
 use slipway_catalog::{
     ApplicationRepository, CatalogQueries, EnvironmentRepository, VersionRepository,
 };
@@ -130,6 +132,7 @@ pub trait Reader:
     + NotificationQueries
     + AuditQueries
     + ReportQueries
+    + DoraQueries
 {
 }
 
@@ -148,5 +151,6 @@ impl<T> Reader for T where
         + NotificationQueries
         + AuditQueries
         + ReportQueries
+        + DoraQueries
 {
 }

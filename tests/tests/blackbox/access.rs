@@ -65,7 +65,7 @@ const TABLE: &[(Who, &[&str])] = &[
         // Here rules ask everybody.
         "Approve", "Reject", "WithdrawApproval",
         "GetFreezeWindow", "ListFreezeWindows",
-        "CompareSnapshots", "GetSnapshotWorkflow", "DetectDrift",
+        "CompareSnapshots", "GetSnapshotWorkflow", "DetectDrift", "GetDoraMetrics",
     ]),
     (Who::Writers, &[
         "CreateApplication", "UpdateApplication", "CreateVersion", "DeprecateVersion",

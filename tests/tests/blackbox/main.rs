@@ -95,6 +95,7 @@ const TOPICS: &[&[Case]] = &[
     audit::trail::CASES,
     audit::proof::CASES,
     audit::report::CASES,
+    audit::dora::CASES,
     process::CASES,
     bad_input::CASES,
     access::CASES,

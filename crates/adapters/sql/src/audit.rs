@@ -1,6 +1,7 @@
 //! The audit trail: events, the chain over them, and the feed of changes.
 
 mod chain;
+mod dora;
 mod event;
 mod facts;
 mod feed;

@@ -1,6 +1,7 @@
 //! The audit trail: reading it, proving it, chaining it, and noting refusals in it.
 
 mod checkpoint;
+mod dora;
 mod export;
 mod list;
 mod refusals;
@@ -9,6 +10,7 @@ mod sequencer;
 mod verify;
 
 pub use checkpoint::export_checkpoint;
+pub use dora::{DoraQuestion, dora_metrics};
 pub use export::{AuditExport, ExportItem, ExportSummary};
 pub use list::list_audit_events;
 pub(crate) use refusals::Refusals;
@@ -23,7 +25,7 @@ use slipway_audit::{
 };
 use slipway_deployments::DeploymentName;
 use slipway_identity::Command;
-use slipway_kernel::{Slug, StoreError};
+use slipway_kernel::{Key, Slug, StoreError};
 
 use crate::{Call, CommandError, Context, error::meets_command_errors};
 
@@ -51,6 +53,12 @@ pub enum AuditError {
          environment"
     )]
     ReportTooLarge,
+    /// No application of the project has this key.
+    #[error("the project has no application `{key}`")]
+    ApplicationNotFound {
+        /// The key.
+        key: Key,
+    },
     /// What any command may meet.
     #[error(transparent)]
     Command(#[from] CommandError),

@@ -6,6 +6,7 @@
 pub mod chain;
 pub mod change;
 pub mod checkpoint;
+pub mod dora;
 pub mod event;
 pub mod report;
 pub mod verification;

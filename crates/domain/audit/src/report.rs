@@ -4,6 +4,7 @@
 //! A report says what the facts say: whether four eyes looked is counted anew from the decisions, the rules that were asked
 //! and the people that accounts belong to, and not read from a state that somebody once set.
 
+pub mod csv;
 mod finding;
 mod queries;
 mod recheck;

@@ -176,7 +176,7 @@ pub trait DeploymentQueries: Send + Sync {
         size: PageSize,
     ) -> Result<Page<ListedDeployment, i64>, StoreError>;
 
-    /// The deployment to an environment that succeeded last and was not rolled back since.
+    /// The deployment that changed an environment's workflows last, succeeded, and was not rolled back since.
     async fn last_success(&self, target: EnvironmentId) -> Result<Option<LastSuccess>, StoreError>;
 
     /// How far these deployments are, in any order; those that don't exist are left out.

@@ -276,4 +276,6 @@ commands! {
     reads ExportCheckpoint: ADMINS;
     /// Reports who agreed to what changed.
     reads GetComplianceReport: ADMINS;
+    /// Reads how well deliveries go.
+    reads GetDoraMetrics: READERS;
 }

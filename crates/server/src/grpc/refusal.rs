@@ -484,6 +484,10 @@ impl From<AuditError> for Refusal {
                 Self::new(Code::NotFound, ErrorReason::EnvironmentNotFound, message)
                     .about("environment", slug)
             }
+            AuditError::ApplicationNotFound { key } => {
+                Self::new(Code::NotFound, ErrorReason::ApplicationNotFound, message)
+                    .about("application", key)
+            }
             AuditError::ReportTooLarge => Self::new(
                 Code::FailedPrecondition,
                 ErrorReason::ReportTooLarge,

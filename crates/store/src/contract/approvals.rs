@@ -37,7 +37,7 @@ async fn waiting(store: &dyn Store) -> (World<'_>, Deployment) {
     (world, deployment)
 }
 
-fn request(n: u128, deployment: &Deployment) -> ApprovalRequest {
+pub(super) fn request(n: u128, deployment: &Deployment) -> ApprovalRequest {
     ApprovalRequest {
         id: ApprovalRequestId::from_uuid(uuid(n)),
         project: deployment.project,
@@ -67,7 +67,7 @@ fn request(n: u128, deployment: &Deployment) -> ApprovalRequest {
     }
 }
 
-fn decision(n: u128, verdict: Verdict) -> Decision {
+pub(super) fn decision(n: u128, verdict: Verdict) -> Decision {
     Decision {
         principal: principal_id(n),
         person: principal_id(n),
@@ -80,7 +80,7 @@ fn decision(n: u128, verdict: Verdict) -> Decision {
     }
 }
 
-fn overriding(n: u128) -> Override {
+pub(super) fn overriding(n: u128) -> Override {
     Override {
         principal: principal_id(n),
         person: principal_id(n),

@@ -93,7 +93,7 @@ pub(super) async fn for_method(method: &Method, target: &Target, caller: &Client
         "slipway.snapshots.v1.SnapshotService" => snapshots(name, target),
         "slipway.audit.v1.AuditService" => Some(match name {
             "ListAuditEvents" | "ExportAuditEvents" => json!({"filter": {"project": project}}),
-            "GetComplianceReport" => json!({
+            "GetComplianceReport" | "GetDoraMetrics" => json!({
                 "project": project,
                 "fromTime": "2026-01-01T00:00:00Z",
                 "toTime": "2026-12-31T00:00:00Z",

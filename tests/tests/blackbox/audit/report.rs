@@ -8,9 +8,9 @@ use slipway_api::audit::v1::compliance_entry::Subject;
 use slipway_api::audit::v1::get_compliance_report_response::Message;
 use slipway_api::audit::v1::{
     ComplianceDeployment, ComplianceEntry, ComplianceExceptionKind, ComplianceRecord,
-    ComplianceReportHeader, FourEyesResult, GetComplianceReportRequest,
+    ComplianceReportFormat, ComplianceReportHeader, FourEyesResult, GetComplianceReportRequest,
 };
-use slipway_api::deployments::v1::{Deployment, DeploymentState};
+use slipway_api::deployments::v1::{CreateReleaseRequest, Deployment, DeploymentState};
 use slipway_api::errors::v1::ErrorReason;
 use slipway_api::identity::v1::Role;
 use slipway_tests::clock::ahead;
@@ -25,6 +25,7 @@ use crate::deployments::releases::{bring, execute, prompt, release};
 
 cases![
     everything_is_reported_once_and_exceptions_come_first,
+    a_report_is_a_table_without_formulas,
     what_can_not_be_reported_is_refused,
 ];
 
@@ -35,7 +36,7 @@ fn question(project: &Project) -> GetComplianceReportRequest {
         project: project.slug.clone(),
         from_time: Some(ago(HOUR)),
         to_time: Some(ahead(HOUR)),
-        environment: String::new(),
+        ..Default::default()
     }
 }
 
@@ -88,7 +89,7 @@ impl Told {
                         records,
                     };
                 }
-                Message::Header(_) => panic!("a second header"),
+                other => panic!("{other:?}"),
             }
         }
         panic!("the report ended without a summary");
@@ -233,6 +234,57 @@ async fn everything_is_reported_once_and_exceptions_come_first(backend: Backend)
     let (found, exceptions) = told.deployment(&pressed);
     assert_eq!(exceptions, [ComplianceExceptionKind::Overridden]);
     assert!(found.overrides[0].review.as_ref().unwrap().justified);
+}
+
+async fn a_report_is_a_table_without_formulas(backend: Backend) {
+    let project = shared(backend).await;
+    project.environment("prod").await;
+    prompt(&project, "greeting", &["1.0.0"]).await;
+    let asked = CreateReleaseRequest {
+        name: "=HYPERLINK(\"http://evil\")".to_owned(),
+        ..release(&project, vec![bring("greeting", "1.0.0")])
+    };
+    let made = project.admin.deployments().create_release(asked).await;
+    let made = made.granted().deployment.unwrap();
+    execute(&project.admin, &made).await;
+    let reported = project.record(report("-cart", "+1", "dev")).await;
+    let question = GetComplianceReportRequest {
+        format: ComplianceReportFormat::Csv.into(),
+        ..question(&project)
+    };
+    let mut audit = project.admin.audit();
+    let mut stream = audit.get_compliance_report(question).await.granted();
+    let mut text = Vec::new();
+    let mut last = None;
+    while let Some(message) = stream.message().await.unwrap() {
+        match message.message.unwrap() {
+            Message::Content(part) => text.extend_from_slice(&part),
+            Message::Header(header) => assert_eq!(header.entry_count, 2),
+            other => last = Some(other),
+        }
+    }
+    let Some(Message::Summary(summary)) = last else {
+        panic!("{last:?}");
+    };
+    assert_eq!((summary.entry_count, summary.record_count), (2, 2));
+    let text = String::from_utf8(text).unwrap();
+    let lines: Vec<_> = text.split_terminator("\r\n").collect();
+    assert_eq!(lines.len(), 4, "{text}");
+    assert!(lines[0].starts_with("\"exceptions\",\"entry\""));
+    assert!(
+        text.contains("\"'=HYPERLINK(\"\"http://evil\"\")\""),
+        "{text}"
+    );
+    assert!(text.contains("\"'-cart\",\"'+1\""), "{text}");
+    for id in [&made.deployment_id, &reported.record_id] {
+        assert!(text.contains(id.as_str()), "{text}");
+    }
+    for line in lines {
+        for cell in line.split("\",\"") {
+            let cell = cell.trim_start_matches('"');
+            assert!(!cell.starts_with(['=', '+', '-', '@', '\t']), "{cell}");
+        }
+    }
 }
 
 async fn what_can_not_be_reported_is_refused(backend: Backend) {

@@ -340,8 +340,24 @@ const BROKEN: &[(&str, &str)] = &[
         "deployment, column kind",
     ),
     (
-        "UPDATE deployment SET kind = 'RELEASE' WHERE number = 1",
+        "UPDATE deployment SET kind = 'MYSTERY' WHERE number = 1",
         "deployment, column kind",
+    ),
+    (
+        "UPDATE deployment SET kind = 'RELEASE' WHERE number = 1",
+        "deployment, column name",
+    ),
+    (
+        "UPDATE deployment SET name = 'x' WHERE number = 1",
+        "deployment, column name",
+    ),
+    (
+        "UPDATE deployment SET risk = 'NONE' WHERE number = 1",
+        "deployment, column risk",
+    ),
+    (
+        "UPDATE deployment_item SET message = 'x'",
+        "deployment_item, column application_kind",
     ),
     (
         "UPDATE deployment SET state = 'DONE' WHERE number = 1",

@@ -1,6 +1,7 @@
 //! `slipway.audit.v1`.
 
 mod chain;
+mod dora;
 mod events;
 mod export;
 mod report;
@@ -61,5 +62,12 @@ impl AuditService for Api {
             Ok(report) => Ok(Response::new(answers(session, &self.shutdown, report))),
             Err(refusal) => Err(session.refused(refusal).await),
         }
+    }
+
+    async fn get_dora_metrics(
+        &self,
+        request: Request<proto::GetDoraMetricsRequest>,
+    ) -> Result<Response<proto::GetDoraMetricsResponse>, Status> {
+        unary!(self, GetDoraMetrics, request, dora::metrics)
     }
 }

@@ -3,9 +3,10 @@
 use std::collections::{HashSet, VecDeque};
 
 use slipway_api::audit::v1 as proto;
+use slipway_api::audit::v1::ComplianceReportFormat as Format;
 use slipway_api::audit::v1::get_compliance_report_response::Message;
 use slipway_application::audit::{ComplianceReport, ReportQuestion, compliance_report};
-use slipway_audit::report::{DeploymentFacts, Entry, Exception};
+use slipway_audit::report::{DeploymentFacts, Entry, Exception, csv};
 use slipway_kernel::time::DAY;
 use slipway_kernel::{PrincipalId, Slug, Timestamp};
 
@@ -22,8 +23,13 @@ const MAX_DAYS: u32 = 366;
 /// bytes, most of them the reason of a retraction.
 const RECORDS_PER_MESSAGE: usize = 200;
 
+/// How many bytes of text go into one message.
+const CHUNK: usize = 256 * 1024;
+
 /// A report that is being sent.
 pub(super) struct Sending {
+    /// What is not sent yet of a text; `None` where the report is told in messages.
+    text: Option<Vec<u8>>,
     entries: std::vec::IntoIter<Entry>,
     waiting: VecDeque<Message>,
     sent: proto::ComplianceReportSummary,
@@ -35,12 +41,17 @@ pub(super) async fn start(
     message: proto::GetComplianceReportRequest,
 ) -> Result<Sending, Refusal> {
     session.admit(&message.project).await?;
-    let question = parse(message)?;
+    let (question, format) = parse(message)?;
     let project = question.project.clone();
     let call = session.call("");
     let report = compliance_report(session.context(), &call, question).await?;
     let header = header(&project, &report);
+    let text = match format {
+        Format::Unspecified | Format::Structured => None,
+        Format::Csv => Some(csv::header().into_bytes()),
+    };
     Ok(Sending {
+        text,
         entries: report.report.entries.into_iter(),
         waiting: [Message::Header(header)].into(),
         sent: proto::ComplianceReportSummary::default(),
@@ -48,18 +59,36 @@ pub(super) async fn start(
     })
 }
 
-fn parse(message: proto::GetComplianceReportRequest) -> Result<ReportQuestion, Refusal> {
+fn parse(message: proto::GetComplianceReportRequest) -> Result<(ReportQuestion, Format), Refusal> {
     let mut fields = Fields::default();
     let project = fields.required("project", &message.project);
     let environment = fields.optional("environment", &message.environment);
+    let (from, to) = period(&mut fields, message.from_time, message.to_time);
+    let format = fields.choice("format", message.format, Some::<Format>);
+    fields.finish(|| {
+        let question = ReportQuestion {
+            project: project?,
+            from: from?,
+            to: to?,
+            environment,
+        };
+        Some((question, format?))
+    })
+}
+
+/// The period of a report or of figures.
+pub(super) fn period(
+    fields: &mut Fields,
+    from: Option<prost_types::Timestamp>,
+    to: Option<prost_types::Timestamp>,
+) -> (Option<Timestamp>, Option<Timestamp>) {
     let mut time = |field: &str, given: Option<prost_types::Timestamp>| {
         if given.is_none() {
             fields.refuse(field, "is required");
         }
         fields.time(field, given)
     };
-    let from: Option<Timestamp> = time("from_time", message.from_time);
-    let to = time("to_time", message.to_time);
+    let (from, to) = (time("from_time", from), time("to_time", to));
     if let (Some(from), Some(to)) = (from, to) {
         if to <= from {
             fields.refuse("to_time", "must be after `from_time`");
@@ -70,14 +99,7 @@ fn parse(message: proto::GetComplianceReportRequest) -> Result<ReportQuestion, R
             );
         }
     }
-    fields.finish(|| {
-        Some(ReportQuestion {
-            project: project?,
-            from: from?,
-            to: to?,
-            environment,
-        })
-    })
+    (from, to)
 }
 
 fn header(project: &Slug, report: &ComplianceReport) -> proto::ComplianceReportHeader {
@@ -105,6 +127,32 @@ fn header(project: &Slug, report: &ComplianceReport) -> proto::ComplianceReportH
 }
 
 impl Sending {
+    /// Puts an entry into the text.
+    fn write(&mut self, entry: &Entry, names: &Names) {
+        self.sent.entry_count += 1;
+        let records = match entry {
+            Entry::Reported { .. } => 1,
+            Entry::Deployment { facts, .. } => facts.records.len(),
+        };
+        self.sent.record_count += count(records as u64);
+        let name = |id| names.principal(id).display_name;
+        let text = self.text.get_or_insert_default();
+        for line in csv::lines(entry, &name) {
+            text.extend_from_slice(line.as_bytes());
+        }
+        self.cut(CHUNK);
+    }
+
+    /// Puts parts of the text into the queue, as long as it has so many bytes.
+    fn cut(&mut self, least: usize) {
+        let Some(text) = &mut self.text else { return };
+        while !text.is_empty() && text.len() >= least {
+            let rest = text.split_off(text.len().min(CHUNK));
+            let part = std::mem::replace(text, rest);
+            self.waiting.push_back(Message::Content(part.into()));
+        }
+    }
+
     /// Puts an entry's messages into the queue.
     fn queue(&mut self, entry: Entry, names: &Names) {
         self.sent.entry_count += 1;
@@ -157,13 +205,17 @@ impl Source for Sending {
     type Answer = proto::GetComplianceReportResponse;
 
     async fn next(&mut self, session: &mut Session) -> Result<Option<Self::Answer>, Ended> {
-        if self.waiting.is_empty() && !self.ended {
+        while self.waiting.is_empty() && !self.ended {
             if let Some(entry) = self.entries.next() {
                 let names = session.context().display_names(mentioned(&entry)).await;
                 let names = Names(names.map_err(Refusal::from)?);
-                self.queue(entry, &names);
+                match &self.text {
+                    Some(_) => self.write(&entry, &names),
+                    None => self.queue(entry, &names),
+                }
             } else {
                 self.ended = true;
+                self.cut(0);
                 self.waiting.push_back(Message::Summary(self.sent));
             }
         }
