@@ -8,6 +8,7 @@ use serde_json::Value;
 use slipway_api::approvals::v1::RejectRequest;
 use slipway_api::deployments::v1::{CancelDeploymentRequest, Verdict};
 use slipway_api::identity::v1::Role;
+use slipway_api::ledger::v1::ListDeploymentRecordsRequest;
 use slipway_tests::{Backend, Client, Granted, Project, World};
 
 use crate::case::cases;
@@ -122,7 +123,14 @@ async fn a_deployment_is_recorded_once(backend: Backend) {
     let again = place.run(&ci, &record).await;
     again.is(0);
     assert_eq!(again.out, "already recorded: greeting 1.0.0 in prod\n");
-    assert_eq!(place.project.history(Default::default()).await.len(), 1);
+    assert_eq!(
+        place
+            .project
+            .history(ListDeploymentRecordsRequest::default())
+            .await
+            .len(),
+        1
+    );
 
     let unknown = record.map(|word| if word == "1.0.0" { "9.9.9" } else { word });
     let unknown = unknown.map(|word| if word == "run-17" { "run-18" } else { word });
@@ -165,8 +173,8 @@ async fn a_release_goes_from_request_to_success(backend: Backend) {
         "passed",
     ];
     let check_of = |digest| [&check[..], &["--plan-digest", digest]].concat();
-    let stale = place.json(&ci, 3, &check_of(&elsewhere)).await;
-    assert_eq!(stale["error"]["reason"], "PLAN_CHANGED", "{stale}");
+    let elsewhere = place.json(&ci, 3, &check_of(&elsewhere)).await;
+    assert_eq!(elsewhere["error"]["reason"], "PLAN_CHANGED", "{elsewhere}");
     let reported = place.run(&ci, &check_of(&digest)).await;
     reported.is(0);
     assert_eq!(reported.out, "unit PASSED\n");
@@ -177,17 +185,17 @@ async fn a_release_goes_from_request_to_success(backend: Backend) {
     let waiting = place.run(&ci, &["wait", first, "--timeout", "1s"]).await;
     waiting.is(7);
     assert!(waiting.err.contains("PENDING_APPROVAL"), "{waiting:?}");
-    let approved = place
+    let agreed = place
         .run(
             &approver,
             &["approve", first, "--current", "--comment", "tried"],
         )
         .await;
-    approved.is(0);
+    agreed.is(0);
     let took =
         format!("taking the plan digest {digest} of deployment {first} \"Chatbot 2\" to prod");
-    assert!(approved.err.contains(&took), "{approved:?}");
-    assert!(approved.out.contains("to prod: APPROVED"), "{approved:?}");
+    assert!(agreed.err.contains(&took), "{agreed:?}");
+    assert!(agreed.out.contains("to prod: APPROVED"), "{agreed:?}");
     let executed = place
         .json(
             &approver,
