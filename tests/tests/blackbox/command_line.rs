@@ -8,6 +8,7 @@ use serde_json::Value;
 use slipway_api::approvals::v1::RejectRequest;
 use slipway_api::deployments::v1::{CancelDeploymentRequest, Verdict};
 use slipway_api::identity::v1::Role;
+use slipway_api::ledger::v1::ListDeploymentRecordsRequest;
 use slipway_tests::{Backend, Client, Granted, Project, World};
 
 use crate::case::cases;
@@ -17,10 +18,11 @@ use crate::deployments::releases::prompt;
 
 cases![
     a_deployment_is_recorded_once,
-    a_release_goes_from_request_to_rollback,
+    a_release_goes_from_request_to_success,
     what_stands_against_a_release_is_told_line_by_line,
     a_release_that_nobody_has_to_approve_is_waited_for,
     every_ending_has_its_status,
+    a_release_is_rolled_back,
     what_can_not_be_reached_has_its_status,
     a_wait_goes_on_when_the_server_is_back,
 ];
@@ -121,7 +123,14 @@ async fn a_deployment_is_recorded_once(backend: Backend) {
     let again = place.run(&ci, &record).await;
     again.is(0);
     assert_eq!(again.out, "already recorded: greeting 1.0.0 in prod\n");
-    assert_eq!(place.project.history(Default::default()).await.len(), 1);
+    assert_eq!(
+        place
+            .project
+            .history(ListDeploymentRecordsRequest::default())
+            .await
+            .len(),
+        1
+    );
 
     let unknown = record.map(|word| if word == "1.0.0" { "9.9.9" } else { word });
     let unknown = unknown.map(|word| if word == "run-17" { "run-18" } else { word });
@@ -138,7 +147,7 @@ async fn a_deployment_is_recorded_once(backend: Backend) {
         .is(2);
 }
 
-async fn a_release_goes_from_request_to_rollback(backend: Backend) {
+async fn a_release_goes_from_request_to_success(backend: Backend) {
     let place = Place::new(backend).await;
     place.project.set_policy("prod", admins(1)).await;
     let ci = place.project.member(Role::Developer).await;
@@ -164,8 +173,8 @@ async fn a_release_goes_from_request_to_rollback(backend: Backend) {
         "passed",
     ];
     let check_of = |digest| [&check[..], &["--plan-digest", digest]].concat();
-    let stale = place.json(&ci, 3, &check_of(&elsewhere)).await;
-    assert_eq!(stale["error"]["reason"], "PLAN_CHANGED", "{stale}");
+    let elsewhere = place.json(&ci, 3, &check_of(&elsewhere)).await;
+    assert_eq!(elsewhere["error"]["reason"], "PLAN_CHANGED", "{elsewhere}");
     let reported = place.run(&ci, &check_of(&digest)).await;
     reported.is(0);
     assert_eq!(reported.out, "unit PASSED\n");
@@ -176,17 +185,17 @@ async fn a_release_goes_from_request_to_rollback(backend: Backend) {
     let waiting = place.run(&ci, &["wait", first, "--timeout", "1s"]).await;
     waiting.is(7);
     assert!(waiting.err.contains("PENDING_APPROVAL"), "{waiting:?}");
-    let approved = place
+    let agreed = place
         .run(
             &approver,
             &["approve", first, "--current", "--comment", "tried"],
         )
         .await;
-    approved.is(0);
+    agreed.is(0);
     let took =
         format!("taking the plan digest {digest} of deployment {first} \"Chatbot 2\" to prod");
-    assert!(approved.err.contains(&took), "{approved:?}");
-    assert!(approved.out.contains("to prod: APPROVED"), "{approved:?}");
+    assert!(agreed.err.contains(&took), "{agreed:?}");
+    assert!(agreed.out.contains("to prod: APPROVED"), "{agreed:?}");
     let executed = place
         .json(
             &approver,
@@ -201,39 +210,6 @@ async fn a_release_goes_from_request_to_rollback(backend: Backend) {
         over["deployment"]["history"].as_array().unwrap().len(),
         5,
         "{over}"
-    );
-
-    let nowhere = ["rollback", "99", "--reason", "none"];
-    let refused = place.json(&approver, 3, &nowhere).await;
-    assert_eq!(refused["error"]["reason"], "DEPLOYMENT_NOT_FOUND");
-    let rolling = ["rollback", first, "--reason", "orders are lost"];
-    let tried = place
-        .run(&approver, &[&rolling[..], &["--validate-only"]].concat())
-        .await;
-    tried.is(0);
-    assert!(
-        tried.out.starts_with("would be done: a new deployment"),
-        "{tried:?}"
-    );
-    let asked = place.json(&approver, 0, &rolling).await;
-    let number = asked["deployment"]["number"].as_str().unwrap().to_owned();
-    if asked["deployment"]["state"] == "DEPLOYMENT_STATE_PENDING_APPROVAL" {
-        let other = place.project.member(Role::Admin).await;
-        place
-            .run(&other, &["approve", &number, "--current"])
-            .await
-            .is(0);
-    }
-    place
-        .run(&ci, &["wait", &number, "--timeout", "1m"])
-        .await
-        .is(0);
-    assert_eq!(place.project.cell("greeting", "prod").await, None);
-    // What was undone did not last.
-    let undone = place.json(&ci, 5, &["wait", first]).await;
-    assert_eq!(
-        undone["deployment"]["state"],
-        "DEPLOYMENT_STATE_ROLLED_BACK"
     );
 }
 
@@ -369,6 +345,37 @@ async fn every_ending_has_its_status(backend: Backend) {
     doubt.resolve(Verdict::Failed).await;
     let failed = run(&place.world, &project.slug, &project.admin, &wait).await;
     failed.is(5);
+}
+
+async fn a_release_is_rolled_back(backend: Backend) {
+    let place = Place::new(backend).await;
+    let admin = &place.project.admin;
+    for version in ["greeting=1.0.0", "greeting=1.1.0"] {
+        let (number, digest) = place.release(admin, &[version]).await;
+        let execute = ["execute", &number, "--plan-digest", &digest];
+        place.run(admin, &execute).await.is(0);
+    }
+    let nowhere = ["rollback", "99", "--reason", "none"];
+    let refused = place.json(admin, 3, &nowhere).await;
+    assert_eq!(refused["error"]["reason"], "DEPLOYMENT_NOT_FOUND");
+
+    let rolling = ["rollback", "2", "--reason", "orders are lost"];
+    let tried = [&rolling[..], &["--validate-only"]].concat();
+    let tried = place.run(admin, &tried).await;
+    tried.is(0);
+    let told = "would be done: a new deployment to prod";
+    assert!(tried.out.starts_with(told), "{tried:?}");
+    assert!(tried.out.contains("greeting 1.1.0 -> 1.0.0"), "{tried:?}");
+    let back = [&rolling[..], &["--back-to", "1", "--wait"]].concat();
+    let done = place.json(admin, 0, &back).await;
+    let state = &done["deployment"]["state"];
+    assert_eq!(state, "DEPLOYMENT_STATE_SUCCEEDED", "{done}");
+    let cell = place.project.cell("greeting", "prod").await.unwrap();
+    assert_eq!(cell.version, "1.0.0");
+    // What was undone did not last.
+    let undone = place.json(admin, 5, &["wait", "2"]).await;
+    let state = &undone["deployment"]["state"];
+    assert_eq!(state, "DEPLOYMENT_STATE_ROLLED_BACK", "{undone}");
 }
 
 /// An address of this machine that nobody listens at.

@@ -97,6 +97,10 @@ async fn versions_become_current_at_once(backend: Backend) {
         })
         .await;
     let looked_at = looked_at.granted().deployment.unwrap();
+    assert_eq!(
+        (looked_at.number, looked_at.deployment_id.as_str()),
+        (0, "")
+    );
     let made = deployments.create_release(asked).await;
     let made = made.granted().deployment.unwrap();
     assert_eq!(looked_at.plan_digest, made.plan_digest);

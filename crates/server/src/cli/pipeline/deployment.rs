@@ -63,28 +63,31 @@ pub(super) fn short(name: &'static str, prefix: &str) -> &'static str {
 
 fn item(item: &DeploymentItem) -> String {
     let name = &item.application;
-    let told = match &item.chosen {
-        Some(chosen) => match (
+    let told = if let Some(chosen) = &item.chosen {
+        match (
             chosen.version_before.as_str(),
             chosen.version_after.as_str(),
         ) {
             ("", after) => format!("  {name} {after}, new"),
             (before, "") => format!("  {name} {before}, removed"),
             (before, after) => format!("  {name} {before} -> {after}"),
-        },
-        None => {
-            let change = match item.change() {
-                ItemChange::Unspecified => "changed in a way that this program does not know",
-                ItemChange::Created => "new",
-                ItemChange::Updated => "changed",
-                ItemChange::Deleted => "removed",
-                ItemChange::Unchanged => "unchanged",
-                ItemChange::Skipped => "skipped",
-            };
-            format!("  {name}, {change}")
         }
+    } else {
+        format!("  {name}, {}", changed(item.change()))
     };
     printable(&told)
+}
+
+/// What happens to a workflow, in a word.
+fn changed(change: ItemChange) -> &'static str {
+    match change {
+        ItemChange::Unspecified => "changed in a way that this program does not know",
+        ItemChange::Created => "new",
+        ItemChange::Updated => "changed",
+        ItemChange::Deleted => "removed",
+        ItemChange::Unchanged => "unchanged",
+        ItemChange::Skipped => "skipped",
+    }
 }
 
 #[cfg(test)]

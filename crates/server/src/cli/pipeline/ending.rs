@@ -218,4 +218,18 @@ mod tests {
             assert_eq!(table.matches(&row).count(), 1, "{ending:?}");
         }
     }
+
+    #[test]
+    fn the_readme_has_the_same_table() {
+        let readme = include_str!("../../../../../README.md").replace('`', "");
+        let rows: Vec<_> = help!("")
+            .lines()
+            .filter_map(|line| line.trim_start().split_once("  "))
+            .collect();
+        assert_eq!(rows.len(), 10);
+        for (status, meaning) in rows {
+            let row = format!("| {status} | {meaning} |");
+            assert!(readme.contains(&row), "{row}");
+        }
+    }
 }

@@ -108,17 +108,11 @@ impl Step for Release {
         let mut answer = match created {
             Ok(answer) => answer,
             Err(error) => {
-                if !session.json {
-                    refused(&error, &request)?;
-                }
+                tell_findings(session, &against(&error), &request)?;
                 return Err(error.into());
             }
         };
-        if !session.json {
-            for finding in &answer.findings {
-                print(&told(finding, &request))?;
-            }
-        }
+        tell_findings(session, &answer.findings, &request)?;
         let made = present(answer.deployment.take())?;
         let (made, ending) = self.wait.follow(session, made).await?;
         let words = deployment::words(&made);
@@ -185,23 +179,40 @@ impl Release {
     }
 }
 
-/// Tells what stands against a release that was refused.
-fn refused(error: &CallError, request: &CreateReleaseRequest) -> Result<(), Failure> {
-    for unmet in error.unmet() {
-        let place = unmet
-            .subject
-            .strip_prefix("items[")
-            .and_then(|rest| rest.strip_suffix(']'))
-            .and_then(|number| number.parse().ok());
-        let finding = Finding {
-            reason: unmet.r#type,
-            severity: FindingSeverity::Error.into(),
-            item: place,
-            message: unmet.description,
-        };
-        print(&told(&finding, request))?;
+/// Tells findings one a line: on standard error where standard output is for the document.
+fn tell_findings(
+    session: &Session,
+    findings: &[Finding],
+    request: &CreateReleaseRequest,
+) -> Result<(), Failure> {
+    for finding in findings {
+        let line = told(finding, request);
+        if session.json {
+            eprintln!("slipway: {line}");
+        } else {
+            print(&line)?;
+        }
     }
     Ok(())
+}
+
+/// What stands against a release that was refused.
+fn against(error: &CallError) -> Vec<Finding> {
+    let unmet = error.unmet().into_iter();
+    unmet
+        .map(|unmet| Finding {
+            item: place(&unmet.subject),
+            reason: unmet.r#type,
+            severity: FindingSeverity::Error.into(),
+            message: unmet.description,
+        })
+        .collect()
+}
+
+/// The item's place in `items[3]`.
+fn place(subject: &str) -> Option<i32> {
+    let number = subject.strip_prefix("items[")?.strip_suffix(']')?;
+    number.parse().ok()
 }
 
 /// A finding on one line.
@@ -292,6 +303,14 @@ mod tests {
             assert!(parse(arguments).is_err(), "{arguments:?}");
         }
         assert!(parse(&["--remove", "cart"]).is_ok());
+    }
+
+    #[test]
+    fn a_place_is_that_of_an_item() {
+        assert_eq!(place("items[3]"), Some(3));
+        for other in ["", "items", "items[]", "items[x]", "name"] {
+            assert_eq!(place(other), None, "{other}");
+        }
     }
 
     #[test]

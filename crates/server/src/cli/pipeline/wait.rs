@@ -103,26 +103,22 @@ async fn until_over(
     name: &str,
     timeout: Duration,
 ) -> Result<(Deployment, Ending), Failure> {
-    match tokio::time::timeout(timeout, watch(session, name)).await {
-        Ok(ending) => {
-            let ending = ending?;
-            Ok((session.deployment(name).await?, ending))
-        }
-        Err(_) => {
-            let found = session.deployment(name).await?;
-            // It may have ended in the last moment.
-            let ending = Ending::of_state(found.state()).unwrap_or(Ending::TimedOut);
-            if ending == Ending::TimedOut {
-                eprintln!(
-                    "slipway: {} is still {} after {}",
-                    deployment::line(&found),
-                    deployment::state(found.state()),
-                    humantime::format_duration(timeout)
-                );
-            }
-            Ok((found, ending))
-        }
+    if let Ok(ending) = tokio::time::timeout(timeout, watch(session, name)).await {
+        let ending = ending?;
+        return Ok((session.deployment(name).await?, ending));
     }
+    let found = session.deployment(name).await?;
+    // It may have ended in the last moment.
+    if let Some(ending) = Ending::of_state(found.state()) {
+        return Ok((found, ending));
+    }
+    eprintln!(
+        "slipway: {} is still {} after {}",
+        deployment::line(&found),
+        deployment::state(found.state()),
+        humantime::format_duration(timeout)
+    );
+    Ok((found, Ending::TimedOut))
 }
 
 /// Reads the stream until the deployment is over, and opens it again where it breaks.

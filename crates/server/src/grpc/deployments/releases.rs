@@ -53,8 +53,14 @@ pub(super) async fn create(
     })?;
     let call = session.call(&message.request_id);
     let made = create_release(&api.context, &call, command).await?;
+    let mut deployment = shown(&api.context, made.deployment, &message.project).await?;
+    if message.validate_only {
+        // What was not made has no name to find it by.
+        deployment.deployment_id.clear();
+        deployment.number = 0;
+    }
     Ok(proto::CreateReleaseResponse {
-        deployment: Some(shown(&api.context, made.deployment, &message.project).await?),
+        deployment: Some(deployment),
         findings: made
             .findings
             .listed
