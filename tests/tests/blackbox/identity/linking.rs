@@ -223,6 +223,9 @@ async fn a_linked_identity_is_the_same_person_for_four_eyes(backend: Backend) {
     link(&federated, &ada.principal_id, "ada").await;
     let admins = json!({ "groups": ["admins"] });
     let by_issuer = federated.caller("ada", &admins);
+    // Whoever signs in for the first time later is not asked.
+    let bob: Client = federated.caller("bob", &admins);
+    me(&bob).await.unwrap();
     let mut deployments = ada.deployments();
     let started = deployments.start_promotion(StartPromotionRequest {
         project: shop.slug.clone(),
@@ -241,6 +244,5 @@ async fn a_linked_identity_is_the_same_person_for_four_eyes(backend: Backend) {
         let answer = same.approvals().approve(approval.clone()).await;
         answer.refused(Code::PermissionDenied, ErrorReason::SelfApproval);
     }
-    let bob: Client = federated.caller("bob", &admins);
     bob.approvals().approve(approval).await.granted();
 }
