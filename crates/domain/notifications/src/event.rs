@@ -2,9 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use slipway_kernel::{
-    DeploymentId, EnvironmentId, PrincipalId, ProjectId, Slug, Tier, Timestamp, words,
+    DeploymentId, EnvironmentId, PrincipalId, ProjectId, RiskLevel, Slug, Tier, Timestamp, words,
 };
-use slipway_ledger::RiskLevel;
 
 /// What kind of thing happened. Of a deployment: the state that it came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -1,8 +1,7 @@
 //! What a message says, as JSON in the form that the Standard Webhooks specification proposes.
 
 use serde::{Deserialize, Serialize};
-use slipway_kernel::{DeploymentId, PrincipalId, Slug, Tier, Timestamp};
-use slipway_ledger::RiskLevel;
+use slipway_kernel::{DeploymentId, PrincipalId, RiskLevel, Slug, Tier, Timestamp};
 
 use crate::{EventKind, Occurrence};
 

@@ -3,8 +3,9 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
-use slipway_kernel::{ProjectId, Revision, Slug, Tier, Timestamp, WebhookId, text::DisplayName};
-use slipway_ledger::RiskLevel;
+use slipway_kernel::{
+    ProjectId, Revision, RiskLevel, Slug, Tier, Timestamp, WebhookId, text::DisplayName,
+};
 
 use crate::{EventKind, Occurrence};
 
