@@ -19,8 +19,9 @@ use slipway_deployments::{
     Deployment, DeploymentKind, Gates, NewDeployment, Origin, Release, State,
 };
 use slipway_kernel::{
-    ApplicationId, ApprovalRequestId, DeploymentId, EnvironmentId, PrincipalId, ProjectId,
-    RecordId, RiskLevel, Sha256, Tier, VersionId,
+    ApplicationId, ApprovalRequestId, Attributes, DeploymentId, EnvironmentId, PrincipalId,
+    ProjectId, RecordId, RiskLevel, Sha256, Tier, VersionId,
+    text::{Description, Notes},
 };
 use slipway_ledger::record::{Placed, TargetNames};
 use slipway_ledger::{CellPlace, NewRecord, RecordKind};
@@ -178,7 +179,7 @@ impl World {
             finished_at: Some(at(second + 31)),
             release: Some(Release {
                 name: name("Spring"),
-                description: Default::default(),
+                description: Description::default(),
                 execute_on_approval: false,
             }),
             risk: RiskLevel::Medium,
@@ -244,8 +245,8 @@ impl World {
             reporter: self.asks,
             deployed_by: None,
             risk: None,
-            notes: Default::default(),
-            attributes: Default::default(),
+            notes: Notes::default(),
+            attributes: Attributes::default(),
             external_id: Some(format!("x{n}").parse().expect("an id")),
             deployment,
             outside_governance: deployment.is_none(),

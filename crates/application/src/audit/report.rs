@@ -8,8 +8,8 @@ use slipway_audit::report::{
 use slipway_catalog::Environment;
 use slipway_identity::Command;
 use slipway_kernel::{
-    DeploymentId, EnvironmentId, PageSize, PrincipalId, ProjectId, Slug, StoreError, Tier,
-    Timestamp,
+    Attributes, DeploymentId, EnvironmentId, PageSize, PrincipalId, ProjectId, Slug, StoreError,
+    Tier, Timestamp,
 };
 use slipway_ledger::{Record, RecordFilter};
 use slipway_store::Reader;
@@ -140,7 +140,7 @@ impl Gathered {
             for mut record in page.items {
                 // No report shows them, and they may be large.
                 record.notes = String::new();
-                record.attributes = Default::default();
+                record.attributes = Attributes::default();
                 match record.deployment {
                     Some(id) => self.written.entry(id).or_default().push(record),
                     None => self.reported.push(record),
@@ -184,9 +184,10 @@ impl Gathered {
             }
             let tier = tiers.get(&deployment.target);
             let tier = *tier.ok_or_else(|| dangling("environment", deployment.target))?;
-            let unasked = match requests.is_empty() {
-                true => unasked(&deployment, tier, &policies),
-                false => Vec::new(),
+            let unasked = if requests.is_empty() {
+                unasked(&deployment, tier, &policies)
+            } else {
+                Vec::new()
             };
             // The history comes newest first.
             let mut records = self.written.remove(&id).unwrap_or_default();

@@ -12,7 +12,7 @@ mod standing;
 
 pub use finding::{Exception, Finding, FourEyes};
 pub use queries::{ReportQueries, ReportedDeployment, ReportedLink};
-pub use recheck::recheck;
+use recheck::recheck;
 pub use standing::{StandingPolicy, unasked};
 
 use std::cmp::Reverse;

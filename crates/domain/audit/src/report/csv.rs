@@ -45,7 +45,7 @@ pub type NameOf<'a> = &'a dyn Fn(PrincipalId) -> String;
 
 /// The first line.
 pub fn header() -> String {
-    line(COLUMNS.map(str::to_owned))
+    line(&COLUMNS.map(str::to_owned))
 }
 
 /// The lines of an entry: one for a deployment, and one more for each record that it wrote, which names it.
@@ -54,12 +54,12 @@ pub fn lines(entry: &Entry, name: NameOf<'_>) -> Vec<String> {
         Entry::Reported { record, exceptions } => {
             let mut cells = empty();
             cells[0] = words(exceptions);
-            cells[1] = "REPORTED_RECORD".to_owned();
+            "REPORTED_RECORD".clone_into(&mut cells[1]);
             cells[10] = name(record.reporter);
             cells[11] = record.reporter.to_string();
             cells[6] = record.environment.to_string();
             fill_record(&mut cells, record);
-            vec![line(cells)]
+            vec![line(&cells)]
         }
         Entry::Deployment {
             facts,
@@ -69,7 +69,7 @@ pub fn lines(entry: &Entry, name: NameOf<'_>) -> Vec<String> {
             let mut cells = of_deployment(facts, *four_eyes, name);
             cells[0] = words(exceptions);
             let mut lines = Vec::with_capacity(1 + facts.records.len());
-            lines.push(line(cells.clone()));
+            lines.push(line(&cells));
             "RECORD".clone_into(&mut cells[1]);
             cells[0].clear();
             for cell in &mut cells[7..] {
@@ -77,7 +77,7 @@ pub fn lines(entry: &Entry, name: NameOf<'_>) -> Vec<String> {
             }
             for record in &facts.records {
                 fill_record(&mut cells, record);
-                lines.push(line(cells.clone()));
+                lines.push(line(&cells));
             }
             lines
         }
@@ -135,7 +135,7 @@ fn of_deployment(facts: &DeploymentFacts, four_eyes: FourEyes, name: NameOf<'_>)
 }
 
 /// What was answered to the request that counts.
-pub(super) fn approvals(facts: &DeploymentFacts, name: NameOf<'_>) -> String {
+fn approvals(facts: &DeploymentFacts, name: NameOf<'_>) -> String {
     let decisions = facts.request().map(|request| request.decisions.iter());
     let told = decisions.into_iter().flatten().map(|made| {
         let rule = made.rule.as_ref().map(|rule| format!(" for {rule}"));
@@ -153,7 +153,7 @@ pub(super) fn approvals(facts: &DeploymentFacts, name: NameOf<'_>) -> String {
     told.collect::<Vec<_>>().join("; ")
 }
 
-pub(super) fn overrides(facts: &DeploymentFacts, name: NameOf<'_>) -> String {
+fn overrides(facts: &DeploymentFacts, name: NameOf<'_>) -> String {
     let made = facts.requests.iter();
     let told = made
         .filter_map(|request| request.overridden.as_ref())
@@ -192,7 +192,7 @@ fn fill_record(cells: &mut Cells, record: &Record) {
         });
 }
 
-fn line(cells: Cells) -> String {
+fn line(cells: &Cells) -> String {
     let cells: Vec<_> = cells.iter().map(|cell| quoted(cell)).collect();
     format!("{}\r\n", cells.join(","))
 }

@@ -13,7 +13,7 @@ use super::{DeploymentFacts, Entry, Exception, Finding, FourEyes};
 const CLOCKS_APART: Duration = Duration::from_mins(1);
 
 /// A deployment's entry: what four eyes come to by the facts, and what is out of the ordinary.
-pub fn recheck(facts: DeploymentFacts, people: &HashMap<PrincipalId, Person>) -> Entry {
+pub(super) fn recheck(facts: DeploymentFacts, people: &HashMap<PrincipalId, Person>) -> Entry {
     let mut check = Check {
         people,
         facts: &facts,

@@ -41,7 +41,7 @@ pub(super) async fn start(
     message: proto::GetComplianceReportRequest,
 ) -> Result<Sending, Refusal> {
     session.admit(&message.project).await?;
-    let (question, format) = parse(message)?;
+    let (question, format) = parse(&message)?;
     let project = question.project.clone();
     let call = session.call("");
     let report = compliance_report(session.context(), &call, question).await?;
@@ -59,7 +59,7 @@ pub(super) async fn start(
     })
 }
 
-fn parse(message: proto::GetComplianceReportRequest) -> Result<(ReportQuestion, Format), Refusal> {
+fn parse(message: &proto::GetComplianceReportRequest) -> Result<(ReportQuestion, Format), Refusal> {
     let mut fields = Fields::default();
     let project = fields.required("project", &message.project);
     let environment = fields.optional("environment", &message.environment);
