@@ -85,6 +85,8 @@ impl People {
             change: Some(deployments::release_item::Change::Version(format!(
                 "v{version}"
             ))),
+            // Behind the last version comes the first again.
+            allow_older: true,
             ..Default::default()
         };
         let request = self.requester.0.request(deployments::CreateReleaseRequest {

@@ -83,10 +83,13 @@ struct Matching<'a> {
     counted: Vec<Vec<usize>>,
     /// For whom a rule was looked at last, from 1.
     seen: Vec<usize>,
+    /// How many people are needed yet.
+    missing: usize,
 }
 
 impl<'a> Matching<'a> {
     fn new(rules: &'a [Counted<'a>]) -> Self {
+        let needed = rules.iter().map(|it| usize::from(it.rule.required));
         Self {
             rules,
             people: Vec::new(),
@@ -94,15 +97,19 @@ impl<'a> Matching<'a> {
             bounds: vec![0],
             counted: vec![Vec::new(); rules.len()],
             seen: vec![0; rules.len()],
+            missing: needed.sum(),
         }
     }
 
     fn add(&mut self, person: PrincipalId, fits: impl Iterator<Item = usize>) {
+        if self.missing == 0 {
+            return;
+        }
         self.people.push(person);
         self.fits.extend(fits);
         self.bounds.push(self.fits.len());
         let round = self.people.len();
-        self.place(round - 1, round);
+        self.missing -= usize::from(self.place(round - 1, round));
     }
 
     /// Finds a place for somebody, where need be by moving others to other rules that need them. Every rule is looked at
@@ -137,12 +144,6 @@ impl<'a> Matching<'a> {
     }
 
     fn finish(self) -> Tally {
-        let needed: usize = self
-            .rules
-            .iter()
-            .map(|counted| usize::from(counted.rule.required))
-            .sum();
-        let there: usize = self.counted.iter().map(Vec::len).sum();
         let person = |number: usize| self.people[number];
         let named = |numbers: Vec<usize>| {
             let mut people: Vec<_> = numbers.into_iter().map(person).collect();
@@ -150,7 +151,7 @@ impl<'a> Matching<'a> {
             people
         };
         Tally {
-            missing: needed - there,
+            missing: self.missing,
             counted: self.counted.into_iter().map(named).collect(),
         }
     }
