@@ -69,7 +69,8 @@ const TABLE: &[(Who, &[&str])] = &[
     ]),
     (Who::Writers, &[
         "CreateApplication", "UpdateApplication", "CreateVersion", "DeprecateVersion",
-        "RecordDeployment", "ImportDeployments", "StartPromotion", "CancelDeployment", "RollbackDeployment", "ReportCheck",
+        "RecordDeployment", "ImportDeployments", "StartPromotion", "CancelDeployment", "RollbackDeployment",
+        "CreateRelease", "ExecuteDeployment", "ReportCheck",
         "CreateSnapshot",
     ]),
     (Who::Admins, &[

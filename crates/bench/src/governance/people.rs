@@ -124,10 +124,10 @@ impl People {
             plan_digest: release.digest.clone(),
             ..Default::default()
         });
-        let approved = ApprovalServiceClient::new(callers.connection(client))
+        let answer = ApprovalServiceClient::new(callers.connection(client))
             .approve(request)
             .await?;
-        let state = approved
+        let state = answer
             .into_inner()
             .deployment
             .ok_or("no deployment")?
@@ -136,7 +136,7 @@ impl People {
         if state == expected[approver] {
             Ok(())
         } else {
-            Err(format!("an approved release is {state:?}").into())
+            Err(format!("an answer release is {state:?}").into())
         }
     }
 

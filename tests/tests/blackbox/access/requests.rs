@@ -21,6 +21,7 @@ use slipway_tests::contract::Method;
 use slipway_tests::world::{Project, report, token, unique, user, workflow};
 use slipway_tests::{Client, Granted, ago};
 
+use crate::deployments::releases;
 use crate::notifications::{creation, standard};
 
 /// What a request is about: a project that has the application `app` with the version `1`, deployed in the environment
@@ -323,11 +324,32 @@ async fn deployments(name: &str, target: &Target) -> Option<Value> {
                 "plan_digest": waits.plan_digest,
             })
         }
+        "CreateRelease" => json!({
+            "project": project, "name": "Walk", "environment": "prod",
+            "items": [{"application": to_release(target).await, "version": "1"}],
+        }),
+        "ExecuteDeployment" => {
+            let application = to_release(target).await;
+            let release =
+                releases::release(&target.project, vec![releases::bring(&application, "1")]);
+            let mut deployments = target.project.admin.deployments();
+            let made = deployments.create_release(release).await.granted();
+            let made = made.deployment.unwrap();
+            json!({"project": project, "deployment": made.deployment_id, "plan_digest": made.plan_digest})
+        }
         "CancelDeployment" => {
             json!({"project": project, "deployment": target.canceled, "reason": "walked over"})
         }
         _ => return None,
     })
+}
+
+/// An application that nothing was released of yet, with the version `1`.
+async fn to_release(target: &Target) -> String {
+    let key = format!("walk-{}", unique());
+    target.project.application(&key).await;
+    target.project.version(&key, "1").await;
+    key
 }
 
 /// So many people of any role have to agree, and developers ask.

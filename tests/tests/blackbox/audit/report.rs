@@ -15,7 +15,7 @@ use slipway_api::errors::v1::ErrorReason;
 use slipway_api::identity::v1::Role;
 use slipway_tests::clock::ahead;
 use slipway_tests::world::report;
-use slipway_tests::{Backend, Granted, Project, Refused, ago};
+use slipway_tests::{Backend, Client, Granted, Project, Refused, ago};
 use tonic::Code;
 
 use super::shared;
@@ -98,7 +98,10 @@ impl Told {
     fn deployment(&self, of: &Deployment) -> (&ComplianceDeployment, Vec<ComplianceExceptionKind>) {
         let found = self.entries.iter().find_map(|entry| match &entry.subject {
             Some(Subject::Deployment(found)) if found.deployment_id == of.deployment_id => {
-                let kinds = entry.exceptions.iter().map(|exception| exception.kind());
+                let kinds = entry
+                    .exceptions
+                    .iter()
+                    .map(slipway_api::audit::v1::ComplianceException::kind);
                 Some((found, kinds.collect()))
             }
             _ => None,
@@ -201,27 +204,22 @@ async fn everything_is_reported_once_and_exceptions_come_first(backend: Backend)
     assert_eq!(ids, expected);
     assert_eq!(told.records.len(), everything.len(), "each once");
 
-    // What is asked again is answered with the same digest; a part of it with another.
-    let again = question(&project);
     let bounds = GetComplianceReportRequest {
         from_time: told.header.from_time,
         to_time: told.header.to_time,
-        ..again
+        ..question(&project)
     };
-    let same = Told::of(&project, bounds.clone()).await;
-    assert_eq!(same.header.digest, told.header.digest);
-    let environment = "dev".to_owned();
-    let part = Told::of(
-        &project,
-        GetComplianceReportRequest {
-            environment,
-            ..bounds.clone()
-        },
-    )
-    .await;
-    assert_ne!(part.header.digest, told.header.digest);
-    assert_eq!((part.header.deployment_count, part.records.len()), (0, 2));
+    the_digest_is_of_what_was_asked(&project, &told, &bounds).await;
 
+    an_override_is_shown_as_reviewed(&project, &third, &pressed, bounds).await;
+}
+
+async fn an_override_is_shown_as_reviewed(
+    project: &Project,
+    third: &Client,
+    pressed: &Deployment,
+    bounds: GetComplianceReportRequest,
+) {
     let review = ReviewOverrideRequest {
         project: project.slug.clone(),
         deployment: pressed.deployment_id.clone(),
@@ -230,10 +228,31 @@ async fn everything_is_reported_once_and_exceptions_come_first(backend: Backend)
         ..Default::default()
     };
     third.approvals().review_override(review).await.granted();
-    let told = Told::of(&project, bounds).await;
-    let (found, exceptions) = told.deployment(&pressed);
+    let told = Told::of(project, bounds).await;
+    let (found, exceptions) = told.deployment(pressed);
     assert_eq!(exceptions, [ComplianceExceptionKind::Overridden]);
     assert!(found.overrides[0].review.as_ref().unwrap().justified);
+}
+
+/// What is asked again is answered with the same digest; a part of it with another.
+async fn the_digest_is_of_what_was_asked(
+    project: &Project,
+    told: &Told,
+    bounds: &GetComplianceReportRequest,
+) {
+    let same = Told::of(project, bounds.clone()).await;
+    assert_eq!(same.header.digest, told.header.digest);
+    let environment = "dev".to_owned();
+    let part = Told::of(
+        project,
+        GetComplianceReportRequest {
+            environment,
+            ..bounds.clone()
+        },
+    )
+    .await;
+    assert_ne!(part.header.digest, told.header.digest);
+    assert_eq!((part.header.deployment_count, part.records.len()), (0, 2));
 }
 
 async fn a_report_is_a_table_without_formulas(backend: Backend) {

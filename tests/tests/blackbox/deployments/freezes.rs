@@ -273,7 +273,7 @@ async fn a_freeze_holds_up_what_it_covers(backend: Backend) {
         let mut environments = project.admin.environments();
         environments.update_environment(request).await.granted();
     };
-    tier(EnvironmentTier::Production).await;
+    tier(EnvironmentTier::Testing).await;
     // For another environment; for restores alone.
     project
         .freeze("elsewhere", "dev", ago(HOUR), ahead(DAY))
@@ -298,7 +298,7 @@ async fn a_freeze_holds_up_what_it_covers(backend: Backend) {
     let of_tier = UpdateFreezeWindowRequest {
         scope: Some(slipway_api::approvals::v1::FreezeScope {
             scope: Some(slipway_api::approvals::v1::freeze_scope::Scope::Tier(
-                EnvironmentTier::Production.into(),
+                EnvironmentTier::Testing.into(),
             )),
         }),
         ..updating(project, "production", &["scope"])
@@ -306,7 +306,7 @@ async fn a_freeze_holds_up_what_it_covers(backend: Backend) {
     updated(project, of_tier).await;
     way.write("b.json", &workflow("Mail"));
     let second = frozen(project, &way.start().await).await;
-    tier(EnvironmentTier::Staging).await;
+    tier(EnvironmentTier::Development).await;
     succeeded(project, &second).await;
 
     let mut client = project.admin.snapshots();

@@ -10,7 +10,7 @@ use slipway_api::approvals::v1::{ApprovalState, ApproveRequest, GetApprovalReque
 use slipway_api::audit::v1::{AuditEventFilter, AuditOutcome};
 use slipway_api::deployments::v1::{
     CancelDeploymentRequest, CreateReleaseRequest, Deployment, DeploymentState,
-    ExecuteDeploymentRequest, GetDeploymentRequest, ItemStatus,
+    ExecuteDeploymentRequest, GetDeploymentRequest, ItemStatus, Transition,
 };
 use slipway_api::errors::v1::ErrorReason;
 use slipway_api::identity::v1::Role;
@@ -151,7 +151,7 @@ impl Field {
             granted.count(ask, answer);
         }
         let found = self.over(&made).await;
-        self.check_end(start, &found, &granted);
+        Self::check_end(start, &found, &granted);
         self.check_records(&found, version, &before).await;
         self.check_answers(start, &found, &granted).await;
         self.check_events(start, &found, &granted).await;
@@ -237,14 +237,14 @@ impl Field {
     }
 
     /// One end, which nobody was told otherwise of.
-    fn check_end(&self, start: Start, found: &Deployment, granted: &Granteds) {
-        let history: Vec<_> = found.history.iter().map(|step| step.state()).collect();
+    fn check_end(start: Start, found: &Deployment, granted: &Granteds) {
+        let history: Vec<_> = found.history.iter().map(Transition::state).collect();
         assert_eq!(history.first(), Some(&DeploymentState::PendingApproval));
         assert_eq!(history.last(), Some(&found.state()));
         for step in history.windows(2) {
             assert!(is_legal(step[0], step[1]), "{start:?}: {history:?}");
         }
-        let cancellations = self.cancellations(start);
+        let cancellations = Self::cancellations(start);
         let (executions, canceled, status) = match (found.state(), start) {
             (DeploymentState::Canceled, _) => (0, cancellations, ItemStatus::Skipped),
             (DeploymentState::Succeeded, Start::ExecutesItself) => (0, 0, ItemStatus::Succeeded),
@@ -258,14 +258,17 @@ impl Field {
         }
     }
 
-    fn cancellations(&self, start: Start) -> usize {
+    fn cancellations(start: Start) -> usize {
         let calls = start.calls();
         calls.iter().filter(|ask| **ask == Ask::Cancel).count()
     }
 
     /// All records or none, and the cells say the same.
     async fn check_records(&self, found: &Deployment, version: &str, before: &[Option<String>]) {
-        let mut records = self.project.history(Default::default()).await;
+        let mut records = self
+            .project
+            .history(slipway_api::ledger::v1::ListDeploymentRecordsRequest::default())
+            .await;
         records.retain(|record| record.deployment_id == found.deployment_id);
         let cells = self.cells().await;
         if found.state() == DeploymentState::Canceled {
