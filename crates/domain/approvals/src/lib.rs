@@ -3,7 +3,7 @@
 //! A [policy](Policy) says who has to agree to what; those that are about an environment apply [together](Effective). A
 //! [request](ApprovalRequest) binds the digest of what will happen, and keeps the rules and the people who could answer
 //! as they were when it was opened. What somebody answers is a [decision](Decision), of which each person makes one for
-//! each request. Who may answer is decided by [`may_decide`] and nowhere else, who counts for what by [`tally`], and
+//! each request. Who may answer is decided by [`may_decide`] and nowhere else, who counts for what by [`tally()`], and
 //! whether that suffices by [`ApprovalRequest::enough`], again when the deployment is about to begin.
 //!
 //! A [freeze window](FreezeWindow) says when deployments don't begin, whoever agreed to them; [`standing`] says which windows
