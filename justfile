@@ -45,7 +45,7 @@ test:
 smoke: (tools "buf" "grpcio")
     .ci/smoke
 
-# Run a benchmark, `just bench ledger` or `just bench promotion`; it writes target/bench/NAME.json.
+# Run a benchmark, `just bench ledger`, `promotion` or `governance`; it writes target/bench/NAME.json.
 bench NAME *ARGS:
     .ci/postgres run cargo run --release --package slipway-bench -- {{NAME}} {{ARGS}}
 

@@ -7,6 +7,7 @@ pub mod dialect;
 pub mod grants;
 mod m20261120_000001_foundation;
 mod m20261121_000002_deployments;
+mod m20261122_000003_governance;
 mod triggers;
 
 pub use grants::grant_application_role;
@@ -23,6 +24,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m20261120_000001_foundation::Migration),
             Box::new(m20261121_000002_deployments::Migration),
+            Box::new(m20261122_000003_governance::Migration),
         ]
     }
 }

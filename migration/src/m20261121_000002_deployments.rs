@@ -7,7 +7,7 @@ use crate::{
     dialect::spell,
     triggers::{
         Again::{Ignore, Refuse},
-        append_only, fixed, removed_only_where,
+        append_only, fixed, removed_only_where, transitions_written_down,
     },
 };
 
@@ -18,11 +18,12 @@ const FIXED: [(&str, &str); 6] = [
     (
         "deployment",
         "id, project_id, number, kind, target_id, pipeline_id, stage, source_id, restores_id, undoes_id, \
-         approval_required, source_unchanged, drift, on_failure, publish, secrets, requested_by, created_at",
+         approval_required, source_unchanged, drift, on_failure, publish, secrets, requested_by, created_at, \
+         name, description, execute_on_approval, back_to_id",
     ),
     (
         "deployment_item",
-        "deployment_id, position, project_id, key, name, change",
+        "deployment_id, position, project_id, key, name, change, application_kind, version_after_id, message, declared_risk",
     ),
     (
         "deployment_step",
@@ -30,7 +31,8 @@ const FIXED: [(&str, &str); 6] = [
     ),
     (
         "approval_request",
-        "id, project_id, deployment_id, environment_id, plan_digest, requested_by, created_at, expires_at",
+        "id, project_id, deployment_id, environment_id, plan_digest, requested_by, created_at, expires_at, rules, \
+         not_before",
     ),
 ];
 
@@ -39,7 +41,8 @@ const REMOVED: [(&str, &str); 2] = [
     (
         "deployment_item",
         "OLD.status IN ('PENDING', 'SKIPPED') AND EXISTS \
-         (SELECT 1 FROM deployment d WHERE d.id = OLD.deployment_id AND d.state = 'RUNNING')",
+         (SELECT 1 FROM deployment d WHERE d.id = OLD.deployment_id \
+         AND d.state IN ('RUNNING', 'APPROVED', 'PENDING_APPROVAL'))",
     ),
     (
         "deployment_step",
@@ -77,9 +80,18 @@ impl MigrationTrait for Migration {
             "approval_decision",
             &[(
                 Ignore,
-                "request_id = NEW.request_id AND principal_id = NEW.principal_id",
+                "request_id = NEW.request_id AND person_id = NEW.person_id",
             )],
         ));
+        triggers.extend(append_only(
+            backend,
+            "deployment_transition",
+            &[(
+                Refuse,
+                "deployment_id = NEW.deployment_id AND position = NEW.position",
+            )],
+        ));
+        triggers.extend(transitions_written_down(backend));
         triggers.extend(
             FIXED
                 .into_iter()

@@ -2,6 +2,8 @@
 
 use sea_orm::DbBackend;
 
+use crate::dialect::spell;
+
 /// What happens on `SQLite` to a row that is there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Again {
@@ -95,4 +97,39 @@ pub(crate) fn fixed(backend: DbBackend, table: &str, columns: &str) -> String {
              BEGIN SELECT RAISE(ABORT, '{table} keeps its identity: {columns} never change'); END"
         )
     }
+}
+
+/// Every state that a deployment is given is written down, in the transaction that gives it. Whoever does that has locked
+/// the deployment's row, so that two never take the same position.
+pub(crate) fn transitions_written_down(backend: DbBackend) -> Vec<String> {
+    let add = "INSERT INTO deployment_transition (deployment_id, position, state, at) \
+               SELECT NEW.id, count(*), NEW.state, {now} \
+               FROM deployment_transition WHERE deployment_id = NEW.id;";
+    let moments = [
+        ("added", "INSERT", "true"),
+        ("moved", "UPDATE OF state", "NEW.state <> OLD.state"),
+    ];
+    let triggers = moments.map(|(name, moment, when)| {
+        if backend == DbBackend::Postgres {
+            format!(
+                "CREATE TRIGGER deployment_is_{name} AFTER {moment} ON deployment FOR EACH ROW WHEN ({when}) \
+                 EXECUTE FUNCTION deployment_write_transition()"
+            )
+        } else {
+            format!(
+                "CREATE TRIGGER deployment_is_{name} AFTER {moment} ON deployment WHEN {when} BEGIN {add} END"
+            )
+        }
+    });
+    let function = (backend == DbBackend::Postgres).then(|| {
+        format!(
+            "CREATE FUNCTION deployment_write_transition() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+             {add} RETURN NULL; END $$"
+        )
+    });
+    function
+        .into_iter()
+        .chain(triggers)
+        .map(|statement| spell(&statement, backend))
+        .collect()
 }

@@ -8,13 +8,16 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response, header};
 use http_body::{Frame, SizeHint};
 use slipway_api::approvals::v1::approval_service_client::ApprovalServiceClient;
+use slipway_api::approvals::v1::freeze_service_client::FreezeServiceClient;
 use slipway_api::audit::v1::audit_service_client::AuditServiceClient;
 use slipway_api::catalog::v1::application_service_client::ApplicationServiceClient;
 use slipway_api::catalog::v1::environment_service_client::EnvironmentServiceClient;
 use slipway_api::deployments::v1::deployment_service_client::DeploymentServiceClient;
 use slipway_api::deployments::v1::pipeline_service_client::PipelineServiceClient;
+use slipway_api::deployments::v1::template_service_client::TemplateServiceClient;
 use slipway_api::identity::v1::identity_service_client::IdentityServiceClient;
 use slipway_api::ledger::v1::ledger_service_client::LedgerServiceClient;
+use slipway_api::notifications::v1::webhook_service_client::WebhookServiceClient;
 use slipway_api::snapshots::v1::snapshot_service_client::SnapshotServiceClient;
 use tonic::Status;
 use tonic::body::Body;
@@ -64,6 +67,12 @@ impl Client {
         }
     }
 
+    /// The token that the caller presents, if it does.
+    pub fn token(&self) -> Option<&str> {
+        let authorization = self.wire.authorization.as_ref().as_ref()?;
+        authorization.to_str().ok()?.strip_prefix("Bearer ")
+    }
+
     /// The connection itself.
     pub fn wire(&self) -> Wire {
         self.wire.clone()
@@ -99,6 +108,11 @@ impl Client {
         ApprovalServiceClient::new(self.wire())
     }
 
+    /// Freezes.
+    pub fn freezes(&self) -> FreezeServiceClient<Wire> {
+        FreezeServiceClient::new(self.wire())
+    }
+
     /// Snapshots.
     pub fn snapshots(&self) -> SnapshotServiceClient<Wire> {
         SnapshotServiceClient::new(self.wire())
@@ -107,6 +121,16 @@ impl Client {
     /// Pipelines.
     pub fn pipelines(&self) -> PipelineServiceClient<Wire> {
         PipelineServiceClient::new(self.wire())
+    }
+
+    /// Templates for releases.
+    pub fn templates(&self) -> TemplateServiceClient<Wire> {
+        TemplateServiceClient::new(self.wire())
+    }
+
+    /// Webhooks.
+    pub fn webhooks(&self) -> WebhookServiceClient<Wire> {
+        WebhookServiceClient::new(self.wire())
     }
 
     /// The audit trail.

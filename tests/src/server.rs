@@ -119,6 +119,18 @@ impl Server {
                 "STAND_IN_KEY".to_owned(),
                 slipway_n8n_stand_in::Options::default().api_key,
             ),
+            (
+                "SLIPWAY__NOTIFICATIONS__ALLOW_PRIVATE".to_owned(),
+                "[\"127.0.0.1\"]".to_owned(),
+            ),
+            (
+                "SLIPWAY__NOTIFICATIONS__SECRETS".to_owned(),
+                "[\"env:WEBHOOK_*\"]".to_owned(),
+            ),
+            (
+                "WEBHOOK_SECRET".to_owned(),
+                crate::receiver::SECRET.to_owned(),
+            ),
         ]);
         if backend == Backend::Postgres {
             // Each may get a replica.
@@ -283,19 +295,25 @@ impl Server {
 
     /// Runs a command of the command line against this server, as its administrator: what it printed, and how it ended.
     pub async fn command_line(&self, arguments: &[&str]) -> std::process::Output {
+        let mut command = self.command(&self.admin_token(), arguments);
+        tokio::time::timeout(Duration::from_mins(10), command.output())
+            .await
+            .expect("the command ends in time")
+            .unwrap()
+    }
+
+    /// A command of the command line against this server, with this token.
+    pub fn command(&self, token: &str, arguments: &[&str]) -> AsyncCommand {
         let mut command = AsyncCommand::new(binary());
         command
             .args(arguments)
             .current_dir(self.state.path())
             .envs(&self.settings)
             .env("SLIPWAY_SERVER", &self.address)
-            .env("SLIPWAY_TOKEN", self.admin_token())
+            .env("SLIPWAY_TOKEN", token)
             .stdin(Stdio::null())
             .kill_on_drop(true);
-        tokio::time::timeout(Duration::from_mins(10), command.output())
-            .await
-            .expect("the command ends in time")
-            .unwrap()
+        command
     }
 
     /// What becomes of another server with the settings of this one, changed as said, that is expected to give up.

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use prost_types::Timestamp;
+use slipway_api::approvals::v1 as approvals;
 use slipway_api::audit::v1 as audit;
 use slipway_api::catalog::v1 as catalog;
 use slipway_api::deployments::v1 as deployments;
@@ -335,6 +337,70 @@ impl Project {
         pipelines.create_pipeline(guarded).await.granted();
     }
 
+    /// Sets the policy about an environment.
+    pub async fn set_policy(&self, environment: &str, terms: approvals::PolicyTerms) {
+        use approvals::policy_scope::Scope;
+        let scope = approvals::PolicyScope {
+            scope: Some(Scope::Environment(environment.to_owned())),
+        };
+        self.admin
+            .approvals()
+            .set_policy(approvals::SetPolicyRequest {
+                project: self.slug.clone(),
+                scope: Some(scope),
+                terms: Some(terms),
+                ..Default::default()
+            })
+            .await
+            .granted();
+    }
+
+    /// A new user in a group of the project, with this role.
+    pub async fn member_in(&self, role: Role, group: &str) -> Client {
+        let user = user(&self.admin, &format!("{group} of {}", self.slug)).await;
+        self.set_groups(&user.principal_id, &[role], &[group]).await;
+        user
+    }
+
+    /// Makes a principal a member with these roles, in these groups.
+    pub async fn set_groups(&self, principal_id: &str, roles: &[Role], groups: &[&str]) {
+        self.admin
+            .identity()
+            .set_membership(identity::SetMembershipRequest {
+                project: self.slug.clone(),
+                principal_id: principal_id.to_owned(),
+                roles: roles.iter().map(|role| (*role).into()).collect(),
+                groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+                ..Default::default()
+            })
+            .await
+            .granted();
+    }
+
+    /// A freeze window for an environment, from one moment to another.
+    pub async fn freeze(
+        &self,
+        slug: &str,
+        environment: &str,
+        start: Timestamp,
+        end: Timestamp,
+    ) -> approvals::FreezeWindow {
+        let request = approvals::CreateFreezeWindowRequest {
+            project: self.slug.clone(),
+            slug: slug.to_owned(),
+            scope: Some(approvals::FreezeScope {
+                scope: Some(approvals::freeze_scope::Scope::Environment(
+                    environment.to_owned(),
+                )),
+            }),
+            schedule: Some(once(start, end)),
+            reason: "quiet".to_owned(),
+            ..Default::default()
+        };
+        let created = self.admin.freezes().create_freeze_window(request).await;
+        created.granted().freeze_window.unwrap()
+    }
+
     /// A backup of an environment.
     pub async fn backup(&self, environment: &str) -> snapshots::Snapshot {
         let request = snapshots::CreateSnapshotRequest {
@@ -576,5 +642,17 @@ pub fn removal_at(
     ledger::DeploymentReport {
         kind: ledger::RecordKind::Removed.into(),
         ..report_at(application, version, environment, time)
+    }
+}
+
+/// A schedule from one moment to another.
+pub fn once(start: Timestamp, end: Timestamp) -> approvals::FreezeSchedule {
+    approvals::FreezeSchedule {
+        schedule: Some(approvals::freeze_schedule::Schedule::Once(
+            approvals::OnceSchedule {
+                start_time: Some(start),
+                end_time: Some(end),
+            },
+        )),
     }
 }

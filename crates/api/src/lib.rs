@@ -65,6 +65,14 @@ pub mod ledger {
     }
 }
 
+/// Who is told what happens.
+pub mod notifications {
+    /// Package `slipway.notifications.v1`.
+    pub mod v1 {
+        include!(concat!(env!("OUT_DIR"), "/slipway.notifications.v1.rs"));
+    }
+}
+
 /// Who did what, and the proof that nobody has changed it since.
 pub mod audit {
     /// Package `slipway.audit.v1`.

@@ -24,10 +24,13 @@ fn the_descriptors_are_complete_and_bare() {
             "AuditService",
             "DeploymentService",
             "EnvironmentService",
+            "FreezeService",
             "IdentityService",
             "LedgerService",
             "PipelineService",
             "SnapshotService",
+            "TemplateService",
+            "WebhookService",
         ])
     );
 

@@ -2,7 +2,7 @@
 
 use slipway_audit::Resource;
 use slipway_identity::{Command, Project, TokenSecret};
-use slipway_kernel::{ProjectId, Revision, Slug, text::Description};
+use slipway_kernel::{ProjectId, Requirements, Revision, Slug, text::Description};
 
 use crate::{
     CommandError, Context,
@@ -50,6 +50,7 @@ pub async fn bootstrap(
         display_name: PROJECT.parse().unwrap_or_default(),
         slug,
         description: Description::default(),
+        requirements: Requirements::default(),
         created_at: change.now,
         archived_at: None,
         revision: Revision::FIRST,

@@ -7,15 +7,17 @@ use std::{
 };
 
 use moka::sync::Cache;
-use slipway_identity::{Bearer, Caller, SecretSource};
+use slipway_identity::{Bearer, Caller, Issuers, SecretSource, issuer::NoIssuers};
 use slipway_kernel::{
-    Clock, EnvironmentId, IdGenerator, PrincipalId, ProjectId, Slug, StoreError, Timestamp,
+    Clock, EnvironmentId, IdGenerator, PrincipalId, ProjectId, Sha256, Slug, StoreError, Timestamp,
     TokenId, object::ObjectStore, text::DisplayName,
 };
+use slipway_notifications::Courier;
 use slipway_store::{Reader, Store};
 
 use crate::{
     audit::Refusals,
+    authentication::Session,
     deployments::Pulses,
     error::dangling,
     ledger::Feed,
@@ -45,12 +47,18 @@ pub struct Context {
     pub engines: Arc<dyn Engines>,
     /// Git repositories.
     pub repositories: Arc<dyn Repositories>,
+    /// Those who are told what happens.
+    pub courier: Arc<dyn Courier>,
+    /// Identity providers.
+    pub issuers: Arc<dyn Issuers>,
     /// Slugs never change and projects are never deleted, so that this can't go out of date.
     projects: Cache<Slug, ProjectId>,
     /// As little: an environment keeps its slug, and is never deleted.
     environments: Cache<EnvironmentId, Slug>,
     display_names: Cache<PrincipalId, Option<DisplayName>>,
-    pub(crate) bearers: Cache<TokenId, Arc<(Bearer, Caller)>>,
+    pub(crate) bearers: Cache<TokenId, Arc<(Bearer, Arc<Caller>)>>,
+    /// Tokens of identity providers and certificates that were found good, by their digests.
+    pub(crate) sessions: Cache<Sha256, Arc<Session>>,
     pub(crate) token_uses: Mutex<HashMap<TokenId, Timestamp>>,
     pub(crate) feed: Feed,
     pub(crate) pulses: Pulses,
@@ -58,7 +66,8 @@ pub struct Context {
 }
 
 impl Context {
-    /// A context with nothing remembered yet, and without workflow engines and Git repositories.
+    /// A context with nothing remembered yet, and without workflow engines, Git repositories, identity
+    /// providers and anybody to tell.
     pub fn new(
         store: Arc<dyn Store>,
         objects: Arc<dyn ObjectStore>,
@@ -74,6 +83,8 @@ impl Context {
             secrets,
             engines: Arc::new(Nowhere),
             repositories: Arc::new(Nowhere),
+            courier: Arc::new(Nowhere),
+            issuers: Arc::new(NoIssuers),
             projects: Cache::new(CACHE_ENTRIES),
             environments: Cache::new(CACHE_ENTRIES),
             display_names: Cache::builder()
@@ -81,6 +92,10 @@ impl Context {
                 .time_to_live(NAME_TTL)
                 .build(),
             bearers: Cache::builder()
+                .max_capacity(CACHE_ENTRIES)
+                .time_to_live(BEARER_TTL)
+                .build(),
+            sessions: Cache::builder()
                 .max_capacity(CACHE_ENTRIES)
                 .time_to_live(BEARER_TTL)
                 .build(),
@@ -103,6 +118,18 @@ impl Context {
             repositories,
             ..self
         }
+    }
+
+    /// The same context with somebody who brings messages.
+    #[must_use]
+    pub fn with_courier(self, courier: Arc<dyn Courier>) -> Self {
+        Self { courier, ..self }
+    }
+
+    /// The same context with identity providers.
+    #[must_use]
+    pub fn with_issuers(self, issuers: Arc<dyn Issuers>) -> Self {
+        Self { issuers, ..self }
     }
 
     /// Reads.
@@ -164,6 +191,7 @@ impl Context {
     /// Forgets every bearer: after a change to tokens, principals or memberships made here, it holds at once.
     pub(crate) fn forget_bearers(&self) {
         self.bearers.invalidate_all();
+        self.sessions.invalidate_all();
     }
 
     /// Remembers that a token was used, to be written once a minute.

@@ -21,6 +21,15 @@ pub enum CommandError {
     /// The caller may not.
     #[error(transparent)]
     Denied(Denied),
+    /// The caller may not ask for deployments to a governed environment.
+    #[error(
+        "the environment `{slug}` is governed by approval policies, and none of them lets you ask for deployments to it: \
+         ask an administrator"
+    )]
+    MayNotAsk {
+        /// The environment.
+        slug: Slug,
+    },
     /// The request id was used for something else.
     #[error(
         "the request id `{request_id}` was used before with another payload; use a new id for a new request"

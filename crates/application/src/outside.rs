@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use slipway_kernel::Slug;
+use slipway_notifications::{Courier, NotAllowed as TargetNotAllowed, Outcome, Parcel, Target};
 use slipway_snapshots::{GitError, GitStore};
 use slipway_workflows::{EngineSettings, WorkflowEngine};
 
@@ -42,7 +43,7 @@ pub trait Repositories: Send + Sync {
     }
 }
 
-/// Where nothing lies outside: every engine is refused, and there is no repository.
+/// Where nothing lies outside: every engine and every webhook is refused, and there is no repository.
 #[derive(Debug)]
 pub(crate) struct Nowhere;
 
@@ -61,5 +62,19 @@ impl Repositories for Nowhere {
         Err(GitError::NoRepository {
             location: format!("of {project}: this server is set up without Git repositories"),
         })
+    }
+}
+
+#[async_trait]
+impl Courier for Nowhere {
+    fn check(&self, _: &Target) -> Result<(), TargetNotAllowed> {
+        Err(TargetNotAllowed {
+            field: "target",
+            problem: "this server is set up without notifications".to_owned(),
+        })
+    }
+
+    async fn deliver(&self, _: &Target, _: &Parcel) -> Outcome {
+        Outcome::problem("this server is set up without notifications")
     }
 }

@@ -34,7 +34,7 @@ use slipway_application::principals::{DisablePrincipal, NewPrincipal, disable_pr
 use slipway_application::snapshots::{
     CreateSnapshot, RestoreSnapshot, create_snapshot, restore_snapshot,
 };
-use slipway_approvals::{ApprovalRequest, StateKind, request::EXPIRE_AFTER};
+use slipway_approvals::{ApprovalRequest, StateKind, policy::DEFAULT_EXPIRY};
 use slipway_deployments::{Deployment, DeploymentName, Gates, ItemStatus, State};
 use slipway_identity::{Caller, Role, membership::Groups};
 use slipway_kernel::PrincipalId;
@@ -44,7 +44,7 @@ use support::outside::{Bare, Folders};
 use support::{Installation, TestClock, by, installation, installation_on, new_environment, slug};
 use tempfile::TempDir;
 
-const WEEK: i64 = EXPIRE_AFTER.as_secs().cast_signed();
+const WEEK: i64 = DEFAULT_EXPIRY.as_secs().cast_signed();
 
 /// An installation with the pipeline `way` from `dev` to `prod`, a developer who asks and administrators who answer.
 struct World {
@@ -201,6 +201,7 @@ impl World {
             project: slug("default"),
             deployment: DeploymentName::Id(deployment.id),
             plan_digest: deployment.plan_digest,
+            rule: None,
             comment: "so be it".parse().unwrap(),
         }
     }
@@ -252,14 +253,14 @@ impl World {
         let name = DeploymentName::Id(deployment.id);
         let caller = &self.developer;
         let found = get_deployment(&self.context, &by(caller), &slug("default"), name).await;
-        found.expect("found")
+        found.expect("found").0
     }
 
     async fn request(&self, deployment: &Deployment) -> ApprovalRequest {
         let name = DeploymentName::Id(deployment.id);
         let caller = &self.developer;
         let found = get_approval_request(&self.context, &by(caller), &slug("default"), name).await;
-        found.expect("found")
+        found.expect("found").request
     }
 
     /// The deployment waits again, nothing was touched, and nothing is left to carry out.

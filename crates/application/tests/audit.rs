@@ -78,7 +78,7 @@ async fn tampering_is_found() {
     let cut = "DELETE FROM audit_chain WHERE position >= 4 AND chain_id <> zeroblob(16)";
     let put_in = "INSERT INTO deployment_record SELECT sequence + 100, randomblob(16), project_id, application_id, \
                   version_id, environment_id, kind, deployed_at, reported_at + 1, recorded_at, reporter_id, \
-                  deployed_by_id, risk, notes, attributes, external_id FROM deployment_record LIMIT 1";
+                  deployed_by_id, risk, notes, attributes, external_id, deployment_id, outside_governance FROM deployment_record LIMIT 1";
     for (sql, expected) in [
         (
             "UPDATE deployment_record SET notes = 'nothing to see' WHERE sequence = 1",

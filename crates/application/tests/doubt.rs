@@ -184,6 +184,7 @@ async fn what_was_left_in_doubt_is_rolled_back_with_the_rest() {
         project: slug("default"),
         deployment: DeploymentName::Id(left.id),
         reason: "it is in the way".parse().expect("a reason"),
+        back_to: None,
     };
     let asked = rollback_deployment(&world.context, &by(&world.admin), rollback()).await;
     let failed = world.carry_out(&asked.expect("asked for")).await;
@@ -249,6 +250,7 @@ async fn a_rollback_that_was_overtaken_touches_nothing() {
         project: slug("default"),
         deployment: DeploymentName::Id(done.id),
         reason: "both of us".parse().expect("a reason"),
+        back_to: None,
     };
     let rollback = rollback_deployment(&world.context, &by(&world.admin), rollback).await;
     let rollback = rollback.expect("asked for");

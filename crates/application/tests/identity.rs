@@ -356,7 +356,12 @@ async fn tokens_are_for_oneself_ones_accounts_and_whom_administrators_say() {
     .await;
     assert!(matches!(hidden, Err(TokenError::PrincipalNotFound { .. })));
     let revoke = |token| RevokeToken { token };
-    let foreign = revoke_token(context, &by(&owner), revoke(installation.admin.token)).await;
+    let foreign = revoke_token(
+        context,
+        &by(&owner),
+        revoke(installation.admin.credential.token().unwrap()),
+    )
+    .await;
     assert!(matches!(foreign, Err(TokenError::NotFound { .. })));
     revoke_token(context, &by(&owner), revoke(of_account.token.id))
         .await
@@ -382,7 +387,7 @@ async fn a_revoked_token_opens_nothing_from_now_on() {
     let (context, admin) = (&installation.context, &installation.admin);
     let (secret, caller) = installation.token(admin.principal).await;
     let command = RevokeToken {
-        token: caller.token,
+        token: caller.credential.token().unwrap(),
     };
     let first = revoke_token(context, &by(admin), command.clone())
         .await

@@ -202,6 +202,7 @@ impl World {
         get_deployment(&self.context, &by(&self.admin), &slug("default"), name)
             .await
             .expect("found")
+            .0
     }
 }
 

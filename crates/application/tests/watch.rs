@@ -178,7 +178,7 @@ async fn a_watch_ends_with_the_watchers_token() {
     let viewer = i.member("Vera", &[Role::Viewer]).await;
     let mut watch = watch(&context, &viewer, CellFilter::default()).await;
     assert_eq!(complete(&mut watch).await, 0);
-    let token = viewer.token;
+    let token = viewer.credential.token().expect("a token");
     revoke_token(&i.context, &by(&i.admin), RevokeToken { token })
         .await
         .expect("revoked");

@@ -59,10 +59,22 @@ impl Callers {
         self.channels[0].clone()
     }
 
+    /// The connection of this client.
+    pub(crate) fn connection(&self, client: usize) -> Channel {
+        self.channels[client % self.channels.len()].clone()
+    }
+
+    /// Somebody else on the same connections.
+    pub(crate) fn known_by(&self, token: &str) -> Result<Self, Failure> {
+        Ok(Self {
+            channels: self.channels.clone(),
+            token: bearer(token)?,
+        })
+    }
+
     /// The ledger, as this client calls it.
     pub(crate) fn ledger(&self, client: usize) -> LedgerServiceClient<Channel> {
-        LedgerServiceClient::new(self.channels[client % self.channels.len()].clone())
-            .max_decoding_message_size(16 << 20)
+        LedgerServiceClient::new(self.connection(client)).max_decoding_message_size(16 << 20)
     }
 
     /// A request with the token in it.
@@ -78,7 +90,7 @@ impl Callers {
     pub(crate) async fn empty(&self, clients: usize, until: Until) -> Result<Run, Failure> {
         let this = self.clone();
         closed_loop(clients, until, move |client, _| {
-            let mut health = HealthClient::new(this.channels[client % this.channels.len()].clone());
+            let mut health = HealthClient::new(this.connection(client));
             let request = this.request(HealthCheckRequest::default());
             async move {
                 health.check(request).await?;

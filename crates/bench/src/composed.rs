@@ -164,7 +164,7 @@ impl Composed {
         let (stop, stopped) = oneshot::channel();
         let config = self.config.clone();
         let task = tokio::spawn(async move {
-            let tasks = Tasks::start(context, &process, &config.executor.limits());
+            let tasks = Tasks::start(context, &process, &config);
             let served = listening
                 .serve(
                     &config,

@@ -1,4 +1,5 @@
-//! Benchmarks as ratios, each beside the physical limit: `just bench ledger`, `just bench promotion`.
+//! Benchmarks as ratios, each beside the physical limit: `just bench ledger`, `just bench promotion`,
+//! `just bench governance`.
 //!
 //! A ratio compares what the server does with the least that the same work can cost on the same machine, both measured
 //! by turns in one run. Each is printed with both raw figures, and all are written as `target/bench/NAME.json`. Any
@@ -7,6 +8,7 @@
 mod client;
 mod composed;
 mod database;
+mod governance;
 mod ledger;
 mod load;
 mod postgres;
@@ -42,6 +44,8 @@ enum Benchmark {
     Ledger(ledger::Options),
     /// Promoting workflows, committing snapshots, planning, and the executor
     Promotion(promotion::Options),
+    /// Releases that people agree to, and evaluating policies
+    Governance(governance::Options),
 }
 
 #[tokio::main]
@@ -49,6 +53,7 @@ async fn main() -> ExitCode {
     let ran = match Cli::parse().benchmark {
         Benchmark::Ledger(options) => ledger::run(&options).await,
         Benchmark::Promotion(options) => promotion::run(&options).await,
+        Benchmark::Governance(options) => governance::run(&options).await,
     };
     match ran {
         Ok(path) => {

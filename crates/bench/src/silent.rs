@@ -3,14 +3,18 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use slipway_approvals::ApprovalRepository;
+use slipway_approvals::{ApprovalRepository, FreezeRepository, PolicyRepository};
 use slipway_audit::{AuditLog, ChainRepository, ChangeFeed, Event};
 use slipway_catalog::{ApplicationRepository, EnvironmentRepository, VersionRepository};
-use slipway_deployments::{DeploymentRepository, PipelineRepository};
+use slipway_deployments::{
+    CheckRepository, DeploymentRepository, PipelineRepository, TemplateRepository,
+};
 use slipway_identity::{
-    MembershipRepository, PrincipalRepository, ProjectRepository, TokenRepository,
+    IdentityRepository, MembershipRepository, PrincipalRepository, ProjectRepository,
+    TokenRepository,
 };
 use slipway_ledger::RecordRepository;
+use slipway_notifications::NotificationRepository;
 use slipway_snapshots::SnapshotRepository;
 use slipway_store::{Reader, RequestRepository, Store, StoreError, UnitOfWork};
 use slipway_workflows::EngineRepository;
@@ -72,6 +76,10 @@ impl UnitOfWork for SilentUnitOfWork {
         self.unit.memberships()
     }
 
+    fn identities(&mut self) -> &mut dyn IdentityRepository {
+        self.unit.identities()
+    }
+
     fn tokens(&mut self) -> &mut dyn TokenRepository {
         self.unit.tokens()
     }
@@ -100,8 +108,24 @@ impl UnitOfWork for SilentUnitOfWork {
         self.unit.deployments()
     }
 
+    fn checks(&mut self) -> &mut dyn CheckRepository {
+        self.unit.checks()
+    }
+
+    fn templates(&mut self) -> &mut dyn TemplateRepository {
+        self.unit.templates()
+    }
+
+    fn policies(&mut self) -> &mut dyn PolicyRepository {
+        self.unit.policies()
+    }
+
     fn approvals(&mut self) -> &mut dyn ApprovalRepository {
         self.unit.approvals()
+    }
+
+    fn freezes(&mut self) -> &mut dyn FreezeRepository {
+        self.unit.freezes()
     }
 
     fn snapshots(&mut self) -> &mut dyn SnapshotRepository {
@@ -110,6 +134,10 @@ impl UnitOfWork for SilentUnitOfWork {
 
     fn engines(&mut self) -> &mut dyn EngineRepository {
         self.unit.engines()
+    }
+
+    fn notifications(&mut self) -> &mut dyn NotificationRepository {
+        self.unit.notifications()
     }
 
     fn audit(&mut self) -> &mut dyn AuditLog {

@@ -2,20 +2,18 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 
 use slipway_kernel::{Clock, IdGenerator};
 use tokio::net::TcpListener;
 use tonic::service::{Routes, RoutesBuilder};
-use tonic::transport::{Identity, Server, ServerTlsConfig};
 
-use crate::config::{Config, ReflectionAccess, Tls};
+use crate::config::{Config, ReflectionAccess};
 use crate::metrics::Metrics;
 use crate::operations::{Operations, Probe};
 use crate::shutdown::Shutdown;
 use crate::system::{SystemClock, SystemIds};
-use crate::transport::{Methods, Transport, TransportError};
+use crate::transport::{self, Methods, Transport, TransportError};
 use crate::wellknown::{self, Health};
 
 /// What all parts of one process share. Made first, so that services can be built with it.
@@ -103,7 +101,7 @@ impl Listening {
     /// the certificate and its key can be used, so that what listens can also answer.
     pub async fn bind(config: &Config) -> Result<Self, ServeError> {
         if let Some(tls) = &config.server.tls {
-            check_tls(tls).await?;
+            transport::check(tls).await?;
         }
         let grpc = bind("server.listen", config.server.listen).await?;
         let operations = match config.server.metrics_listen {
@@ -231,27 +229,6 @@ async fn serve_operations(
     }
 }
 
-/// Reads the certificate and its key, and makes sure that they belong together.
-async fn check_tls(tls: &Tls) -> Result<(), TransportError> {
-    let identity = Identity::from_pem(
-        read_pem(&tls.certificate_file).await?,
-        read_pem(&tls.key_file).await?,
-    );
-    Server::builder()
-        .tls_config(ServerTlsConfig::new().identity(identity))
-        .map_err(TransportError::Tls)?;
-    Ok(())
-}
-
-async fn read_pem(path: &Path) -> Result<Vec<u8>, TransportError> {
-    tokio::fs::read(path)
-        .await
-        .map_err(|source| TransportError::TlsFile {
-            path: path.to_owned(),
-            source,
-        })
-}
-
 async fn bind(setting: &'static str, address: SocketAddr) -> Result<TcpListener, ServeError> {
     TcpListener::bind(address)
         .await
@@ -271,6 +248,7 @@ mod tests {
     use tower::ServiceExt;
 
     use super::*;
+    use crate::config::Tls;
 
     const REFLECTION: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
     const HEALTH: &str = "/grpc.health.v1.Health/Check";
@@ -306,6 +284,7 @@ mod tests {
         let tls = Tls {
             certificate_file: folder.path().join("certificate.pem"),
             key_file: folder.path().join("key.pem"),
+            client_ca_file: None,
         };
         config.server.tls = Some(tls.clone());
         let refusal = async || Listening::bind(&config).await.err().map(|e| e.to_string());
@@ -319,6 +298,19 @@ mod tests {
         std::fs::write(&tls.key_file, "no key").unwrap();
         assert!(refusal().await.is_some());
         std::fs::write(&tls.key_file, made.signing_key.serialize_pem()).unwrap();
+        assert_eq!(refusal().await, None);
+
+        let authorities = folder.path().join("clients.pem");
+        if let Some(tls) = &mut config.server.tls {
+            tls.client_ca_file = Some(authorities.clone());
+        }
+        let refusal = async || Listening::bind(&config).await.err().map(|e| e.to_string());
+        let absent = refusal().await.unwrap();
+        assert!(absent.contains("clients.pem"), "{absent}");
+        std::fs::write(&authorities, "no certificate").unwrap();
+        let useless = refusal().await.unwrap();
+        assert!(useless.contains("client_ca_file"), "{useless}");
+        std::fs::write(&authorities, made.cert.pem()).unwrap();
         assert_eq!(refusal().await, None);
     }
 

@@ -13,15 +13,20 @@ use slipway_application::Context;
 use slipway_application::approvals::expire_approvals;
 use slipway_application::audit::{MAX_CHAINED, chain_events, flush_all_refusals, flush_refusals};
 use slipway_application::authentication::save_token_uses;
-use slipway_application::deployments::executor::{Ended, Executor, Limits};
+use slipway_application::deployments::executor::{Ended, Executor};
 use slipway_application::deployments::watch_pulses;
 use slipway_application::ledger::feed_watchers;
+use slipway_application::notifications::{Sender, Sent, dispatch_events, forget_deliveries};
+use slipway_application::releases::start_due_releases;
 use slipway_application::requests::forget_requests;
 use slipway_application::snapshots::{BackedUp, publish_snapshots, take_due_backup};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use slipway_notifications::DeliveryState;
+
 use crate::cli::explain;
+use crate::config::Config;
 use crate::serve::Process;
 use crate::shutdown::Shutdown;
 
@@ -42,11 +47,22 @@ const PUBLISH: Duration = Duration::from_secs(5);
 const EXECUTORS: u32 = 4;
 /// How long an executor waits where nothing is to be carried out.
 const EXECUTOR_IDLE: Duration = Duration::from_millis(250);
+/// How many deliveries one server attempts at the same time.
+const SENDERS: u32 = 8;
+/// How often events are looked for where there were none.
+const EVENTS_IDLE: Duration = Duration::from_millis(250);
+/// How often one of them looks for deliveries where there were none. They look one after the other, not all at once.
+const SENDER_IDLE: Duration = Duration::from_secs(1);
+/// How often old deliveries are forgotten.
+const DELIVERIES: Duration = Duration::from_hours(1);
 /// How long a task waits behind an error.
 const RETRY: Duration = Duration::from_secs(2);
 /// How long the last round may take when the server stops. What is not done then is done by the next server; only
 /// counted refusals and uses of tokens would be lost.
 const LAST_ROUND: Duration = Duration::from_secs(10);
+
+/// How often releases are looked for that begin by themselves.
+const RELEASES: Duration = Duration::from_millis(500);
 
 /// How many backups one server takes at the same time.
 const BACKUPS: u32 = 2;
@@ -70,7 +86,8 @@ pub struct Tasks {
 
 impl Tasks {
     /// Starts all tasks. They go on until the process drains.
-    pub fn start(context: Arc<Context>, process: &Process, limits: &Limits) -> Self {
+    pub fn start(context: Arc<Context>, process: &Process, config: &Config) -> Self {
+        let limits = config.executor.limits();
         let mut tasks = Self {
             context,
             running: JoinSet::new(),
@@ -110,6 +127,11 @@ impl Tasks {
             let expired = expire_approvals(&context).await?;
             tracing::debug!(expired, "ended approval requests");
             Ok(APPROVALS)
+        });
+        tasks.repeat("beginning releases", shutdown, |context| async move {
+            let begun = start_due_releases(&context).await?;
+            tracing::debug!(begun, "began releases");
+            Ok(RELEASES)
         });
         tasks.repeat("publishing snapshots", shutdown, |context| async move {
             publish_snapshots(&context).await?;
@@ -152,6 +174,7 @@ impl Tasks {
                 }
             });
         }
+        tasks.notify(process, config);
         let (context, shutdown) = (Arc::clone(&tasks.context), shutdown.clone());
         tasks.running.spawn(async move {
             tokio::select! {
@@ -161,6 +184,52 @@ impl Tasks {
             }
         });
         tasks
+    }
+
+    /// Starts what tells others of what happens.
+    fn notify(&mut self, process: &Process, config: &Config) {
+        let shutdown = &process.shutdown;
+        self.repeat("dispatching events", shutdown, |context| async move {
+            Ok(match dispatch_events(&context).await? {
+                0 => EVENTS_IDLE,
+                _ => Duration::ZERO,
+            })
+        });
+        self.repeat(
+            "forgetting old deliveries",
+            shutdown,
+            |context| async move {
+                forget_deliveries(&context).await?;
+                Ok(DELIVERIES)
+            },
+        );
+        let outcomes = Outcomes::default();
+        process.metrics.register(
+            "delivery_attempts",
+            "Attempts to tell webhooks of events, by what became of them: delivered, failed, dead, lost",
+            outcomes.clone(),
+        );
+        let settings = &config.notifications;
+        let sender = Arc::new(Sender::new(
+            Arc::clone(&self.context),
+            settings.schedule(),
+            settings.timeout,
+        ));
+        for number in 0..SENDERS {
+            let (sender, draining) = (Arc::clone(&sender), shutdown.clone());
+            let outcomes = outcomes.clone();
+            let mut first = SENDER_IDLE * number / SENDERS;
+            self.repeat("delivering events", shutdown, move |_| {
+                let (sender, draining) = (Arc::clone(&sender), draining.clone());
+                let outcomes = outcomes.clone();
+                let first = std::mem::take(&mut first);
+                async move {
+                    sleep(first).await;
+                    let sent = sender.send_one(draining.draining()).await?;
+                    Ok(told_of_sending(&sent, &outcomes))
+                }
+            });
+        }
     }
 
     /// Waits until all tasks have ended, which they do once the process drains, and does the last round of what must
@@ -226,6 +295,31 @@ fn told(backed_up: &BackedUp, outcomes: &Outcomes) -> Duration {
             tracing::warn!(%environment, failures, problem, "a backup by the clock failed; it is tried again");
             "failed"
         }
+    };
+    outcomes.get_or_create(&OutcomeLabels { outcome }).inc();
+    Duration::ZERO
+}
+
+/// Counts what became of an attempt, logs what failed, and says how long to wait for the next one.
+fn told_of_sending(sent: &Sent, outcomes: &Outcomes) -> Duration {
+    let outcome = match sent {
+        Sent::Idle | Sent::Stopped => return SENDER_IDLE,
+        Sent::Lost => "lost",
+        Sent::Attempted {
+            webhook,
+            state,
+            problem,
+        } => match state {
+            DeliveryState::Delivered => "delivered",
+            DeliveryState::Pending => {
+                tracing::debug!(%webhook, problem, "a webhook did not take an event; it is tried again");
+                "failed"
+            }
+            DeliveryState::Dead => {
+                tracing::warn!(%webhook, problem, "an event for a webhook was given up");
+                "dead"
+            }
+        },
     };
     outcomes.get_or_create(&OutcomeLabels { outcome }).inc();
     Duration::ZERO

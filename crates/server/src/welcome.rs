@@ -94,6 +94,7 @@ mod tests {
         config.server.tls = Some(crate::config::Tls {
             certificate_file: "tls.crt".into(),
             key_file: "tls.key".into(),
+            client_ca_file: None,
         });
         let text = welcome(&config, everywhere);
         assert_eq!(text.matches("\ngrpcurl -cacert tls.crt -H ").count(), 3);

@@ -12,13 +12,15 @@ use async_trait::async_trait;
 use slipway_application::Context;
 use slipway_application::outside::Repositories;
 use slipway_files::Directory;
+use slipway_identity::Issuers;
+use slipway_identity::issuer::NoIssuers;
 use slipway_sql::{Options, Presence, SqlStore};
 use tokio::net::TcpStream;
 
 use crate::cli::Failure;
-use crate::config::{Config, DatabaseKind, ResolvedUrl};
+use crate::config::{Config, ConfigError, DatabaseKind, Oidc, ResolvedUrl};
 use crate::operations::Probe;
-use crate::outside::{AllowedEngines, GitHubRepositories, LocalRepositories};
+use crate::outside::{AllowedCourier, AllowedEngines, GitHubRepositories, LocalRepositories};
 use crate::secret::SecretError;
 use crate::serve::Process;
 use crate::system::SystemSecrets;
@@ -76,9 +78,27 @@ pub async fn context(config: &Config, process: &Process) -> Result<Arc<Context>,
         Arc::new(SystemSecrets),
     );
     let engines = AllowedEngines::new(config.engines.clone(), &config.engine_directories())?;
+    let courier = AllowedCourier::new(
+        config.notifications.clone(),
+        config.smtp.clone(),
+        Arc::clone(&process.clock),
+    )?;
     Ok(Arc::new(
-        context.with_outside(Arc::new(engines), repositories(config)),
+        context
+            .with_outside(Arc::new(engines), repositories(config))
+            .with_courier(Arc::new(courier))
+            .with_issuers(issuers(config)?),
     ))
+}
+
+fn issuers(config: &Config) -> Result<Arc<dyn Issuers>, Failure> {
+    if config.oidc.is_empty() {
+        return Ok(Arc::new(NoIssuers));
+    }
+    let options: Result<Vec<_>, _> = config.oidc.iter().map(Oidc::options).collect();
+    // The configuration was checked when it was loaded.
+    let options = options.map_err(ConfigError::Invalid)?;
+    Ok(Arc::new(slipway_oidc::Oidc::new(options)?))
 }
 
 fn repositories(config: &Config) -> Arc<dyn Repositories> {

@@ -226,6 +226,7 @@ async fn tls_is_served_from_files_and_plaintext_is_not() {
     let tls = Tls {
         certificate_file: directory.path().join("certificate.pem"),
         key_file: directory.path().join("key.pem"),
+        client_ca_file: None,
     };
     std::fs::write(&tls.certificate_file, made.cert.pem()).unwrap();
     std::fs::write(&tls.key_file, made.signing_key.serialize_pem()).unwrap();
@@ -250,6 +251,7 @@ async fn an_absent_certificate_is_named() {
     config.server.tls = Some(Tls {
         certificate_file: "no/such.pem".into(),
         key_file: "no/such.key".into(),
+        client_ca_file: None,
     });
     config.server.listen = "127.0.0.1:0".parse().unwrap();
     config.server.metrics_listen = None;

@@ -8,23 +8,31 @@ pub mod applications;
 pub mod approvals;
 pub mod audit;
 pub mod backups;
+pub mod checks;
 pub mod deployments;
 pub mod engines;
 pub mod environments;
+pub mod freezes;
 pub mod given;
+pub mod identities;
 pub mod ledger;
 pub mod memberships;
+pub mod notifications;
 pub mod pipelines;
+pub mod policies;
 pub mod principals;
 pub mod projects;
 pub mod queue;
+pub mod reports;
 pub mod requests;
 pub mod snapshots;
 pub mod steps;
+pub mod templates;
 pub mod tokens;
 pub mod undoing;
 pub mod units_of_work;
 pub mod versions;
+pub mod waiting;
 
 /// Makes one `#[tokio::test]` per case. The argument names an `async fn() -> Option<T>` in the same module, where `T` has
 /// a method `store(&self) -> &dyn Store` on an empty database; where it answers `None`, the case is skipped.
@@ -55,12 +63,21 @@ macro_rules! store_contract {
                 two_admins_cannot_shut_each_other_out,
                 pages_select_kinds_and_disabled_ones,
                 names_are_found_by_id,
+                administrators_come_and_go,
             }
             memberships {
                 setting_again_keeps_the_beginning,
                 removing_ends_it,
                 pages_are_complete_and_in_order,
                 of_one_principal_by_slug,
+                what_issuers_give_adds_up_and_is_taken_back,
+                givers_at_once_leave_what_all_give,
+            }
+            identities {
+                what_is_inserted_is_found,
+                a_key_is_taken_once_by_many_at_once,
+                one_of_each_provider_and_many_certificates,
+                accounts_come_with_everything,
             }
             tokens {
                 what_is_inserted_is_found,
@@ -144,6 +161,7 @@ macro_rules! store_contract {
             queue {
                 the_oldest_that_can_run_is_claimed,
                 only_what_can_be_carried_out_is_claimed,
+                what_may_not_begin_yet_lets_others_go_first,
                 each_is_claimed_once_by_many_at_once,
                 what_is_left_is_claimed_once_at_a_time,
                 a_claim_rolled_back_never_was,
@@ -161,14 +179,49 @@ macro_rules! store_contract {
                 steps_at_once_end_once_each,
                 a_plan_takes_anothers_place_before_it_is_begun,
             }
+            checks {
+                the_last_of_each_name_and_plan_is_found,
+                a_place_is_taken_once,
+            }
+            templates {
+                what_is_inserted_is_found,
+                versions_follow_each_other_and_stay,
+                a_slug_is_taken_once_until_it_is_deleted,
+                pages_are_complete_and_in_order,
+            }
+            policies {
+                what_is_set_is_found,
+                one_policy_is_about_one_thing,
+                a_stale_change_is_a_conflict,
+                those_about_an_environment_are_found,
+                what_governs_is_told_without_reading_it,
+                pages_are_complete_and_in_order,
+            }
             approvals {
                 what_is_opened_is_found,
                 a_deployment_has_one_current_request,
-                a_principal_decides_once,
+                a_person_decides_once,
+                an_approval_is_withdrawn_once,
+                overrides_are_kept_and_reviewed_once,
+                voters_are_known_as_they_are,
+                makers_had_a_part,
                 of_answers_at_once_one_is_kept,
                 a_change_from_another_state_is_a_conflict,
                 requests_become_overdue,
                 pages_equal_a_list_in_memory,
+            }
+            freezes {
+                what_is_inserted_is_found,
+                a_slug_is_taken_until_its_window_is_deleted,
+                changes_at_once_come_one_after_the_other,
+                windows_cover_an_environment,
+                pages_are_complete_and_in_order,
+                an_override_is_kept,
+            }
+            waiting {
+                what_is_put_off_is_claimed_later,
+                a_thaw_lets_go_of_what_is_frozen,
+                no_thaw_is_missed,
             }
             undoing {
                 one_deployment_undoes_another,
@@ -189,6 +242,16 @@ macro_rules! store_contract {
                 a_deployment_comes_first,
                 archived_ones_are_never_due,
             }
+            notifications {
+                webhooks_are_kept,
+                what_happens_goes_into_the_outbox,
+                each_event_is_taken_once,
+                deliveries_keep_their_order,
+                nothing_overtakes_the_outbox,
+                a_delivery_is_claimed_once_at_a_time,
+                a_disabled_webhook_gets_nothing,
+                deliveries_are_listed_and_forgotten,
+            }
             engines {
                 settings_take_each_others_place,
                 a_secret_is_not_kept,
@@ -197,6 +260,11 @@ macro_rules! store_contract {
                 links_at_once_stay_unique,
                 credentials_take_each_others_place,
                 credentials_at_once_are_one_set,
+            }
+            reports {
+                a_period_is_read,
+                what_belongs_to_deployments_is_read,
+                what_ended_is_read,
             }
             audit {
                 events_are_listed_by_every_filter,

@@ -20,16 +20,26 @@ pub use request::{RequestKey, RequestRecord, RequestRepository};
 pub use slipway_kernel::StoreError;
 
 use async_trait::async_trait;
-use slipway_approvals::{ApprovalQueries, ApprovalRepository};
-use slipway_audit::{AuditLog, AuditQueries, ChainRepository, ChangeFeed};
+use slipway_approvals::{
+    ApprovalQueries, ApprovalRepository, FreezeQueries, FreezeRepository, PolicyQueries,
+    PolicyRepository,
+};
+use slipway_audit::{
+    AuditLog, AuditQueries, ChainRepository, ChangeFeed, dora::DoraQueries, report::ReportQueries,
+};
 use slipway_catalog::{
     ApplicationRepository, CatalogQueries, EnvironmentRepository, VersionRepository,
 };
-use slipway_deployments::{DeploymentQueries, DeploymentRepository, PipelineRepository};
+use slipway_deployments::{
+    CheckQueries, CheckRepository, DeploymentQueries, DeploymentRepository, PipelineRepository,
+    TemplateQueries, TemplateRepository,
+};
 use slipway_identity::{
-    IdentityQueries, MembershipRepository, PrincipalRepository, ProjectRepository, TokenRepository,
+    IdentityQueries, IdentityRepository, MembershipRepository, PrincipalRepository,
+    ProjectRepository, TokenRepository,
 };
 use slipway_ledger::{LedgerQueries, RecordRepository};
+use slipway_notifications::{NotificationQueries, NotificationRepository};
 use slipway_snapshots::{SnapshotQueries, SnapshotRepository};
 use slipway_workflows::{EngineQueries, EngineRepository};
 
@@ -63,6 +73,8 @@ pub trait UnitOfWork: Send {
     fn principals(&mut self) -> &mut dyn PrincipalRepository;
     /// Who may do what in which project.
     fn memberships(&mut self) -> &mut dyn MembershipRepository;
+    /// What identity providers and certificates call principals.
+    fn identities(&mut self) -> &mut dyn IdentityRepository;
     /// Tokens.
     fn tokens(&mut self) -> &mut dyn TokenRepository;
     /// Environments.
@@ -77,12 +89,22 @@ pub trait UnitOfWork: Send {
     fn pipelines(&mut self) -> &mut dyn PipelineRepository;
     /// Deployments and their steps.
     fn deployments(&mut self) -> &mut dyn DeploymentRepository;
+    /// What tests and scans elsewhere say about deployments.
+    fn checks(&mut self) -> &mut dyn CheckRepository;
+    /// Templates for releases.
+    fn templates(&mut self) -> &mut dyn TemplateRepository;
     /// Approval requests.
     fn approvals(&mut self) -> &mut dyn ApprovalRepository;
+    /// Approval policies.
+    fn policies(&mut self) -> &mut dyn PolicyRepository;
+    /// Freezes.
+    fn freezes(&mut self) -> &mut dyn FreezeRepository;
     /// Snapshots.
     fn snapshots(&mut self) -> &mut dyn SnapshotRepository;
     /// What is kept about workflow engines.
     fn engines(&mut self) -> &mut dyn EngineRepository;
+    /// Webhooks, and what is told to them.
+    fn notifications(&mut self) -> &mut dyn NotificationRepository;
     /// Audit events.
     fn audit(&mut self) -> &mut dyn AuditLog;
     /// The chain over the audit events.
@@ -100,10 +122,17 @@ pub trait Reader:
     + CatalogQueries
     + LedgerQueries
     + DeploymentQueries
+    + CheckQueries
+    + TemplateQueries
     + ApprovalQueries
+    + PolicyQueries
+    + FreezeQueries
     + SnapshotQueries
     + EngineQueries
+    + NotificationQueries
     + AuditQueries
+    + ReportQueries
+    + DoraQueries
 {
 }
 
@@ -112,9 +141,16 @@ impl<T> Reader for T where
         + CatalogQueries
         + LedgerQueries
         + DeploymentQueries
+        + CheckQueries
+        + TemplateQueries
         + ApprovalQueries
+        + PolicyQueries
+        + FreezeQueries
         + SnapshotQueries
         + EngineQueries
+        + NotificationQueries
         + AuditQueries
+        + ReportQueries
+        + DoraQueries
 {
 }

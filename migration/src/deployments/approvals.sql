@@ -9,7 +9,11 @@ CREATE TABLE approval_request (
     expires_at {bigint} NOT NULL,
     state {text} NOT NULL CHECK (state IN ('PENDING', 'APPROVED', 'REJECTED', 'EXPIRED', 'CANCELED', 'SUPERSEDED')),
     closed_at {bigint},
+    -- What has to be met, and who was asked, as JSON.
+    rules {text} NOT NULL,
+    not_before {bigint},
     UNIQUE (id, plan_digest),
+    UNIQUE (id, deployment_id),
     FOREIGN KEY (deployment_id, project_id) REFERENCES deployment (id, project_id),
     FOREIGN KEY (deployment_id, environment_id) REFERENCES deployment (id, target_id),
     CONSTRAINT approval_request_expiry CHECK (expires_at > created_at),
@@ -33,7 +37,11 @@ CREATE TABLE approval_decision (
     comment {text} NOT NULL,
     decided_at {bigint} NOT NULL,
     plan_digest {bytes} NOT NULL CHECK ({length}(plan_digest) = 32),
-    PRIMARY KEY (request_id, principal_id),
+    -- Whose answer it is: the owner of the account, or itself. One vote for each person and request.
+    person_id {uuid} NOT NULL REFERENCES principal (id),
+    rule {name},
+    PRIMARY KEY (request_id, person_id),
     -- Who looked at something else did not answer this.
-    FOREIGN KEY (request_id, plan_digest) REFERENCES approval_request (id, plan_digest)
+    FOREIGN KEY (request_id, plan_digest) REFERENCES approval_request (id, plan_digest),
+    CONSTRAINT approval_decision_rule CHECK (rule IS NULL OR verdict = 'APPROVE')
 ) {clustered};

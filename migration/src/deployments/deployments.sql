@@ -49,6 +49,16 @@ CREATE TABLE deployment (
     verdict_reason {text},
     doubt_reason {text},
     doubt_message {text},
+    -- A release: what people call it, and how it goes on.
+    name {text},
+    description {text},
+    execute_on_approval {bool},
+    -- The earlier one whose outcome a rollback of a release goes back to.
+    back_to_id {uuid},
+    risk {text} NOT NULL DEFAULT 'LOW' CHECK (risk IN ('LOW', 'MEDIUM', 'HIGH', 'CRITICAL')),
+    -- Not to begin before, by the database's clock.
+    not_before {bigint},
+    executed_by {uuid} REFERENCES principal (id),
     -- Who carries it out: until when, by the database's clock; which claim that is; and how many there were.
     epoch {bigint} NOT NULL CHECK (epoch >= 0),
     claims {int} NOT NULL CHECK (claims >= 0),
@@ -62,17 +72,23 @@ CREATE TABLE deployment (
     FOREIGN KEY (pipeline_id, project_id) REFERENCES pipeline (id, project_id),
     FOREIGN KEY (undoes_id, target_id) REFERENCES deployment (id, target_id),
     FOREIGN KEY (rolled_back_by, target_id) REFERENCES deployment (id, target_id),
+    FOREIGN KEY (back_to_id, target_id) REFERENCES deployment (id, target_id),
     -- Snapshots are of the target. PostgreSQL learns of these once there is such a table.
     {sqlite} FOREIGN KEY (restores_id, target_id) REFERENCES snapshot (id, environment_id),
     {sqlite} FOREIGN KEY (pre_snapshot_id, target_id) REFERENCES snapshot (id, environment_id),
     {sqlite} FOREIGN KEY (post_snapshot_id, target_id) REFERENCES snapshot (id, environment_id),
     CONSTRAINT deployment_origin CHECK (
-        (kind = 'PROMOTION' AND pipeline_id IS NOT NULL AND stage IS NOT NULL AND source_id IS NOT NULL
+        (kind = 'RELEASE' AND pipeline_id IS NULL AND stage IS NULL AND source_id IS NULL
+            AND restores_id IS NULL AND undoes_id IS NULL)
+        OR (kind = 'PROMOTION' AND pipeline_id IS NOT NULL AND stage IS NOT NULL AND source_id IS NOT NULL
             AND source_id <> target_id AND restores_id IS NULL AND undoes_id IS NULL)
         OR (kind = 'RESTORE' AND pipeline_id IS NULL AND stage IS NULL AND source_id IS NULL
             AND restores_id IS NOT NULL AND undoes_id IS NULL)
         OR (kind = 'ROLLBACK' AND pipeline_id IS NULL AND stage IS NULL AND source_id IS NULL
             AND restores_id IS NULL AND undoes_id IS NOT NULL AND undoes_id <> id)),
+    CONSTRAINT deployment_release CHECK ((kind = 'RELEASE') = (name IS NOT NULL)
+        AND (name IS NULL) = (description IS NULL) AND (name IS NULL) = (execute_on_approval IS NULL)
+        AND (back_to_id IS NULL OR (kind = 'ROLLBACK' AND back_to_id <> id))),
     CONSTRAINT deployment_over CHECK ((finished_at IS NOT NULL)
         = (state IN ('SUCCEEDED', 'FAILED', 'CANCELED', 'REJECTED', 'EXPIRED', 'ROLLED_BACK'))),
     CONSTRAINT deployment_succeeded CHECK ((state <> 'SUCCEEDED' OR succeeded_at IS NOT NULL)
@@ -105,6 +121,8 @@ CREATE UNIQUE INDEX deployment_undoes ON deployment (undoes_id)
 CREATE INDEX deployment_to_do ON deployment (created_at, id)
     WHERE state IN ('QUEUED', 'RUNNING', 'CANCELING', 'COMPENSATING');
 CREATE INDEX deployment_queued ON deployment (target_id, number) WHERE state = 'QUEUED';
+-- What begins by itself as soon as it may.
+CREATE INDEX deployment_approved ON deployment (created_at, id) WHERE state = 'APPROVED';
 -- The list by each thing it can be filtered by, in its order.
 CREATE INDEX deployment_state ON deployment (project_id, state, number);
 CREATE INDEX deployment_pipeline ON deployment (pipeline_id, number) WHERE pipeline_id IS NOT NULL;
@@ -112,6 +130,15 @@ CREATE INDEX deployment_target ON deployment (target_id, number);
 CREATE INDEX deployment_last_success ON deployment (target_id, finished_at, number) WHERE state = 'SUCCEEDED';
 CREATE INDEX deployment_created ON deployment (project_id, created_at, number);
 CREATE INDEX deployment_succeeded_at ON deployment (project_id, succeeded_at) WHERE succeeded_at IS NOT NULL;
+
+-- Every state it has had, written down by the database itself at each change of its state.
+CREATE TABLE deployment_transition (
+    deployment_id {uuid} NOT NULL REFERENCES deployment (id),
+    position {int} NOT NULL CHECK (position >= 0),
+    state {text} NOT NULL,
+    at {bigint} NOT NULL,
+    PRIMARY KEY (deployment_id, position)
+) {clustered};
 
 CREATE TABLE deployment_item (
     deployment_id {uuid} NOT NULL,
@@ -129,10 +156,26 @@ CREATE TABLE deployment_item (
     in_cycle {bool} NOT NULL,
     problem_reason {text},
     problem_message {text},
+    -- A version that a release chose, in place of the one before.
+    application_kind {text}
+        CHECK (application_kind IN ('SERVICE', 'WORKFLOW', 'FUNCTION', 'PROMPT', 'PROMPT_ASSET', 'AI_MODEL')),
+    version_before_id {uuid},
+    version_after_id {uuid},
+    message {text},
+    declared_risk {text} CHECK (declared_risk IN ('LOW', 'MEDIUM', 'HIGH', 'CRITICAL')),
+    risk {text} CHECK (risk IN ('LOW', 'MEDIUM', 'HIGH', 'CRITICAL')),
+    risk_factors {text},
     PRIMARY KEY (deployment_id, position),
     UNIQUE (deployment_id, key),
     FOREIGN KEY (deployment_id, project_id) REFERENCES deployment (id, project_id),
     FOREIGN KEY (application_id, project_id) REFERENCES application (id, project_id),
+    FOREIGN KEY (version_before_id, application_id) REFERENCES version (id, application_id),
+    FOREIGN KEY (version_after_id, application_id) REFERENCES version (id, application_id),
+    CONSTRAINT deployment_item_released CHECK ((application_kind IS NULL) = (message IS NULL)
+        AND (application_kind IS NULL) = (declared_risk IS NULL) AND (application_kind IS NULL) = (risk IS NULL)
+        AND (application_kind IS NULL) = (risk_factors IS NULL)
+        AND (application_kind IS NOT NULL OR (version_before_id IS NULL AND version_after_id IS NULL))
+        AND (application_kind IS NULL OR application_id IS NOT NULL)),
     CONSTRAINT deployment_item_documents CHECK ((change <> 'CREATED' OR before_digest IS NULL)
         AND (change <> 'DELETED' OR after_digest IS NULL)),
     CONSTRAINT deployment_item_problem CHECK ((problem_reason IS NULL) = (problem_message IS NULL)
@@ -154,3 +197,6 @@ CREATE TABLE deployment_step (
     CONSTRAINT deployment_step_item CHECK ((item IS NOT NULL) = (work IN ('APPLY', 'CONNECT'))),
     CONSTRAINT deployment_step_undo CHECK (direction = 'DO' OR work IN ('APPLY', 'VERIFY'))
 ) {clustered, often updated};
+
+-- Which deployment wrote a record. SQLite has it where the ledger is made.
+{postgres} ALTER TABLE deployment_record ADD FOREIGN KEY (deployment_id, environment_id) REFERENCES deployment (id, target_id);

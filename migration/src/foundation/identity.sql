@@ -5,7 +5,10 @@ CREATE TABLE project (
     description {text} NOT NULL,
     created_at {bigint} NOT NULL,
     archived_at {bigint},
-    revision {bigint} NOT NULL CHECK (revision >= 1)
+    revision {bigint} NOT NULL CHECK (revision >= 1),
+    -- What it requires of versions before they are released, as JSON.
+    required_locales {text} NOT NULL,
+    validation_rules {text} NOT NULL
 ) {table};
 
 -- The names of people, in one place where they can be erased (display_name NULL). A principal's row has the principal's

@@ -15,12 +15,19 @@ CREATE TABLE deployment_record (
     notes {text} NOT NULL,
     attributes {text} NOT NULL,
     external_id {name},
+    -- The deployment that wrote it; NULL where somebody reported it, beside the policies that govern the environment or
+    -- where none does.
+    deployment_id {uuid},
+    outside_governance {bool} NOT NULL DEFAULT FALSE,
     FOREIGN KEY (version_id, application_id) REFERENCES version (id, application_id),
     FOREIGN KEY (application_id, project_id) REFERENCES application (id, project_id),
     FOREIGN KEY (environment_id, project_id) REFERENCES environment (id, project_id),
-    CHECK (deployed_at <= recorded_at)
+    {sqlite} FOREIGN KEY (deployment_id, environment_id) REFERENCES deployment (id, target_id),
+    CHECK (deployed_at <= recorded_at),
+    CHECK (deployment_id IS NULL OR NOT outside_governance)
 ) {table};
 
+CREATE INDEX deployment_record_deployment ON deployment_record (deployment_id, sequence) WHERE deployment_id IS NOT NULL;
 -- The natural key, so that reporting a record again finds it.
 CREATE UNIQUE INDEX deployment_record_external
     ON deployment_record (project_id, reporter_id, external_id) WHERE external_id IS NOT NULL;

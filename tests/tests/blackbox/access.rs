@@ -16,13 +16,15 @@ use slipway_api::deployments::v1::{
 use slipway_api::errors::v1::ErrorReason;
 use slipway_api::identity::v1::{DisablePrincipalRequest, RevokeTokenRequest, Role, WhoAmIRequest};
 use slipway_n8n_stand_in::{Fault, Injection, Options, StandIn};
+use slipway_tests::clock::{DAY, HOUR, ahead};
 use slipway_tests::contract::{Method, methods};
 use slipway_tests::refusal::{self, check_details, reason_of};
 use slipway_tests::world::{report, token, workflow};
-use slipway_tests::{Backend, Client, Granted, Project, Refused, World, raw};
+use slipway_tests::{Backend, Client, Granted, Project, Refused, World, ago, raw};
 use tonic::{Code, Status};
 
 use crate::case::cases;
+use crate::notifications::{creation, standard};
 use requests::Target;
 
 cases![
@@ -59,23 +61,32 @@ const TABLE: &[(Who, &[&str])] = &[
         "WatchCurrentState", "ResolveVersion", "GetStatistics",
         "CheckEngine", "ListWorkflows", "GetCredentialMapping", "GetPipeline", "ListPipelines",
         "PlanPromotion", "GetDeployment", "ListDeployments", "WatchDeployment", "GetDeploymentSummary",
-        "GetSnapshot", "ListSnapshots", "GetApprovalRequest", "ListApprovalRequests",
-        "CompareSnapshots", "GetSnapshotWorkflow", "DetectDrift",
+        "GetTemplate", "ListTemplates", "GetSnapshot", "ListSnapshots", "GetApprovalRequest", "ListApprovalRequests", "GetPolicy", "ListPolicies",
+        // Here rules ask everybody.
+        "Approve", "Reject", "WithdrawApproval",
+        "GetFreezeWindow", "ListFreezeWindows",
+        "CompareSnapshots", "GetSnapshotWorkflow", "DetectDrift", "GetDoraMetrics",
     ]),
     (Who::Writers, &[
         "CreateApplication", "UpdateApplication", "CreateVersion", "DeprecateVersion",
         "RecordDeployment", "ImportDeployments", "StartPromotion", "CancelDeployment", "RollbackDeployment",
+        "CreateRelease", "ExecuteDeployment", "ReportCheck",
         "CreateSnapshot",
     ]),
     (Who::Admins, &[
         "UpdateProject", "SetMembership", "RemoveMember",
         "CreateEnvironment", "UpdateEnvironment", "ArchiveEnvironment", "ArchiveApplication",
         "RetractDeploymentRecord", "LinkWorkflow", "SetCredentialMapping",
-        "CreatePipeline", "UpdatePipeline", "ArchivePipeline", "RestoreSnapshot", "ResolveInDoubt", "Approve", "Reject",
-        "ListAuditEvents", "ExportAuditEvents", "VerifyAuditTrail", "ExportCheckpoint",
+        "CreatePipeline", "UpdatePipeline", "ArchivePipeline", "RestoreSnapshot", "ResolveInDoubt",
+        "OverrideApproval", "ReviewOverride", "SetPolicy", "DeletePolicy",
+        "CreateFreezeWindow", "UpdateFreezeWindow", "DeleteFreezeWindow", "OverrideFreeze",
+        "CreateWebhook", "GetWebhook", "ListWebhooks", "UpdateWebhook", "DeleteWebhook", "TestWebhook", "ListDeliveries",
+        "RedeliverWebhook",
+        "ListAuditEvents", "ExportAuditEvents", "VerifyAuditTrail", "ExportCheckpoint", "GetComplianceReport",
+        "CreateTemplate", "UpdateTemplate", "DeleteTemplate",
     ]),
     (Who::Oneself, &["GetPrincipal", "CreateToken", "ListTokens", "RevokeToken"]),
-    (Who::Installation, &["CreateProject", "CreatePrincipal", "ListPrincipals", "DisablePrincipal"]),
+    (Who::Installation, &["CreateProject", "CreatePrincipal", "ListPrincipals", "DisablePrincipal", "LinkIdentity", "UnlinkIdentity"]),
     (Who::InstallationInProject, &["ArchiveProject"]),
 ];
 
@@ -287,7 +298,15 @@ async fn target(world: &World) -> Target {
     let vault = world.server.workflows(&[]);
     project.environment_on("vault", &vault).await;
     project.guarded_pipeline("guarded", "outbox", "vault").await;
+    project
+        .freeze("still", "vault", ago(HOUR), ahead(DAY))
+        .await;
     let asker = project.member(Role::Developer).await;
+    let overrider = project.member(Role::Admin).await;
+    let board = world.server.workflows(&[]);
+    project.environment_on("board", &board).await;
+    project.pipeline("asking", "outbox", "board").await;
+    project.set_policy("board", requests::everybody(2)).await;
     let snapshot_id = project.backup("flows").await.snapshot_id;
     let sent = world.server.workflows(&[]);
     project.environment_on("sent", &sent).await;
@@ -298,6 +317,13 @@ async fn target(world: &World) -> Target {
     project.environment_on_n8n("lossy", &n8n.url).await;
     project.pipeline("losing", "flows", "lossy").await;
     let doubtful = promoted(&project, "losing", "lossy", DeploymentState::InDoubt).await;
+    let hook = creation(&project, "hook", standard("http://127.0.0.1:9/"));
+    project
+        .admin
+        .webhooks()
+        .create_webhook(hook)
+        .await
+        .granted();
     let member = project.member(Role::Viewer).await;
     Target {
         canceled: canceled(&project).await,
@@ -305,6 +331,7 @@ async fn target(world: &World) -> Target {
         principal_id: member.principal_id,
         outbox,
         asker,
+        overrider,
         snapshot_id,
         succeeded,
         doubtful,

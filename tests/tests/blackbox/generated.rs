@@ -15,6 +15,7 @@ use proptest::test_runner::{Config, RngSeed, TestRunner};
 use prost::Message as _;
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, Value};
 use slipway_api::audit::v1::{AuditEventFilter, AuditOutcome, ListAuditEventsRequest};
+use slipway_api::deployments::v1::{CreateTemplateRequest, TemplateItem};
 use slipway_api::errors::v1::ErrorReason;
 use slipway_api::identity::v1::Role;
 use slipway_api::ledger::v1::{GetStatisticsRequest, ListDeploymentRecordsRequest};
@@ -26,6 +27,7 @@ use slipway_tests::{Backend, Client, Granted, Project, World, ago, raw};
 use tonic::{Code, Status};
 
 use crate::case::cases;
+use crate::notifications::{creation, standard};
 
 cases![
     requests_to_the_identity_service,
@@ -33,9 +35,12 @@ cases![
     requests_to_the_application_service,
     requests_to_the_ledger_service,
     requests_to_the_pipeline_service,
+    requests_to_the_template_service,
     requests_to_the_deployment_service,
     requests_to_the_approval_service,
+    requests_to_the_freeze_service,
     requests_to_the_snapshot_service,
+    requests_to_the_webhook_service,
     requests_to_the_audit_service,
 ];
 
@@ -64,6 +69,10 @@ async fn requests_to_the_pipeline_service(backend: Backend) {
     bombard(backend, "slipway.deployments.v1.PipelineService").await;
 }
 
+async fn requests_to_the_template_service(backend: Backend) {
+    bombard(backend, "slipway.deployments.v1.TemplateService").await;
+}
+
 async fn requests_to_the_deployment_service(backend: Backend) {
     bombard(backend, "slipway.deployments.v1.DeploymentService").await;
 }
@@ -72,8 +81,16 @@ async fn requests_to_the_approval_service(backend: Backend) {
     bombard(backend, "slipway.approvals.v1.ApprovalService").await;
 }
 
+async fn requests_to_the_freeze_service(backend: Backend) {
+    bombard(backend, "slipway.approvals.v1.FreezeService").await;
+}
+
 async fn requests_to_the_snapshot_service(backend: Backend) {
     bombard(backend, "slipway.snapshots.v1.SnapshotService").await;
+}
+
+async fn requests_to_the_webhook_service(backend: Backend) {
+    bombard(backend, "slipway.notifications.v1.WebhookService").await;
 }
 
 async fn requests_to_the_audit_service(backend: Backend) {
@@ -95,6 +112,9 @@ async fn bombard(backend: Backend, service: &str) {
     let folder = world.server.workflows(&documents);
     target.environment_on("dev", &folder).await;
     target.pipeline("way", "prod", "dev").await;
+    template(&target, "way").await;
+    let hook = creation(&target, "hook", standard("http://127.0.0.1:9/hook"));
+    target.admin.webhooks().create_webhook(hook).await.granted();
     let workflow = target.workflows("dev").await.remove(0);
     untouched.record(report("app", "1", "prod")).await;
     let member = target.member(Role::Admin).await;
@@ -182,6 +202,22 @@ async fn bombard(backend: Backend, service: &str) {
     }
     assert_eq!(picture(&target).await, before, "refused, and yet written");
     assert_eq!(events_of_deeds(&world, &target).await, deeds);
+}
+
+/// Adds a template.
+async fn template(project: &Project, slug: &str) {
+    let mut templates = project.admin.templates();
+    let created = templates.create_template(CreateTemplateRequest {
+        project: project.slug.clone(),
+        slug: slug.to_owned(),
+        items: vec![TemplateItem {
+            application: "app".to_owned(),
+            removal: true,
+            ..Default::default()
+        }],
+        ..Default::default()
+    });
+    created.await.granted();
 }
 
 /// Messages as JSON, to be sent again by hand.
@@ -321,8 +357,8 @@ fn generated(methods: &[Method], known: &Arc<Vec<String>>, count: usize) -> Vec<
 /// Makes messages: wild ones, whose fields hold anything of their kind, and careful ones, which mostly make sense and so
 /// come further than the first check.
 struct Generator {
-    /// The project, application, version, environments, record, principal, pipeline, folder of workflows and workflow
-    /// that are there.
+    /// The project, application, version, environments, record, principal, pipeline and template (of one name),
+    /// folder of workflows and workflow that are there.
     known: Arc<Vec<String>>,
     wild: bool,
 }
@@ -417,14 +453,26 @@ impl Generator {
             "project" => 0,
             "application" => 1,
             "version" => 2,
-            "environment" => return Some(self.known[3..=4].to_vec()),
+            "environment" | "environments" => return Some(self.known[3..=4].to_vec()),
+            "issuer" => return Some(vec!["certificate".to_owned()]),
+            "subject" => {
+                return Some(vec![
+                    "cn:machine".to_owned(),
+                    "dns:ci.example.org".to_owned(),
+                ]);
+            }
             "left_environment" | "source_environment" => 3,
             "right_environment" | "target_environment" => 4,
             "record_id" => 5,
             "principal_id" | "author_principal_id" | "owner_principal_id" => 6,
-            "pipeline" => 7,
+            "pipeline" | "template" => 7,
             "path" => 8,
             "workflow_id" => 9,
+            "webhook" => return Some(vec!["hook".to_owned()]),
+            // Nobody answers there.
+            "url" => return Some(vec!["http://127.0.0.1:9/hook".to_owned()]),
+            "secret_reference" => return Some(vec!["env:WEBHOOK_SECRET".to_owned()]),
+            "events" => return Some(vec!["deployment.failed".to_owned()]),
             "paths" => {
                 let paths = [
                     "display_name",
@@ -433,6 +481,12 @@ impl Generator {
                     "position",
                     "workflow_engine",
                     "stages",
+                    "items",
+                    "required_locales",
+                    "validation_rules",
+                    "target",
+                    "filter",
+                    "enabled",
                 ];
                 return Some(paths.map(str::to_owned).to_vec());
             }

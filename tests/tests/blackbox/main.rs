@@ -16,6 +16,7 @@ mod audit;
 mod bad_input;
 mod case;
 mod catalog;
+mod command_line;
 mod corpus;
 mod crash;
 mod current;
@@ -24,6 +25,7 @@ mod generated;
 mod identity;
 mod import;
 mod ledger;
+mod notifications;
 mod process;
 mod requests;
 mod scenarios;
@@ -44,6 +46,10 @@ const TOPICS: &[&[Case]] = &[
     scenarios::CASES,
     identity::principals::CASES,
     identity::tokens::CASES,
+    identity::oidc::CASES,
+    identity::issued::CASES,
+    identity::linking::CASES,
+    identity::certificates::CASES,
     identity::projects::CASES,
     catalog::environments::CASES,
     catalog::engines::CASES,
@@ -52,29 +58,44 @@ const TOPICS: &[&[Case]] = &[
     deployments::bad_workflows::CASES,
     deployments::approvals::CASES,
     deployments::four_eyes::CASES,
+    deployments::four_eyes_by_policy::CASES,
+    deployments::policies::CASES,
+    deployments::freeze_windows::CASES,
+    deployments::freezes::CASES,
     deployments::changed_targets::CASES,
+    deployments::checks::CASES,
     deployments::comparisons::CASES,
     deployments::github::CASES,
     deployments::pipelines::CASES,
     deployments::promotions::CASES,
+    deployments::races::CASES,
     deployments::real::CASES,
+    deployments::governance::CASES,
+    deployments::releases::CASES,
     deployments::rollbacks::CASES,
+    deployments::templates::CASES,
     deployments::doubts::CASES,
     deployments::watching::CASES,
     deployments::ways_on::CASES,
     deployments::meeting::CASES,
     deployments::endings::CASES,
+    notifications::webhooks::CASES,
+    notifications::deliveries::CASES,
+    notifications::endings::CASES,
     ledger::records::CASES,
     ledger::state::CASES,
     ledger::history::CASES,
     ledger::at_once::CASES,
     import::CASES,
+    command_line::CASES,
     current::CASES,
     requests::ids::CASES,
     requests::checks::CASES,
     requests::pages::CASES,
     audit::trail::CASES,
     audit::proof::CASES,
+    audit::report::CASES,
+    audit::dora::CASES,
     process::CASES,
     bad_input::CASES,
     access::CASES,

@@ -1,10 +1,12 @@
 //! The audit trail: events, the chain over them, and the feed of changes.
 
 mod chain;
+mod dora;
 mod event;
 mod facts;
 mod feed;
 mod horizon;
+mod report;
 
 pub(crate) use horizon::SharedHorizon;
 

@@ -30,7 +30,7 @@ impl CatalogQueries for SqlReader {
         &self,
         id: EnvironmentId,
     ) -> Result<Option<Environment>, StoreError> {
-        environment::by_id(&self.connection, id).await
+        environment::by_id(&self.connection, id, "").await
     }
 
     async fn environments(
@@ -85,6 +85,14 @@ impl CatalogQueries for SqlReader {
         identifier: &Key,
     ) -> Result<Option<Version>, StoreError> {
         version::by_names(&self.connection, project, application, identifier).await
+    }
+
+    async fn versions_with(
+        &self,
+        project: ProjectId,
+        names: &BTreeSet<(Key, Key)>,
+    ) -> Result<Vec<Version>, StoreError> {
+        version::with_names(&self.connection, project, names).await
     }
 
     async fn versions(

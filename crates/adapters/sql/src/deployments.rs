@@ -1,5 +1,6 @@
 //! Pipelines and deployments.
 
+mod check;
 mod deployment;
 mod gates;
 mod item;
@@ -8,14 +9,17 @@ mod list;
 mod pipeline;
 mod problem;
 mod pulse;
+mod released;
 mod resolution;
 mod step;
+mod template;
+mod transition;
 mod undoing;
 
 use async_trait::async_trait;
 use slipway_deployments::{
     Deployment, DeploymentFilter, DeploymentName, DeploymentPulse, DeploymentQueries,
-    DeploymentSummary, LastSuccess, ListedDeployment, Pipeline,
+    DeploymentSummary, LastSuccess, ListedDeployment, Pipeline, Transition,
 };
 use slipway_kernel::{
     DeploymentId, EnvironmentId, Page, PageSize, PipelineId, ProjectId, Slug, StoreError, Timestamp,
@@ -53,6 +57,18 @@ impl DeploymentQueries for SqlReader {
         name: DeploymentName,
     ) -> Result<Option<Deployment>, StoreError> {
         deployment::by_name(&self.connection, project, name, "").await
+    }
+
+    async fn due_releases(
+        &self,
+        now: Timestamp,
+        size: PageSize,
+    ) -> Result<Vec<DeploymentId>, StoreError> {
+        released::due(&self.connection, now, size).await
+    }
+
+    async fn transitions(&self, id: DeploymentId) -> Result<Vec<Transition>, StoreError> {
+        transition::all(&self.connection, id).await
     }
 
     async fn deployments(

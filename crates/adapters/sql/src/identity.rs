@@ -1,5 +1,6 @@
 //! Identity: projects, principals, memberships, tokens.
 
+mod identities;
 mod membership;
 mod principal;
 mod project;
@@ -8,7 +9,10 @@ mod token;
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use slipway_identity::{Bearer, IdentityQueries, Membership, Principal, Project, Token};
+use slipway_identity::{
+    Account, Bearer, Given, Identity, IdentityQueries, IssuerName, Membership, Principal, Project,
+    Subject, Token,
+};
 use slipway_kernel::{
     Page, PageSize, PrincipalId, ProjectId, Slug, StoreError, Timestamp, TokenId, text::DisplayName,
 };
@@ -70,6 +74,22 @@ impl IdentityQueries for SqlReader {
 
     async fn bearer(&self, token: TokenId) -> Result<Option<Bearer>, StoreError> {
         token::bearer(&self.connection, token).await
+    }
+
+    async fn accounts(
+        &self,
+        issuer: &IssuerName,
+        subjects: &[Subject],
+    ) -> Result<Vec<Account>, StoreError> {
+        identities::accounts(&self.connection, issuer, subjects).await
+    }
+
+    async fn identities(&self, principal: PrincipalId) -> Result<Vec<Identity>, StoreError> {
+        identities::of_principal(&self.connection, principal).await
+    }
+
+    async fn given(&self, principals: &[PrincipalId]) -> Result<Vec<Given>, StoreError> {
+        membership::given(&self.connection, principals).await
     }
 
     async fn display_names(

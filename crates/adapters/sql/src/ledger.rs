@@ -7,14 +7,17 @@ mod insert;
 pub(crate) mod record;
 mod statistics;
 mod targets;
+mod versions;
+
+use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use slipway_kernel::{
-    Key, Page, PageSize, PersonId, ProjectId, RecordId, Slug, StoreError, Timestamp,
+    EnvironmentId, Key, Page, PageSize, PersonId, ProjectId, RecordId, Slug, StoreError, Timestamp,
 };
 use slipway_ledger::{
-    AsOf, Cell, CellFilter, CellNow, CellPlace, LedgerQueries, Record, RecordFilter, RecordPlace,
-    RecordRepository, Resolved, Retraction, Statistics,
+    AsOf, Cell, CellFilter, CellNow, CellPlace, CurrentVersion, LedgerQueries, Record,
+    RecordFilter, RecordPlace, RecordRepository, Resolved, Retraction, Statistics,
     record::{DeployedBy, Placed, Target, TargetNames},
 };
 
@@ -26,6 +29,27 @@ pub(crate) const NOT_RETRACTED: &str =
 
 #[async_trait]
 impl RecordRepository for SqlUnitOfWork {
+    async fn versions_at(
+        &mut self,
+        environment: EnvironmentId,
+        applications: &BTreeSet<Key>,
+        as_of: AsOf,
+    ) -> Result<Vec<CurrentVersion>, StoreError> {
+        versions::at(self.connection().await?, environment, applications, as_of).await
+    }
+
+    async fn hold_versions(
+        &mut self,
+        environment: EnvironmentId,
+        applications: &BTreeSet<Key>,
+    ) -> Result<Vec<CurrentVersion>, StoreError> {
+        let connection = self.connection().await?;
+        let lock = connection
+            .dialect()
+            .postgres_only(" FOR NO KEY UPDATE OF c");
+        versions::current(connection, environment, applications, lock).await
+    }
+
     async fn targets(
         &mut self,
         project: ProjectId,
@@ -99,6 +123,14 @@ impl LedgerQueries for SqlReader {
         size: PageSize,
     ) -> Result<Page<Cell, CellPlace>, StoreError> {
         cells::cells(&self.connection, project, filter, as_of, after, size).await
+    }
+
+    async fn current_versions(
+        &self,
+        environment: EnvironmentId,
+        applications: &BTreeSet<Key>,
+    ) -> Result<Vec<CurrentVersion>, StoreError> {
+        versions::current(&self.connection, environment, applications, "").await
     }
 
     async fn cells_of_records(

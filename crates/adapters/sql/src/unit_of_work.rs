@@ -1,14 +1,18 @@
 //! A change: one transaction. The repositories' implementations stand beside their nouns.
 
 use async_trait::async_trait;
-use slipway_approvals::ApprovalRepository;
+use slipway_approvals::{ApprovalRepository, FreezeRepository, PolicyRepository};
 use slipway_audit::{AuditLog, ChainRepository};
 use slipway_catalog::{ApplicationRepository, EnvironmentRepository, VersionRepository};
-use slipway_deployments::{DeploymentRepository, PipelineRepository};
+use slipway_deployments::{
+    CheckRepository, DeploymentRepository, PipelineRepository, TemplateRepository,
+};
 use slipway_identity::{
-    MembershipRepository, PrincipalRepository, ProjectRepository, TokenRepository,
+    IdentityRepository, MembershipRepository, PrincipalRepository, ProjectRepository,
+    TokenRepository,
 };
 use slipway_ledger::RecordRepository;
+use slipway_notifications::NotificationRepository;
 use slipway_snapshots::SnapshotRepository;
 use slipway_store::{RequestRepository, StoreError, UnitOfWork};
 use slipway_workflows::EngineRepository;
@@ -102,6 +106,10 @@ impl UnitOfWork for SqlUnitOfWork {
         self
     }
 
+    fn identities(&mut self) -> &mut dyn IdentityRepository {
+        self
+    }
+
     fn tokens(&mut self) -> &mut dyn TokenRepository {
         self
     }
@@ -130,7 +138,23 @@ impl UnitOfWork for SqlUnitOfWork {
         self
     }
 
+    fn checks(&mut self) -> &mut dyn CheckRepository {
+        self
+    }
+
+    fn templates(&mut self) -> &mut dyn TemplateRepository {
+        self
+    }
+
     fn approvals(&mut self) -> &mut dyn ApprovalRepository {
+        self
+    }
+
+    fn policies(&mut self) -> &mut dyn PolicyRepository {
+        self
+    }
+
+    fn freezes(&mut self) -> &mut dyn FreezeRepository {
         self
     }
 
@@ -139,6 +163,10 @@ impl UnitOfWork for SqlUnitOfWork {
     }
 
     fn engines(&mut self) -> &mut dyn EngineRepository {
+        self
+    }
+
+    fn notifications(&mut self) -> &mut dyn NotificationRepository {
         self
     }
 

@@ -1,13 +1,18 @@
 use serde::Serialize;
 use serde_json::json;
-use slipway_approvals::{ApprovalRequest, Decision, Verdict};
-use slipway_audit::Resource;
+use slipway_approvals::{ApprovalRequest, Decision, StateKind, Verdict, Voter};
+use slipway_audit::{Fact, Resource};
 use slipway_deployments::{Deployment, DeploymentName, State};
 use slipway_identity::Command;
-use slipway_kernel::{ProjectId, Sha256, Slug, StoreError, text::Reason};
+use slipway_kernel::{PrincipalId, ProjectId, Sha256, Slug, StoreError, text::Reason};
 
-use super::{ApprovalError, gate, people};
-use crate::{Call, Context, change::Change};
+use super::{ApprovalError, gate};
+use crate::{
+    Call, Context,
+    change::{Change, Done},
+    error::dangling,
+    releases::start::start_new,
+};
 
 /// An answer to an approval request.
 #[derive(Debug, Clone, Serialize)]
@@ -18,6 +23,8 @@ pub struct Decide {
     pub deployment: DeploymentName,
     /// The digest of what was looked at.
     pub plan_digest: Sha256,
+    /// The rule that an approval is for; `None` where it counts for whichever needs it.
+    pub rule: Option<Slug>,
     /// Why.
     pub comment: Reason,
 }
@@ -31,7 +38,7 @@ pub struct Decided {
     pub deployment: Deployment,
 }
 
-/// Agrees to a deployment: it waits for its environment then, and is carried out.
+/// Agrees to a deployment. As soon as every rule is met, it waits for its environment, and is carried out.
 pub async fn approve(
     context: &Context,
     call: &Call<'_>,
@@ -75,59 +82,83 @@ async fn decide(
         });
     }
     change.require_open(&answer.project).await?;
-    let voter = people::voter(&mut *change.unit, project, call.caller.principal).await?;
-    let excluded = people::excluded(&mut *change.unit, &deployment).await?;
+    let principal = call.caller.principal;
+    let mut deciders: Vec<_> = request
+        .decisions
+        .iter()
+        .map(|made| made.principal)
+        .collect();
+    deciders.push(principal);
+    let approvals = change.unit.approvals();
+    let voters = approvals.voters(project, Some(&deciders)).await?;
+    let excluded = approvals.had_a_part(deployment.id).await?;
     let decision = Decision {
-        principal: call.caller.principal,
+        principal,
+        person: behind(&voters, principal)?,
         verdict,
+        rule: answer.rule,
         comment: answer.comment,
         at: change.now,
         digest: answer.plan_digest,
+        withdrawn: None,
     };
     let from = request.state.kind();
     let request = request
-        .decide(decision.clone(), voter, &excluded)
-        .map_err(|why| ApprovalError::new(why, &deployment, decision.digest, command))?;
+        .decide(decision.clone(), &voters, &excluded)
+        .map_err(|why| ApprovalError::new(why, &deployment, decision.digest))?;
     let before = deployment.state;
-    change.unit.approvals().update(&request, from).await?;
-    change
-        .unit
-        .approvals()
-        .decide(request.id, &decision)
-        .await?;
-    match verdict {
-        Verdict::Approve => queue(&mut change, &mut deployment, &decision).await?,
-        Verdict::Reject => {
-            gate::end(
-                &mut *change.unit,
-                &mut deployment,
-                State::Rejected,
-                change.now,
-            )
-            .await?;
-        }
+    let approvals = change.unit.approvals();
+    approvals.decide(request.id, &decision).await?;
+    if request.state.kind() != from {
+        approvals.update(&request, from).await?;
     }
+    let mut facts = Vec::new();
+    match request.state.kind() {
+        StateKind::Approved => {
+            facts = go_on(context, &mut change, &mut deployment, principal).await?;
+        }
+        StateKind::Rejected => {
+            let rejected = State::Rejected;
+            gate::end(&mut *change.unit, &mut deployment, rejected, change.now).await?;
+        }
+        // Others have to agree too.
+        _ => {}
+    }
+    let after = json!({
+        "state": deployment.state,
+        "approval_request": request.id,
+        "approval_state": request.state.kind(),
+        "verdict": verdict,
+        "rule": decision.rule,
+        "plan_digest": decision.digest,
+        "comment": decision.comment,
+    });
     change
-        .done(
-            Resource::new("deployment", &deployment.id),
-            Some(json!({ "state": before })),
-            Some(json!({
-                "state": deployment.state,
-                "approval_request": request.id,
-                "verdict": verdict,
-                "plan_digest": decision.digest,
-                "comment": decision.comment,
-            })),
-        )
+        .audit(Done {
+            resource: Resource::new("deployment", &deployment.id),
+            before: Some(json!({ "state": before })),
+            after: Some(after),
+            facts: &facts,
+        })
         .await?;
+    change.commit().await?;
     Ok(Decided {
         request,
         deployment,
     })
 }
 
+/// The person behind one of these voters.
+pub(super) fn behind(voters: &[Voter], principal: PrincipalId) -> Result<PrincipalId, StoreError> {
+    let found = voters
+        .iter()
+        .find(|voter| voter.person.principal == principal);
+    let voter = found.ok_or_else(|| dangling("principal", principal))?;
+    Ok(voter.person.behind())
+}
+
 /// The deployment and its last request, both held: the deployment first.
-async fn find(
+pub(super) async fn find(
     change: &mut Change<'_>,
     project: ProjectId,
     name: DeploymentName,
@@ -142,17 +173,22 @@ async fn find(
     })
 }
 
-/// All agreed who had to: it is carried out as soon as its environment is free.
-async fn queue(
+/// All agreed who had to: it waits for whoever executes it, is carried out in this moment where nobody has to, or as soon as
+/// its environment is free. The facts are those of what was carried out.
+pub(super) async fn go_on(
+    context: &Context,
     change: &mut Change<'_>,
     deployment: &mut Deployment,
-    decision: &Decision,
-) -> Result<(), ApprovalError> {
+    by: PrincipalId,
+) -> Result<Vec<Fact>, ApprovalError> {
     let from = deployment.state;
-    let next = from
-        .to(State::Approved)
-        .and_then(|approved| approved.to(State::Queued));
+    let mut next = from.to(State::Approved);
+    if !deployment.runs_inline() && !deployment.waits_for_execution() {
+        next = next.and_then(|approved| approved.to(State::Queued));
+    }
     deployment.state = next.map_err(|error| StoreError::Fault(Box::new(error)))?;
-    deployment.approved_by = Some(decision.principal);
-    Ok(change.unit.deployments().update(deployment, from).await?)
+    deployment.approved_by = Some(by);
+    change.unit.deployments().update(deployment, from).await?;
+    let now = change.now;
+    Ok(start_new(context, &mut *change.unit, deployment, now).await?)
 }

@@ -1,44 +1,157 @@
 //! What every deployment passes before it is carried out.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 use slipway_approvals::{
-    ApprovalRequest, RequestState, StateKind, enough,
-    request::{EXPIRE_AFTER, IllegalStep},
+    ApprovalRequest, Asked, AtStart, Effective, Governed, IllegalStep, RequestState, Rule, Source,
+    StateKind, Subject, stage_rule,
 };
-use slipway_deployments::{Deployment, ItemStatus, Origin, Problem, State};
-use slipway_kernel::{ApprovalRequestId, DeploymentId, StoreError, Timestamp};
+use slipway_deployments::{Deployment, DeploymentKind, Item, ItemStatus, Origin, Problem, State};
+use slipway_kernel::{
+    ApplicationKind, ApprovalRequestId, DeploymentId, EnvironmentId, StoreError, Timestamp,
+};
 use slipway_store::UnitOfWork;
 
-use super::people::{excluded, voter};
 use crate::{
     CommandError, Context,
     deployments::event::{CARRY_OUT, event},
+    error::dangling,
 };
 
 /// Adds a new deployment without steps. Where somebody has to agree first, it waits in `PENDING_APPROVAL` for the request
-/// that is answered; else in `QUEUED` for its environment.
+/// that is answered; else in `QUEUED` for its environment. Refused where whoever asks may not ask there.
 pub(crate) async fn add(
     context: &Context,
     unit: &mut dyn UnitOfWork,
     deployment: &mut Deployment,
-) -> Result<Option<ApprovalRequestId>, StoreError> {
-    let required = is_required(unit, deployment).await?;
-    deployment.state = if required {
-        State::PendingApproval
-    } else {
-        State::Queued
+) -> Result<Option<ApprovalRequestId>, CommandError> {
+    let demands = demands(unit, deployment).await?;
+    if demands.policies.governs() {
+        let asker = unit
+            .approvals()
+            .voters(deployment.project, Some(&[deployment.requested_by]))
+            .await?;
+        if !asker.iter().any(|voter| demands.policies.lets_ask(voter)) {
+            let slug = context.environment_slug(deployment.target).await?;
+            return Err(CommandError::MayNotAsk { slug });
+        }
+    }
+    let required = !demands.rules.is_empty();
+    deployment.state = match required {
+        true => State::PendingApproval,
+        false if deployment.runs_inline() || deployment.waits_for_execution() => State::Approved,
+        false => State::Queued,
     };
+    let now = deployment.created_at;
+    deployment.not_before = deployment.not_before.max(demands.not_before(now));
     deployment.number = unit.deployments().insert(deployment).await?;
     if !required {
         return Ok(None);
     }
-    let now = deployment.created_at;
-    open(context, unit, deployment, now).await.map(Some)
+    Ok(Some(open(context, unit, deployment, demands, now).await?))
 }
 
-/// Whether somebody has to agree: by the stage as it was when a promotion was asked for or as it is now, and to whatever
-/// else changes an environment by any stage into it.
-async fn is_required(
+/// What has to hold for a deployment at this moment.
+struct Demands {
+    policies: Effective,
+    rules: Vec<(Source, Rule)>,
+    /// Whether it goes back to what was approved for its environment before.
+    goes_back: bool,
+}
+
+impl Demands {
+    /// When it may begin at the soonest if people were asked at that moment.
+    fn not_before(&self, asked: Timestamp) -> Option<Timestamp> {
+        let wait = self.policies.wait(self.goes_back);
+        (!wait.is_zero()).then(|| asked.plus(wait))
+    }
+}
+
+async fn demands(
+    unit: &mut dyn UnitOfWork,
+    deployment: &Deployment,
+) -> Result<Demands, StoreError> {
+    let policies = policies(unit, deployment.target).await?;
+    let goes_back = goes_back(unit, deployment).await?;
+    let mut rules = policies.rules(&subject(deployment), goes_back);
+    if is_guarded(unit, deployment).await? {
+        rules.push((Source::Stage, stage_rule()));
+    }
+    Ok(Demands {
+        policies,
+        rules,
+        goes_back,
+    })
+}
+
+/// The policies that apply to an environment.
+pub(crate) async fn policies(
+    unit: &mut dyn UnitOfWork,
+    environment: EnvironmentId,
+) -> Result<Effective, StoreError> {
+    let found = unit.policies().about(environment).await?;
+    let (tier, about) = found.ok_or_else(|| dangling("environment", environment))?;
+    Ok(Effective::new(environment, tier, about))
+}
+
+/// Whether policies govern an environment, and refuse reports of deployments to it. One cheap statement; the store has the
+/// same as a part of its statements.
+pub(crate) async fn governs(
+    unit: &mut dyn UnitOfWork,
+    environment: EnvironmentId,
+) -> Result<Governed, StoreError> {
+    unit.policies().governed(environment).await
+}
+
+/// What a deployment is, as far as rules ask. What is planned only when it is carried out writes workflows.
+fn subject(deployment: &Deployment) -> Subject {
+    let kind = |item: &Item| match &item.released {
+        Some(released) => released.kind,
+        None => ApplicationKind::Workflow,
+    };
+    let mut kinds: BTreeSet<_> = deployment.items.iter().map(kind).collect();
+    if kinds.is_empty() {
+        kinds.insert(ApplicationKind::Workflow);
+    }
+    Subject {
+        risk: deployment.risk,
+        kinds,
+    }
+}
+
+/// Whether a deployment goes back to what people had approved for its environment before: to versions that were, or to how
+/// an approved deployment had left all of it.
+async fn goes_back(unit: &mut dyn UnitOfWork, deployment: &Deployment) -> Result<bool, StoreError> {
+    let (DeploymentKind::Rollback, Origin::Undoes { deployment: undone }) =
+        (deployment.kind, deployment.origin)
+    else {
+        return Ok(false);
+    };
+    let released: Vec<_> = deployment
+        .items
+        .iter()
+        .filter_map(|item| item.released.as_ref())
+        .collect();
+    if released.is_empty() {
+        return unit.approvals().came_after_approved(undone).await;
+    }
+    let versions = released.iter().filter_map(|item| item.after.as_ref());
+    let versions: BTreeSet<_> = versions.map(|version| version.id).collect();
+    let versions: Vec<_> = versions.into_iter().collect();
+    // What is taken away was not there either when the deployment that it goes back to had succeeded.
+    let removes = released.iter().any(|item| item.after.is_none());
+    if removes && deployment.back_to.is_none() {
+        return Ok(false);
+    }
+    unit.approvals()
+        .were_approved(deployment.target, &versions)
+        .await
+}
+
+/// Whether a stage adds its rule: the stage as it was when a promotion was asked for or as it is now, and to whatever else
+/// changes an environment any stage into it.
+async fn is_guarded(
     unit: &mut dyn UnitOfWork,
     deployment: &Deployment,
 ) -> Result<bool, StoreError> {
@@ -48,7 +161,7 @@ async fn is_required(
     let guarding = unit.pipelines().guarding(deployment.target).await?;
     Ok(match deployment.origin {
         Origin::Stage { pipeline, .. } => guarding.contains(&pipeline),
-        Origin::Snapshot { .. } | Origin::Undoes { .. } => !guarding.is_empty(),
+        Origin::Chosen | Origin::Snapshot { .. } | Origin::Undoes { .. } => !guarding.is_empty(),
     })
 }
 
@@ -56,8 +169,15 @@ async fn open(
     context: &Context,
     unit: &mut dyn UnitOfWork,
     deployment: &Deployment,
+    demands: Demands,
     now: Timestamp,
 ) -> Result<ApprovalRequestId, StoreError> {
+    let not_before = demands.not_before(now);
+    let people = unit.approvals().voters(deployment.project, None).await?;
+    let asked = demands
+        .rules
+        .into_iter()
+        .map(|(source, rule)| Asked::of(source, rule, &people));
     let request = ApprovalRequest {
         id: ApprovalRequestId::new(&*context.ids),
         project: deployment.project,
@@ -66,33 +186,67 @@ async fn open(
         environment: deployment.target,
         digest: deployment.plan_digest,
         requester: deployment.requested_by,
+        rules: asked.collect(),
         created_at: now,
-        expires_at: now.plus(EXPIRE_AFTER),
+        not_before,
+        expires_at: now.plus(demands.policies.expire_after()),
         state: RequestState::Pending,
         decisions: Vec::new(),
+        overridden: None,
     };
     unit.approvals().open(&request).await?;
     Ok(request.id)
 }
 
-/// Why a queued deployment may not begin, where it may not: nobody was asked who has to be by now, or what was answered
-/// does not count any more.
+/// Why a deployment may not begin, where it may not: nobody was asked who has to be by now, or what was answered does not
+/// count any more.
 pub(crate) async fn objection(
     unit: &mut dyn UnitOfWork,
     deployment: &Deployment,
     now: Timestamp,
 ) -> Result<Option<String>, StoreError> {
+    let rules = demands(unit, deployment).await?.rules;
     let Some(request) = unit.approvals().last_of(deployment.id).await? else {
-        let required = is_required(unit, deployment).await?;
-        return Ok(required.then(|| "the stage requires approval now".to_owned()));
+        let asks = |(_, rule): &(Source, Rule)| {
+            format!(
+                "the rule `{}` has to be met by now, and nobody was asked",
+                rule.name
+            )
+        };
+        return Ok(rules.first().map(asks));
     };
-    let mut voters = Vec::with_capacity(request.decisions.len());
-    for decision in &request.decisions {
-        voters.push(voter(unit, deployment.project, decision.principal).await?);
-    }
-    let excluded = excluded(unit, deployment).await?;
-    let enough = enough(&request, deployment.plan_digest, &voters, &excluded, now);
-    Ok(enough.err().map(|error| error.to_string()))
+    let current: Vec<_> = rules.into_iter().map(|(_, rule)| rule).collect();
+    let deciders = request.decisions.iter().map(|made| made.principal);
+    let deciders: Vec<_> = deciders
+        .chain(request.overridden.iter().map(|made| made.principal))
+        .collect();
+    let approvals = unit.approvals();
+    let start = AtStart {
+        digest: deployment.plan_digest,
+        current: &current,
+        voters: &approvals
+            .voters(deployment.project, Some(&deciders))
+            .await?,
+        excluded: &approvals.had_a_part(deployment.id).await?,
+        now,
+    };
+    Ok(request.enough(&start).err().map(|error| error.to_string()))
+}
+
+/// When a deployment may begin at the soonest: by its own schedule, and by the policies as they were when people were asked
+/// and as they are now. The latest counts; `None` where at once.
+pub(crate) async fn earliest_start(
+    unit: &mut dyn UnitOfWork,
+    deployment: &Deployment,
+) -> Result<Option<Timestamp>, StoreError> {
+    let demands = demands(unit, deployment).await?;
+    let request = unit.approvals().last_of(deployment.id).await?;
+    Ok(match request {
+        Some(request) => request
+            .not_before
+            .max(demands.not_before(request.created_at)),
+        None => demands.not_before(deployment.created_at),
+    })
 }
 
 /// Lets a deployment of which nothing was touched wait for approval again, of what it would do now: another request takes
@@ -112,9 +266,14 @@ pub(crate) async fn ask_again(
         reason: "APPROVAL_NEEDED".to_owned(),
         message: why.to_owned(),
     });
+    let mut demands = demands(unit, deployment).await?;
+    if demands.rules.is_empty() {
+        demands.rules = asked_before(unit, deployment.id).await?;
+    }
+    deployment.not_before = deployment.not_before.max(demands.not_before(now));
     unit.deployments().update(deployment, from).await?;
     let fell = close(unit, deployment.id, StateKind::Superseded, now).await?;
-    let opened = open(context, unit, deployment, now).await?;
+    let opened = open(context, unit, deployment, demands, now).await?;
     let before = Some(json!({ "state": from, "approval_request": fell }));
     let after = Some(json!({
         "state": deployment.state,
@@ -124,6 +283,40 @@ pub(crate) async fn ask_again(
     }));
     let event = event(context, deployment, CARRY_OUT, (before, after), now);
     Ok(unit.audit().append(&event).await?)
+}
+
+/// What was asked before, where nothing would be asked by now: what waits for people stays with them. Where nothing was, an
+/// administrator is asked.
+async fn asked_before(
+    unit: &mut dyn UnitOfWork,
+    deployment: DeploymentId,
+) -> Result<Vec<(Source, Rule)>, StoreError> {
+    let last = unit.approvals().last_of(deployment).await?;
+    let asked = last.map(|request| request.rules).unwrap_or_default();
+    if asked.is_empty() {
+        return Ok(vec![(Source::Stage, stage_rule())]);
+    }
+    let rule = |asked: Asked| (asked.source, asked.rule);
+    Ok(asked.into_iter().map(rule).collect())
+}
+
+/// What was agreed to is not what a release would do any more, and it has been planned anew: it waits for approval again
+/// where somebody has to agree, and else for whoever executes what it does now.
+pub(crate) async fn fall(
+    context: &Context,
+    unit: &mut dyn UnitOfWork,
+    deployment: &mut Deployment,
+    why: &str,
+    now: Timestamp,
+) -> Result<(), CommandError> {
+    let demands = demands(unit, deployment).await?;
+    if !demands.rules.is_empty() || deployment.approved_by.is_some() {
+        return ask_again(context, unit, deployment, why, now).await;
+    }
+    Ok(unit
+        .deployments()
+        .update(deployment, deployment.state)
+        .await?)
 }
 
 /// Ends the request that a deployment has waited for, where it still is open.

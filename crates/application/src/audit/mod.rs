@@ -1,24 +1,31 @@
 //! The audit trail: reading it, proving it, chaining it, and noting refusals in it.
 
 mod checkpoint;
+mod dora;
 mod export;
 mod list;
 mod refusals;
+mod report;
 mod sequencer;
 mod verify;
 
 pub use checkpoint::export_checkpoint;
+pub use dora::{DoraQuestion, dora_metrics};
 pub use export::{AuditExport, ExportItem, ExportSummary};
 pub use list::list_audit_events;
 pub(crate) use refusals::Refusals;
 pub use refusals::{Refusal, flush_all_refusals, flush_refusals, note_refusal};
+pub use report::{ComplianceReport, ReportQuestion, compliance_report};
 pub use sequencer::{MAX_CHAINED, chain_events};
 pub use verify::{verify_audit_trail, verify_chain};
 
-use slipway_audit::{ChainId, EventFilter};
+use slipway_audit::{
+    ChainId, EventFilter,
+    report::{MAX_DEPLOYMENTS, MAX_RECORDS},
+};
 use slipway_deployments::DeploymentName;
 use slipway_identity::Command;
-use slipway_kernel::{Slug, StoreError};
+use slipway_kernel::{Key, Slug, StoreError};
 
 use crate::{Call, CommandError, Context, error::meets_command_errors};
 
@@ -33,6 +40,24 @@ pub enum AuditError {
     ChainEmpty {
         /// The project; `None` for the installation.
         project: Option<Slug>,
+    },
+    /// No environment of the project has this slug.
+    #[error("the project has no environment `{slug}`")]
+    EnvironmentNotFound {
+        /// The slug.
+        slug: Slug,
+    },
+    /// A report would be too large.
+    #[error(
+        "the period has more than {MAX_DEPLOYMENTS} deployments or {MAX_RECORDS} records; choose a shorter one, or one \
+         environment"
+    )]
+    ReportTooLarge,
+    /// No application of the project has this key.
+    #[error("the project has no application `{key}`")]
+    ApplicationNotFound {
+        /// The key.
+        key: Key,
     },
     /// What any command may meet.
     #[error(transparent)]

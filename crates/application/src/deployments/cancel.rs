@@ -38,6 +38,7 @@ pub async fn cancel_deployment(
         return Ok(before);
     }
     let mut after = before.clone();
+    after.thaw();
     after.cancel = Some(Cancel {
         by: call.caller.principal,
         at: change.now,

@@ -49,5 +49,6 @@ async fn item(
         rank: planned.rank,
         in_cycle: planned.in_cycle,
         problem: planned.reason.clone(),
+        released: None,
     })
 }

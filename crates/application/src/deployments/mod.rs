@@ -21,7 +21,7 @@ pub use promotion::{
 pub use putting_back::PuttingBackError;
 pub use read::{ListDeployments, get_deployment, get_deployment_summary, list_deployments};
 pub use resolve::{ResolveInDoubt, resolve_in_doubt};
-pub use rollback::{RollbackDeployment, plan_rollback, rollback_deployment};
+pub use rollback::{PlannedRollback, RollbackDeployment, plan_rollback, rollback_deployment};
 pub(crate) use watch::Pulses;
 pub use watch::{DeploymentWatch, WatchDeploymentError, Watched, watch_pulses};
 
@@ -38,6 +38,7 @@ use crate::{
     change::{Change, bad_resource},
     engines::EngineProblem,
     error::{dangling, meets_command_errors},
+    releases::ReleaseError,
 };
 
 /// Why a command about a deployment was not carried out.
@@ -121,6 +122,9 @@ pub enum DeploymentError {
         /// Why not, and what to choose instead.
         why: Unresolvable,
     },
+    /// What only releases meet.
+    #[error(transparent)]
+    Release(#[from] ReleaseError),
     /// It can't be said what it would take.
     #[error(transparent)]
     PuttingBack(#[from] PuttingBackError),

@@ -88,7 +88,7 @@ impl Bound {
     ) -> Result<Option<Self>, StoreError> {
         let (reader, project) = (context.reader(), deployment.project);
         Ok(match deployment.origin {
-            Origin::Stage { .. } => None,
+            Origin::Chosen | Origin::Stage { .. } => None,
             Origin::Snapshot { snapshot } => {
                 let found = reader.snapshot(project, snapshot).await?;
                 found.map(|snapshot| Self::Restore(snapshot.content_hash))
@@ -162,7 +162,7 @@ pub(super) async fn remaining(
     deployment: &Deployment,
     found: &Inventory,
 ) -> Result<Vec<String>, PuttingBackError> {
-    if matches!(deployment.origin, Origin::Stage { .. }) {
+    if matches!(deployment.origin, Origin::Chosen | Origin::Stage { .. }) {
         return Ok(Vec::new());
     }
     let Wanted { source, chosen } = wanted(context, deployment).await?;
@@ -213,7 +213,7 @@ async fn wanted(context: &Context, deployment: &Deployment) -> Result<Wanted, Pu
             let chosen = found.as_ref().map(|undone| touched(undone, &steps));
             (found.and_then(|undone| undone.pre_snapshot), chosen)
         }
-        Origin::Stage { .. } => (None, None),
+        Origin::Chosen | Origin::Stage { .. } => (None, None),
     };
     let snapshot = match id {
         Some(id) => context.reader().snapshot(deployment.project, id).await?,

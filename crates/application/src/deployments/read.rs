@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use slipway_deployments::{
-    Deployment, DeploymentFilter, DeploymentName, DeploymentSummary, ListedDeployment,
+    Deployment, DeploymentFilter, DeploymentName, DeploymentSummary, ListedDeployment, Transition,
 };
 use slipway_identity::Command;
 use slipway_kernel::{Page, PageSize, Slug, Timestamp};
@@ -12,18 +12,20 @@ use crate::{Call, CommandError, Context};
 /// How far back a summary counts: seven times 24 hours.
 const WEEK: Duration = Duration::from_hours(7 * 24);
 
-/// One deployment with its items.
+/// One deployment with its items, and every state that it has had.
 pub async fn get_deployment(
     context: &Context,
     call: &Call<'_>,
     project: &Slug,
     name: DeploymentName,
-) -> Result<Deployment, DeploymentError> {
+) -> Result<(Deployment, Vec<Transition>), DeploymentError> {
     let project = context
         .authorise_in(call, Command::GetDeployment, project)
         .await?;
     let found = context.reader().deployment(project, name).await?;
-    found.ok_or(DeploymentError::NotFound { name })
+    let deployment = found.ok_or(DeploymentError::NotFound { name })?;
+    let history = context.reader().transitions(deployment.id).await?;
+    Ok((deployment, history))
 }
 
 /// Which deployments a caller wants; what is `None` or empty selects all.

@@ -14,7 +14,12 @@ use super::{
     putting_back::{Bound, GATES, later_writers, plan_back, touched},
     started_before,
 };
-use crate::{Call, Context, approvals::gate, change::Change};
+use crate::{
+    Call, Context,
+    approvals::gate,
+    change::{Change, Done},
+    releases::{self, rollback::Wish, start::start_new},
+};
 
 /// A deployment to undo.
 #[derive(Debug, Clone, Serialize)]
@@ -25,6 +30,22 @@ pub struct RollbackDeployment {
     pub deployment: DeploymentName,
     /// Why.
     pub reason: Reason,
+    /// Of a release: the earlier deployment whose outcome to go back to.
+    pub back_to: Option<DeploymentName>,
+}
+
+/// What a rollback would be.
+#[derive(Debug, Clone)]
+pub enum PlannedRollback {
+    /// Workflows in an engine.
+    Workflows {
+        /// The environment's slug.
+        target: Slug,
+        /// What it takes.
+        plan: Plan,
+    },
+    /// Versions in the ledger: the deployment that it would be.
+    Release(Box<Deployment>),
 }
 
 /// Says what a rollback would do in which environment, and changes nothing. It reads the target's engine and the snapshot.
@@ -32,15 +53,19 @@ pub async fn plan_rollback(
     context: &Context,
     call: &Call<'_>,
     command: &RollbackDeployment,
-) -> Result<(Slug, Plan), DeploymentError> {
+) -> Result<PlannedRollback, DeploymentError> {
     let (mut change, project) =
         Change::in_any_project(context, call, Command::RollbackDeployment, &command.project)
             .await?;
     let rollback = rollback(context, call, &mut change, project, command).await?;
     // Engines are not waited for while anything is held.
     drop(change);
+    if rollback.runs_inline() {
+        return Ok(PlannedRollback::Release(Box::new(rollback)));
+    }
     let target = context.environment_slug(rollback.target).await?;
-    Ok((target, plan_back(context, &rollback).await?))
+    let plan = plan_back(context, &rollback).await?;
+    Ok(PlannedRollback::Workflows { target, plan })
 }
 
 /// Asks for what a deployment changed to be put back to what it was before, as a deployment of its own. What it takes is
@@ -62,20 +87,26 @@ pub async fn rollback_deployment(
         ..rollback(context, call, &mut change, project, &command).await?
     };
     let asked_for = gate::add(context, &mut *change.unit, &mut deployment).await?;
+    let now = change.now;
+    let facts = start_new(context, &mut *change.unit, &mut deployment, now).await?;
+    let after = json!({
+        "number": deployment.number,
+        "kind": deployment.kind,
+        "state": deployment.state,
+        "undoes": deployment.origin,
+        "back_to": deployment.back_to,
+        "reason": command.reason,
+        "approval_request": asked_for,
+    });
     change
-        .done(
-            Resource::new("deployment", &id),
-            None,
-            Some(json!({
-                "number": deployment.number,
-                "kind": deployment.kind,
-                "state": deployment.state,
-                "undoes": deployment.origin,
-                "reason": command.reason,
-                "approval_request": asked_for,
-            })),
-        )
+        .audit(Done {
+            resource: Resource::new("deployment", &id),
+            before: None,
+            after: Some(after),
+            facts: &facts,
+        })
         .await?;
+    change.commit().await?;
     Ok(deployment)
 }
 
@@ -97,13 +128,24 @@ async fn rollback(
         let state = undone.state;
         return Err(DeploymentError::UndoneAlready { number, by, state });
     }
-    let steps = change.unit.deployments().steps(undone.id).await?;
-    let nothing_stands = touched(&undone, &steps).is_empty();
-    let pre_snapshot = reversible(&undone, nothing_stands)?;
     let target = environment(context, undone.target).await?;
     if target.archived_at.is_some() {
         return Err(DeploymentError::EnvironmentArchived { slug: target.slug });
     }
+    if undone.runs_inline() {
+        return of_release(context, call, change, &undone, command).await;
+    }
+    if command.back_to.is_some() {
+        return Err(DeploymentError::NotReversible {
+            number,
+            kind: undone.kind,
+            state: undone.state,
+            why: "it goes back to the snapshot from before it, and to no other deployment",
+        });
+    }
+    let steps = change.unit.deployments().steps(undone.id).await?;
+    let nothing_stands = touched(&undone, &steps).is_empty();
+    let pre_snapshot = reversible(&undone, nothing_stands)?;
     let later = later_writers(context, undone.id).await?;
     if !later.is_empty() {
         return Err(DeploymentError::LaterDeployments { number, later });
@@ -126,6 +168,43 @@ async fn rollback(
         items: Vec::new(),
     };
     Ok(rollback.into())
+}
+
+/// The rollback of a release, not added yet.
+async fn of_release(
+    context: &Context,
+    call: &Call<'_>,
+    change: &mut Change<'_>,
+    undone: &Deployment,
+    command: &RollbackDeployment,
+) -> Result<Deployment, DeploymentError> {
+    let number = undone.number;
+    let why = match (undone.kind, undone.state) {
+        (DeploymentKind::Rollback, _) => "it is a rollback itself: release again",
+        (_, State::Succeeded) => "",
+        (_, State::RolledBack) => "it was rolled back already",
+        (_, State::PendingApproval | State::Approved) => "it was not carried out: cancel it",
+        _ => "it was never carried out",
+    };
+    if !why.is_empty() {
+        return Err(DeploymentError::NotReversible {
+            number,
+            kind: undone.kind,
+            state: undone.state,
+            why,
+        });
+    }
+    let later = later_writers(context, undone.id).await?;
+    if !later.is_empty() {
+        return Err(DeploymentError::LaterDeployments { number, later });
+    }
+    let wish = Wish {
+        by: call.caller.principal,
+        at: change.now,
+        reason: command.reason.clone(),
+        back_to: command.back_to,
+    };
+    releases::rollback::rollback(context, &mut *change.unit, undone, wish).await
 }
 
 /// The snapshot that a rollback goes back to.

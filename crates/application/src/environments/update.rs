@@ -95,6 +95,10 @@ pub async fn update_environment(
         None => engine_before.clone(),
     };
     change.unit.environments().update(&after).await?;
+    if after.tier != before.tier {
+        // What was frozen with the one tier may not be with the other.
+        change.unit.deployments().thaw(project).await?;
+    }
     if engine != engine_before {
         // What was begun there has to end there.
         if let Some(number) = change.unit.deployments().under_way_in(after.id).await? {

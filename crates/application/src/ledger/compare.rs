@@ -1,9 +1,11 @@
 use std::{cmp::Ordering, collections::BTreeMap};
 
 use serde::{Deserialize, Serialize};
-use slipway_catalog::version::{Ordered, compare};
 use slipway_identity::Command;
-use slipway_kernel::{Key, Page, PageSize, ProjectId, Slug, Timestamp};
+use slipway_kernel::{
+    Key, Page, PageSize, ProjectId, Slug, Timestamp,
+    version_order::{Ordered, compare},
+};
 use slipway_ledger::{AsOf, Cell, CellFilter, CellPlace};
 
 use super::{LedgerError, Moment, moment::Seen, names::Names};

@@ -31,7 +31,7 @@ pub use retract::{RetractRecord, retract_deployment_record};
 pub use statistics::{MAX_WINDOW_DAYS, get_statistics};
 pub use watch::{Watch, WatchError, WatchEvent};
 
-use slipway_kernel::{Key, RecordId, Sha256, Slug, object::ObjectError};
+use slipway_kernel::{ApplicationKind, Key, RecordId, Sha256, Slug, object::ObjectError};
 use slipway_ledger::record::{ExternalId, InFuture};
 
 use crate::{CommandError, error::meets_command_errors};
@@ -86,6 +86,17 @@ pub enum LedgerError {
     EnvironmentArchived {
         /// The environment.
         slug: Slug,
+    },
+    /// Policies govern the environment.
+    #[error(
+        "policies govern the environment `{slug}`: what is there of kind {kind} changes by deployments only, not by reports; \
+         use CreateRelease, a promotion or a rollback"
+    )]
+    EnvironmentGoverned {
+        /// The environment.
+        slug: Slug,
+        /// What sort of thing was reported.
+        kind: ApplicationKind,
     },
     /// The version must not be deployed any more.
     #[error(

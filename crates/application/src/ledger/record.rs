@@ -197,5 +197,7 @@ fn shown(added: Added, report: &Report, deployed_by: Option<String>) -> Record {
         attributes: record.attributes,
         external_id: record.external_id.map(String::from),
         retraction: None,
+        deployment: record.deployment,
+        outside_governance: record.outside_governance,
     }
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, hash_map::Entry};
 
 use slipway_audit::{Fact, FactKind};
 use slipway_identity::{Command, Scope, authorise};
-use slipway_kernel::{Key, PersonId, ProjectId, RecordId, Slug, Timestamp};
+use slipway_kernel::{ApplicationKind, Key, PersonId, ProjectId, RecordId, Slug, Timestamp};
 use slipway_ledger::{
     NewRecord, RecordKind,
     record::{Known, Placed, Target, deployment_time},
@@ -221,6 +221,7 @@ impl Reporting<'_> {
                 slug: report.environment.clone(),
             });
         }
+        self.check_governance(report, target)?;
         let deprecated = target.version.is_some_and(|version| version.deprecated);
         if deprecated && report.kind == RecordKind::Deployed {
             return Err(LedgerError::VersionDeprecated {
@@ -232,6 +233,27 @@ impl Reporting<'_> {
     }
 
     /// Passes where what is `absent` may be created: it was asked for, and the caller may do it by itself.
+    /// Reports don't go around policies: where they govern, what Slipway itself activates gets records from deployments only.
+    fn check_governance(&self, report: &Report, target: &Target) -> Result<(), LedgerError> {
+        let Some(environment) = target.environment.as_ref().filter(|it| it.governed) else {
+            return Ok(());
+        };
+        let kind = match &target.application {
+            Some(application) => application.kind,
+            None => self
+                .create_missing
+                .applications
+                .unwrap_or(ApplicationKind::Service),
+        };
+        if kind == ApplicationKind::Service && !environment.refuses_reports {
+            return Ok(());
+        }
+        Err(LedgerError::EnvironmentGoverned {
+            slug: report.environment.clone(),
+            kind,
+        })
+    }
+
     fn may_create(
         &self,
         asked: bool,
@@ -322,6 +344,8 @@ impl Reporting<'_> {
             notes: report.notes.clone(),
             attributes: report.attributes.clone(),
             external_id: report.external_id.clone(),
+            deployment: None,
+            outside_governance: environment.governed,
         })
     }
 }

@@ -1,9 +1,9 @@
 use serde::Serialize;
 use slipway_kernel::{
-    ApplicationKind, Attributes, Key, PrincipalId, Slug, Tier, Timestamp, text::Notes,
+    ApplicationKind, Attributes, Key, PrincipalId, RiskLevel, Slug, Tier, Timestamp, text::Notes,
 };
 use slipway_ledger::{
-    CellPlace, RecordKind, RiskLevel,
+    CellPlace, RecordKind,
     record::{DeployedBy, ExternalId, TargetNames},
 };
 

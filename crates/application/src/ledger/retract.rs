@@ -2,12 +2,13 @@ use serde::Serialize;
 use serde_json::json;
 use slipway_audit::{Fact, FactKind, Resource};
 use slipway_identity::Command;
-use slipway_kernel::{RecordId, Slug, text::Reason};
+use slipway_kernel::{ApplicationKind, ProjectId, RecordId, Slug, text::Reason};
 use slipway_ledger::{Record, Retraction};
 
 use super::LedgerError;
 use crate::{
     Call, Context,
+    approvals::gate,
     change::{Change, Done},
 };
 
@@ -43,6 +44,7 @@ pub async fn retract_deployment_record(
         return Ok(before);
     }
     change.require_open(&command.project).await?;
+    check_governance(&mut change, project, &before).await?;
     let retraction = Retraction {
         record: id,
         at: change.now,
@@ -79,5 +81,28 @@ pub async fn retract_deployment_record(
     Ok(Record {
         retraction: Some(retraction),
         ..before
+    })
+}
+
+/// What a deployment brought about, and what Slipway itself activates, is not taken back beside the policies that govern the
+/// environment.
+async fn check_governance(
+    change: &mut Change<'_>,
+    project: ProjectId,
+    record: &Record,
+) -> Result<(), LedgerError> {
+    let slug = &record.environment;
+    let Some(environment) = change.unit.environments().find(project, slug).await? else {
+        return Ok(());
+    };
+    let governed = gate::governs(&mut *change.unit, environment.id).await?;
+    let reported =
+        record.application_kind == ApplicationKind::Service && record.deployment.is_none();
+    if !governed.governed || (reported && !governed.refuse_reports) {
+        return Ok(());
+    }
+    Err(LedgerError::EnvironmentGoverned {
+        slug: slug.clone(),
+        kind: record.application_kind,
     })
 }

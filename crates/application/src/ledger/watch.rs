@@ -151,9 +151,9 @@ impl Watch {
 
     /// Passes where the caller may watch still.
     async fn check(&mut self) -> Result<(), WatchError> {
-        let bearer = authenticate_again(&self.context, self.caller.token).await?;
+        let caller = authenticate_again(&self.context, &self.caller.credential).await?;
         let call = Call {
-            caller: &bearer.1,
+            caller: &caller,
             correlation_id: &self.correlation_id,
             request_id: None,
         };

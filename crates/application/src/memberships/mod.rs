@@ -37,6 +37,19 @@ pub enum MembershipError {
         /// The principal given.
         principal: PrincipalId,
     },
+    /// An identity provider gives the membership, and nothing was set by hand.
+    #[error(
+        "the principal {principal} is a member of the project `{project}` because {issuer} says so; take the person out of \
+         the group there, or ask the operator to change what that group means here"
+    )]
+    FromIssuer {
+        /// The project.
+        project: Slug,
+        /// The principal given.
+        principal: PrincipalId,
+        /// The identity provider.
+        issuer: String,
+    },
     /// What any command may meet.
     #[error(transparent)]
     Command(#[from] CommandError),
@@ -45,7 +58,7 @@ pub enum MembershipError {
 meets_command_errors!(MembershipError);
 
 /// A membership as the audit trail shows it.
-fn described(membership: &Membership) -> Value {
+pub(crate) fn described(membership: &Membership) -> Value {
     json!({
         "principal_id": membership.principal,
         "roles": membership.roles,

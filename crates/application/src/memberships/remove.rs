@@ -15,7 +15,7 @@ pub struct RemoveMember {
     pub principal: PrincipalId,
 }
 
-/// Ends a membership.
+/// Takes away what was set by hand: the membership ends, unless an identity provider gives a part of it.
 pub async fn remove_member(
     context: &Context,
     call: &Call<'_>,
@@ -34,15 +34,26 @@ pub async fn remove_member(
     change.require_open(&command.project).await?;
     let before = change.unit.memberships().get(project, id).await?;
     let before = before.ok_or(MembershipError::NotFound {
-        project: command.project,
+        project: command.project.clone(),
         principal: id,
     })?;
-    change.unit.memberships().remove(project, id).await?;
+    if !change.unit.memberships().remove(project, id).await? {
+        let given = context.reader().given(&[id]).await?;
+        let by = given
+            .into_iter()
+            .find(|given| given.membership.project == project);
+        return Err(MembershipError::FromIssuer {
+            project: command.project,
+            principal: id,
+            issuer: by.map_or_else(|| "an issuer".to_owned(), |given| given.issuer.into()),
+        });
+    }
+    let after = change.unit.memberships().get(project, id).await?;
     change
         .done(
             Resource::new("membership", &id),
             Some(described(&before)),
-            None,
+            after.as_ref().map(described),
         )
         .await?;
     context.forget_bearers();

@@ -7,7 +7,7 @@ use slipway_identity::{
 use slipway_kernel::{PrincipalId, Slug};
 
 use super::{MembershipError, described};
-use crate::{Call, Context, change::Change};
+use crate::{Call, Context, change::Change, error::dangling};
 
 /// What a principal shall be allowed to do in a project, in place of what it was before.
 #[derive(Debug, Clone, Serialize)]
@@ -22,7 +22,7 @@ pub struct SetMembership {
     pub groups: Groups,
 }
 
-/// Makes a principal a member, or changes what a member may do.
+/// Makes a principal a member, or changes what a member may do; what identity providers give stays beside it.
 pub async fn set_membership(
     context: &Context,
     call: &Call<'_>,
@@ -56,6 +56,9 @@ pub async fn set_membership(
         updated_at: change.now,
     };
     change.unit.memberships().set(&after).await?;
+    // With what identity providers give beside it.
+    let after = change.unit.memberships().get(project, id).await?;
+    let after = after.ok_or_else(|| dangling("membership", id))?;
     change
         .done(
             Resource::new("membership", &id),

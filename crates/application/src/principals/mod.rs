@@ -8,7 +8,7 @@ mod who_am_i;
 pub use create::{CreatePrincipal, NewPrincipal, create_principal};
 pub use disable::{DisablePrincipal, disable_principal};
 pub use read::{get_principal, list_principals};
-pub use who_am_i::{WhoAmI, who_am_i};
+pub use who_am_i::{WhoAmI, With, who_am_i};
 
 use serde_json::{Value, json};
 use slipway_identity::{Principal, PrincipalKind};

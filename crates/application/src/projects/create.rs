@@ -2,7 +2,7 @@ use serde::Serialize;
 use slipway_audit::Resource;
 use slipway_identity::{Command, Project};
 use slipway_kernel::{
-    ProjectId, Revision, Slug,
+    ProjectId, Requirements, Revision, Slug,
     text::{Description, DisplayName},
 };
 
@@ -44,6 +44,7 @@ pub async fn create_project(
         },
         slug: command.slug,
         description: command.description,
+        requirements: Requirements::default(),
         created_at: change.now,
         archived_at: None,
         revision: Revision::FIRST,

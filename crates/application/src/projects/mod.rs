@@ -42,6 +42,8 @@ pub(crate) fn described(project: &Project) -> Value {
         "slug": project.slug,
         "display_name": project.display_name,
         "description": project.description,
+        "required_locales": project.requirements.locales,
+        "validation_rules": project.requirements.rules,
         "archived_at": project.archived_at.map(|at| at.to_string()),
     })
 }

@@ -2,7 +2,8 @@ use serde::Serialize;
 use slipway_audit::Resource;
 use slipway_identity::{Command, Project};
 use slipway_kernel::{
-    Slug,
+    Requirements, Slug,
+    requirements::{RequiredLocales, ValidationRules},
     text::{Description, DisplayName},
 };
 
@@ -18,11 +19,15 @@ pub struct UpdateProject {
     pub display_name: Option<DisplayName>,
     /// What it is for.
     pub description: Option<Description>,
+    /// The languages that every prompt must have.
+    pub required_locales: Option<RequiredLocales>,
+    /// What versions must be like.
+    pub validation_rules: Option<ValidationRules>,
     /// The etag that the caller read; `None` to change whatever is there.
     pub etag: Option<String>,
 }
 
-/// Changes a project's names.
+/// Changes a project's names, and what it requires of versions before they are released.
 pub async fn update_project(
     context: &Context,
     call: &Call<'_>,
@@ -50,6 +55,14 @@ pub async fn update_project(
         description: command
             .description
             .unwrap_or_else(|| before.description.clone()),
+        requirements: Requirements {
+            locales: command
+                .required_locales
+                .unwrap_or_else(|| before.requirements.locales.clone()),
+            rules: command
+                .validation_rules
+                .unwrap_or_else(|| before.requirements.rules.clone()),
+        },
         revision: before.revision.next(),
         ..before.clone()
     };

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use serde_json::json;
 use slipway_audit::Resource;
-use slipway_identity::{Caller, Command, Principal, PrincipalKind, Token, TokenSecret};
+use slipway_identity::{Caller, Command, Credential, Principal, PrincipalKind, Token, TokenSecret};
 use slipway_kernel::{PageSize, PrincipalId, StoreError, text::DisplayName};
 
 use super::{described, mint};
@@ -90,7 +90,7 @@ impl Administrator {
         let (token, secret) = mint(context, principal.id, name("administrator"), now, None);
         let caller = Caller {
             principal: principal.id,
-            token: token.id,
+            credential: Credential::Token(token.id),
             tenant_admin: true,
             grants: HashMap::new(),
         };

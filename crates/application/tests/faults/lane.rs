@@ -300,6 +300,7 @@ impl Way<'_> {
         get_deployment(&context, &by(caller), &slug("default"), name)
             .await
             .expect("found")
+            .0
     }
 
     /// Whether no executor has anything to do with it any more.

@@ -5,18 +5,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use slipway_approvals::request::ApprovalRepository;
+use slipway_approvals::{ApprovalRepository, FreezeRepository, PolicyRepository};
 use slipway_audit::{AuditLog, ChainRepository, ChangeFeed};
 use slipway_catalog::{ApplicationRepository, EnvironmentRepository, VersionRepository};
 use slipway_deployments::{
-    Cancel, Claim, Deployment, DeploymentName, DeploymentRepository, Direction, Item, Phase,
-    PipelineRepository, State, Step,
+    Cancel, CheckRepository, Claim, Deployment, DeploymentName, DeploymentRepository, Direction,
+    Item, Phase, PipelineRepository, State, Step, TemplateRepository,
 };
 use slipway_identity::{
-    MembershipRepository, PrincipalRepository, ProjectRepository, TokenRepository,
+    IdentityRepository, MembershipRepository, PrincipalRepository, ProjectRepository,
+    TokenRepository,
 };
-use slipway_kernel::{DeploymentId, EnvironmentId, ProjectId};
+use slipway_kernel::{DeploymentId, EnvironmentId, ProjectId, Timestamp};
 use slipway_ledger::RecordRepository;
+use slipway_notifications::NotificationRepository;
 use slipway_snapshots::SnapshotRepository;
 use slipway_store::{Reader, RequestRepository, Store, StoreError, UnitOfWork};
 use slipway_workflows::EngineRepository;
@@ -141,6 +143,9 @@ impl UnitOfWork for Unit {
     fn memberships(&mut self) -> &mut dyn MembershipRepository {
         self.inner.memberships()
     }
+    fn identities(&mut self) -> &mut dyn IdentityRepository {
+        self.inner.identities()
+    }
     fn tokens(&mut self) -> &mut dyn TokenRepository {
         self.inner.tokens()
     }
@@ -162,14 +167,30 @@ impl UnitOfWork for Unit {
     fn deployments(&mut self) -> &mut dyn DeploymentRepository {
         self
     }
+    fn checks(&mut self) -> &mut dyn CheckRepository {
+        self.inner.checks()
+    }
+    fn templates(&mut self) -> &mut dyn TemplateRepository {
+        self.inner.templates()
+    }
     fn approvals(&mut self) -> &mut dyn ApprovalRepository {
         self.inner.approvals()
+    }
+
+    fn policies(&mut self) -> &mut dyn PolicyRepository {
+        self.inner.policies()
+    }
+    fn freezes(&mut self) -> &mut dyn FreezeRepository {
+        self.inner.freezes()
     }
     fn snapshots(&mut self) -> &mut dyn SnapshotRepository {
         self.inner.snapshots()
     }
     fn engines(&mut self) -> &mut dyn EngineRepository {
         self.inner.engines()
+    }
+    fn notifications(&mut self) -> &mut dyn NotificationRepository {
+        self.inner.notifications()
     }
     fn audit(&mut self) -> &mut dyn AuditLog {
         self.inner.audit()
@@ -246,6 +267,19 @@ impl DeploymentRepository for Unit {
         let renewed = self.inner.deployments().renew(claim, lease).await?;
         self.wrote(claim, renewed);
         Ok(renewed)
+    }
+
+    async fn put_off(
+        &mut self,
+        claim: &Claim,
+        until: Timestamp,
+        pause: Duration,
+    ) -> Result<bool, StoreError> {
+        self.inner.deployments().put_off(claim, until, pause).await
+    }
+
+    async fn thaw(&mut self, project: ProjectId) -> Result<(), StoreError> {
+        self.inner.deployments().thaw(project).await
     }
 
     async fn guard(&mut self, claim: &Claim) -> Result<bool, StoreError> {
@@ -328,6 +362,10 @@ impl DeploymentRepository for Unit {
 
     async fn undone_by(&mut self, id: DeploymentId) -> Result<Option<i64>, StoreError> {
         self.inner.deployments().undone_by(id).await
+    }
+
+    async fn success_before(&mut self, id: DeploymentId) -> Result<Option<Deployment>, StoreError> {
+        self.inner.deployments().success_before(id).await
     }
 
     async fn replace_plan(

@@ -151,7 +151,7 @@ pub(crate) async fn caller(context: &Context, secret: &TokenSecret) -> Caller {
     authenticate(context, secret)
         .await
         .expect("a good token")
-        .1
+        .as_ref()
         .clone()
 }
 

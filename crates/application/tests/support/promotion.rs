@@ -77,7 +77,7 @@ impl World {
         let project = self.context.reader().project(&slug("default")).await;
         let project = project.unwrap().unwrap().id;
         let mut ids = Vec::new();
-        for (name, tier) in [("dev", Tier::Development), ("prod", Tier::Production)] {
+        for (name, tier) in [("dev", Tier::Development), ("prod", Tier::Testing)] {
             fs::create_dir_all(self.folder(name)).unwrap();
             let command = CreateEnvironment {
                 tier,
@@ -170,6 +170,7 @@ impl World {
         get_deployment(&self.context, &by(&self.admin), &slug("default"), name)
             .await
             .expect("found")
+            .0
     }
 
     pub(crate) async fn backup(&self, environment: &str) -> slipway_snapshots::Snapshot {

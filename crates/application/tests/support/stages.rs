@@ -162,7 +162,7 @@ impl World {
         assert_eq!(ended, Ended::Settled);
         let name = DeploymentName::Id(started.id);
         let found = get_deployment(&self.context, &by(&self.admin), &slug("default"), name).await;
-        found.expect("found")
+        found.expect("found").0
     }
 
     pub async fn backup(&self, environment: &str) -> Snapshot {

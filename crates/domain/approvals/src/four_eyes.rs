@@ -1,6 +1,10 @@
 //! Four eyes: nobody agrees to what they asked for themselves, by whatever account.
 
-use slipway_kernel::PrincipalId;
+use std::collections::BTreeSet;
+
+use slipway_kernel::{PrincipalId, Slug};
+
+use crate::{Counted, VoterRole};
 
 /// A principal, and the person who answers for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,14 +23,25 @@ impl Person {
 }
 
 /// Somebody who decides, as it is known at that moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Voter {
     /// Who it is.
     pub person: Person,
     /// Whether it is shut out, or its owner is.
     pub disabled: bool,
-    /// Whether it is an administrator of the project, or of the installation.
-    pub administers: bool,
+    /// Its roles in the project.
+    pub roles: BTreeSet<VoterRole>,
+    /// Its groups in the project.
+    pub groups: BTreeSet<Slug>,
+}
+
+impl Voter {
+    /// Whether it administers the project, or the installation.
+    pub fn administers(&self) -> bool {
+        VoterRole::ADMINISTRATORS
+            .iter()
+            .any(|role| self.roles.contains(role))
+    }
 }
 
 /// Why somebody may not decide.
@@ -35,28 +50,37 @@ pub enum WhyNot {
     /// It is disabled, or its owner is.
     #[error("is disabled")]
     Disabled,
-    /// It is no administrator.
-    #[error("is neither an administrator of the project nor of the installation")]
+    /// No rule asks for it, or it was not there yet when people were asked.
+    #[error("is none of those who were asked")]
     NotEligible,
-    /// It asked for the deployment, or is the same person as who did, by another account.
-    #[error("asked for it, or the same person did by another account")]
+    /// It asked for the deployment or made what it deploys, or is the same person as who did, by another account.
+    #[error("asked for it or made it, or the same person did by another account")]
     Excluded,
 }
 
-/// Whether somebody may approve or reject a deployment in which those excluded had a part. A service account counts as its
+/// Whether somebody may have a say about a deployment in which these people had a part. A service account counts as its
 /// owner, whether it decides or is excluded.
-pub fn may_decide(voter: Voter, excluded: &[Person]) -> Result<(), WhyNot> {
+pub(crate) fn may_vote(voter: &Voter, excluded: &BTreeSet<PrincipalId>) -> Result<(), WhyNot> {
     if voter.disabled {
         return Err(WhyNot::Disabled);
     }
-    if !voter.administers {
-        return Err(WhyNot::NotEligible);
-    }
-    let is_behind = |other: &Person| other.behind() == voter.person.behind();
-    if excluded.iter().any(is_behind) {
+    if excluded.contains(&voter.person.behind()) {
         return Err(WhyNot::Excluded);
     }
     Ok(())
+}
+
+/// Whether somebody may approve or reject a deployment: who had no part in it, and counts for one of the rules at least.
+pub fn may_decide(voter: &Voter, rules: &[Counted<'_>], excluded: &[Person]) -> Result<(), WhyNot> {
+    may_vote(
+        voter,
+        &excluded.iter().map(|person| person.behind()).collect(),
+    )?;
+    if rules.iter().any(|rule| rule.takes(voter)) {
+        Ok(())
+    } else {
+        Err(WhyNot::NotEligible)
+    }
 }
 
 #[cfg(test)]
@@ -65,6 +89,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::policy::stage_rule;
 
     fn id(n: u128) -> PrincipalId {
         PrincipalId::from_uuid(Uuid::from_u128(n))
@@ -81,8 +106,18 @@ mod tests {
         Voter {
             person,
             disabled: false,
-            administers: true,
+            roles: [VoterRole::Admin].into(),
+            groups: BTreeSet::new(),
         }
+    }
+
+    fn decides(voter: &Voter, excluded: &[Person]) -> Result<(), WhyNot> {
+        let rule = stage_rule();
+        let rules = [Counted {
+            rule: &rule,
+            candidates: None,
+        }];
+        may_decide(voter, &rules, excluded)
     }
 
     #[test]
@@ -117,7 +152,7 @@ mod tests {
             ),
         ];
         for (who, voter, requester, may) in cases {
-            let answer = may_decide(admin(voter), &[requester]);
+            let answer = decides(&admin(voter), &[requester]);
             let expected = if may { Ok(()) } else { Err(WhyNot::Excluded) };
             assert_eq!(answer, expected, "{who}");
         }
@@ -136,10 +171,13 @@ mod tests {
                 if machine { person(100 + who, Some(who)) } else { person(who, None) }
             };
             let excluded: Vec<_> = others.iter().copied().map(account).collect();
-            let answer = may_decide(
-                Voter { person: account(voter), disabled, administers },
-                &excluded,
-            );
+            let roles = if administers { VoterRole::TenantAdmin } else { VoterRole::Approver };
+            let voter_now = Voter {
+                disabled,
+                roles: [roles].into(),
+                ..admin(account(voter))
+            };
+            let answer = decides(&voter_now, &excluded);
             let had_a_part = others.iter().any(|(who, _)| *who == voter.0);
             prop_assert_eq!(answer.is_ok(), !disabled && administers && !had_a_part);
         }

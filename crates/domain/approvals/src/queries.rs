@@ -1,5 +1,7 @@
 //! Reads about approvals.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use slipway_kernel::{
@@ -7,7 +9,7 @@ use slipway_kernel::{
     Timestamp,
 };
 
-use crate::{ApprovalRequest, StateKind};
+use crate::{ApprovalRequest, Person, StateKind, Voter};
 
 /// Which requests a reader wants; what is `None` or empty selects all.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -49,6 +51,15 @@ pub trait ApprovalQueries: Send + Sync {
         after: Option<ApprovalPlace>,
         size: PageSize,
     ) -> Result<Page<ApprovalRequest, ApprovalPlace>, StoreError>;
+
+    /// Everybody who may have a say in a project, as they are now.
+    async fn project_voters(&self, project: ProjectId) -> Result<Vec<Voter>, StoreError>;
+
+    /// Everybody who had a part in these deployments, each once for each.
+    async fn parts_in(
+        &self,
+        deployments: &[DeploymentId],
+    ) -> Result<HashMap<DeploymentId, Vec<Person>>, StoreError>;
 
     /// The deployments whose requests are pending and overdue at this moment, those that are so for longest first; as
     /// many as a page has.

@@ -1,18 +1,12 @@
 //! Approval requests, and what people answer.
 
-use std::time::Duration;
-
-use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use slipway_kernel::{
-    ApprovalRequestId, DeploymentId, EnvironmentId, PrincipalId, ProjectId, Sha256, StoreError,
+    ApprovalRequestId, DeploymentId, EnvironmentId, PrincipalId, ProjectId, Sha256, Slug,
     Timestamp, text::Reason, words,
 };
 
-use crate::{Person, Voter, WhyNot, may_decide};
-
-/// How long a request waits, and an approval counts, from when it was opened.
-pub const EXPIRE_AFTER: Duration = Duration::from_hours(7 * 24);
+use crate::{Asked, Override, Withdrawal};
 
 /// The question whether a deployment may be carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,14 +25,21 @@ pub struct ApprovalRequest {
     pub digest: Sha256,
     /// Who asked for the deployment.
     pub requester: PrincipalId,
+    /// What has to be met, as it was when the request was opened: whoever loosens or removes a policy meanwhile meets
+    /// nothing by that.
+    pub rules: Vec<Asked>,
     /// When it was opened.
     pub created_at: Timestamp,
+    /// When the deployment may begin at the soonest, by the policies at that time; `None` where at once.
+    pub not_before: Option<Timestamp>,
     /// From when on nobody can answer it, and what was answered does not count any more.
     pub expires_at: Timestamp,
     /// Where it is.
     pub state: RequestState,
     /// What was answered, oldest first.
     pub decisions: Vec<Decision>,
+    /// Who let the deployment pass without those who were asked, where somebody did.
+    pub overridden: Option<Override>,
 }
 
 /// Where a request is.
@@ -141,11 +142,12 @@ impl RequestState {
 }
 
 impl StateKind {
-    /// Whether a request may go from here to there. An approval falls where it does not count any more.
+    /// Whether a request may go from here to there. An approval falls where it does not count any more, and waits again
+    /// where one of those who agreed withdraws.
     pub const fn may_become(self, to: Self) -> bool {
         match self {
             Self::Pending => !matches!(to, Self::Pending),
-            Self::Approved => matches!(to, Self::Superseded),
+            Self::Approved => matches!(to, Self::Superseded | Self::Pending),
             Self::Rejected | Self::Expired | Self::Canceled | Self::Superseded => false,
         }
     }
@@ -173,59 +175,25 @@ pub enum Verdict {
 
 words! { Verdict, "verdict": Approve = "APPROVE", Reject = "REJECT" }
 
-/// One principal's answer to one request. It never changes.
+/// One person's answer to one request. It never changes, but that an approval may be withdrawn.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
-    /// Whose.
+    /// By which account.
     pub principal: PrincipalId,
+    /// Whose: the account's owner, or itself. Nobody answers a request twice.
+    pub person: PrincipalId,
     /// What.
     pub verdict: Verdict,
+    /// The rule that an approval is given for; `None` where it counts for whichever needs it.
+    pub rule: Option<Slug>,
     /// Why.
     pub comment: Reason,
     /// When.
     pub at: Timestamp,
     /// The digest of what was looked at.
     pub digest: Sha256,
-}
-
-/// Why an answer was not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NotDecided {
-    /// It does not wait for answers any more.
-    #[error("it is {state}")]
-    NotPending {
-        /// Where it is.
-        state: StateKind,
-    },
-    /// The same principal answered before.
-    #[error("you answered it before")]
-    AlreadyDecided,
-    /// What was looked at is not what would happen.
-    #[error("what would happen is not what was looked at")]
-    OtherDigest,
-    /// This one may not answer.
-    #[error("who answers {0}")]
-    WhyNot(#[from] WhyNot),
-}
-
-/// Why what was answered does not suffice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NotEnough {
-    /// It was not approved, or is not the last request any more.
-    #[error("the approval request is {state}")]
-    NotApproved {
-        /// Where it is.
-        state: StateKind,
-    },
-    /// It was approved too long ago.
-    #[error("the approval has expired")]
-    Expired,
-    /// Something else was agreed to.
-    #[error("what would happen is not what was agreed to")]
-    OtherDigest,
-    /// Nobody who agreed counts.
-    #[error("nobody who agreed counts any more: who did {0}")]
-    Nobody(WhyNot),
+    /// When and why it was withdrawn, where it was.
+    pub withdrawn: Option<Withdrawal>,
 }
 
 impl ApprovalRequest {
@@ -245,102 +213,13 @@ impl ApprovalRequest {
         now >= self.expires_at
     }
 
-    /// Takes an answer. One rejection ends the request; one approval is enough.
-    pub fn decide(
-        mut self,
-        decision: Decision,
-        voter: Voter,
-        excluded: &[Person],
-    ) -> Result<Self, NotDecided> {
-        let now = decision.at;
-        let decided = |made: &Decision| made.principal == decision.principal;
-        if self.decisions.iter().any(decided) {
-            return Err(NotDecided::AlreadyDecided);
-        }
-        let overdue = self.state == RequestState::Pending && self.is_overdue(now);
-        let state = if overdue {
-            StateKind::Expired
-        } else {
-            self.state.kind()
-        };
-        if state != StateKind::Pending {
-            return Err(NotDecided::NotPending { state });
-        }
-        may_decide(voter, excluded)?;
-        if decision.digest != self.digest {
-            return Err(NotDecided::OtherDigest);
-        }
-        self.state = match decision.verdict {
-            Verdict::Approve => RequestState::Approved { at: now },
-            Verdict::Reject => RequestState::Rejected { at: now },
-        };
-        self.decisions.push(decision);
-        Ok(self)
-    }
-}
-
-/// Who agreed, where that suffices for what would happen now. The voters are those who decided, as they are now.
-pub fn enough(
-    request: &ApprovalRequest,
-    digest: Sha256,
-    voters: &[Voter],
-    excluded: &[Person],
-    now: Timestamp,
-) -> Result<PrincipalId, NotEnough> {
-    let state = request.state.kind();
-    if state != StateKind::Approved {
-        return Err(NotEnough::NotApproved { state });
-    }
-    if request.is_overdue(now) {
-        return Err(NotEnough::Expired);
-    }
-    if request.digest != digest {
-        return Err(NotEnough::OtherDigest);
-    }
-    let mut why_not = WhyNot::NotEligible;
-    let agrees = |made: &&Decision| made.verdict == Verdict::Approve && made.digest == digest;
-    for decision in request.decisions.iter().filter(agrees) {
-        let is_voter = |voter: &&Voter| voter.person.principal == decision.principal;
-        let Some(voter) = voters.iter().find(is_voter) else {
-            continue;
-        };
-        match may_decide(*voter, excluded) {
-            Ok(()) => return Ok(decision.principal),
-            Err(found) => why_not = found,
+    /// Where it is, be it written down yet or not.
+    pub(crate) fn state_at(&self, now: Timestamp) -> StateKind {
+        match self.state {
+            RequestState::Pending if self.is_overdue(now) => StateKind::Expired,
+            state => state.kind(),
         }
     }
-    Err(NotEnough::Nobody(why_not))
-}
-
-/// Changes approval requests, inside a unit of work.
-///
-/// Whoever changes a request holds its deployment first, so that a request and its deployment move together.
-#[async_trait]
-pub trait ApprovalRepository: Send {
-    /// Adds a request without decisions. An adapter MUST answer [`StoreError::Conflict`] where the deployment has another
-    /// one that is pending or approved.
-    async fn open(&mut self, request: &ApprovalRequest) -> Result<(), StoreError>;
-
-    /// The last request of a deployment, with its decisions. An adapter MUST hold it until the unit of work ends.
-    async fn last_of(
-        &mut self,
-        deployment: DeploymentId,
-    ) -> Result<Option<ApprovalRequest>, StoreError>;
-
-    /// Adds a decision. An adapter MUST answer [`StoreError::Conflict`] where the principal has decided before.
-    async fn decide(
-        &mut self,
-        request: ApprovalRequestId,
-        decision: &Decision,
-    ) -> Result<(), StoreError>;
-
-    /// Saves a request's state, which was `from` when it was read. An adapter MUST answer [`StoreError::Conflict`] where
-    /// it is another.
-    async fn update(
-        &mut self,
-        request: &ApprovalRequest,
-        from: StateKind,
-    ) -> Result<(), StoreError>;
 }
 
 #[cfg(test)]

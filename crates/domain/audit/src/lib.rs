@@ -6,7 +6,9 @@
 pub mod chain;
 pub mod change;
 pub mod checkpoint;
+pub mod dora;
 pub mod event;
+pub mod report;
 pub mod verification;
 
 pub use chain::{ChainId, ChainRepository, Link};

@@ -97,6 +97,9 @@ pub trait EnvironmentRepository: Send {
         slug: &Slug,
     ) -> Result<Option<Environment>, StoreError>;
 
+    /// The environment with this identifier. An adapter MUST hold it as [`Self::find`] does.
+    async fn hold(&mut self, id: EnvironmentId) -> Result<Option<Environment>, StoreError>;
+
     /// Saves a changed environment, whose revision is one above the stored one. An adapter MUST answer
     /// [`StoreError::Conflict`] where the stored revision is another.
     async fn update(&mut self, environment: &Environment) -> Result<(), StoreError>;

@@ -71,6 +71,14 @@ pub trait CatalogQueries: Send + Sync {
         identifier: &Key,
     ) -> Result<Option<Version>, StoreError>;
 
+    /// Those of these pairs of an application's key and a version's identifier that the project has, in no order. A
+    /// statement for each 499 pairs.
+    async fn versions_with(
+        &self,
+        project: ProjectId,
+        names: &BTreeSet<(Key, Key)>,
+    ) -> Result<Vec<Version>, StoreError>;
+
     /// An application's versions, newest first, without the deprecated ones where `exclude_deprecated` says so.
     async fn versions(
         &self,

@@ -1,9 +1,8 @@
 //! Versions: what exactly is deployed.
 
-use std::{cmp::Ordering, collections::BTreeSet};
+use std::collections::BTreeSet;
 
 use async_trait::async_trait;
-use semver::Version as SemanticVersion;
 use serde::{Deserialize, Serialize};
 use slipway_kernel::{
     ApplicationId, Attributes, Key, PrincipalId, ProjectId, Sha256, StoreError, Text, Timestamp,
@@ -143,46 +142,6 @@ impl Version {
     }
 }
 
-/// What the order of two versions of an application is decided by.
-#[derive(Debug, Clone, Copy)]
-pub struct Ordered<'a> {
-    /// The version's name.
-    pub identifier: &'a Key,
-    /// When it was added.
-    pub created_at: Timestamp,
-    /// Its identifier in the installation.
-    pub id: VersionId,
-}
-
-/// Which of two versions of the same application is the later one: by semantic version (a leading `v` is passed over)
-/// where both are, by number where both are integers, else by when they were added to the catalog.
-pub fn compare(left: Ordered<'_>, right: Ordered<'_>) -> Ordering {
-    let (a, b) = (left.identifier.as_str(), right.identifier.as_str());
-    if let (Some(a), Some(b)) = (semantic(a), semantic(b)) {
-        let order = a.cmp_precedence(&b);
-        if order.is_ne() {
-            return order;
-        }
-    } else if let (Some(a), Some(b)) = (integer(a), integer(b)) {
-        let order = a.cmp(&b);
-        if order.is_ne() {
-            return order;
-        }
-    }
-    (left.created_at, left.id).cmp(&(right.created_at, right.id))
-}
-
-fn semantic(identifier: &str) -> Option<SemanticVersion> {
-    SemanticVersion::parse(identifier.strip_prefix('v').unwrap_or(identifier)).ok()
-}
-
-fn integer(identifier: &str) -> Option<u128> {
-    identifier
-        .bytes()
-        .all(|b| b.is_ascii_digit())
-        .then(|| identifier.parse().ok())?
-}
-
 /// Changes versions, inside a unit of work.
 #[async_trait]
 pub trait VersionRepository: Send {
@@ -204,61 +163,13 @@ pub trait VersionRepository: Send {
         identifiers: &BTreeSet<Key>,
     ) -> Result<BTreeSet<Key>, StoreError>;
 
+    /// The versions with these identifiers, in no order.
+    async fn with_ids(&mut self, ids: &BTreeSet<VersionId>) -> Result<Vec<Version>, StoreError>;
+
     /// Marks a version as deprecated. An adapter MUST answer `false`, and change nothing, where it is already.
     async fn deprecate(
         &mut self,
         version: VersionId,
         deprecation: &Deprecation,
     ) -> Result<bool, StoreError>;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn order(left: (&str, i64), right: (&str, i64)) -> Ordering {
-        let ordered = |identifier: &Key, micros| {
-            let created_at = Timestamp::from_micros(micros).expect("in range");
-            (identifier.clone(), created_at)
-        };
-        let (a, a_at) = ordered(&left.0.parse().expect("a key"), left.1);
-        let (b, b_at) = ordered(&right.0.parse().expect("a key"), right.1);
-        let id = "0192f0c1-2345-7abc-8def-0123456789ab"
-            .parse()
-            .expect("an id");
-        compare(
-            Ordered {
-                identifier: &a,
-                created_at: a_at,
-                id,
-            },
-            Ordered {
-                identifier: &b,
-                created_at: b_at,
-                id,
-            },
-        )
-    }
-
-    #[test]
-    fn semantic_versions_by_precedence() {
-        assert_eq!(order(("1.10.0", 0), ("1.9.0", 9)), Ordering::Greater);
-        assert_eq!(order(("v2.0.0-rc.1", 9), ("2.0.0", 0)), Ordering::Less);
-        assert_eq!(
-            order(("1.0.0+b", 0), ("1.0.0+a", 9)),
-            Ordering::Less,
-            "equal precedence: by time"
-        );
-    }
-
-    #[test]
-    fn integers_by_number() {
-        assert_eq!(order(("10", 0), ("9", 9)), Ordering::Greater);
-    }
-
-    #[test]
-    fn anything_else_by_when_it_was_added() {
-        assert_eq!(order(("1:2.0~rc1-1", 1), ("1:2.0-1", 2)), Ordering::Less);
-        assert_eq!(order(("10", 1), ("1.0.0", 2)), Ordering::Less);
-    }
 }

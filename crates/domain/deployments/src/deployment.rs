@@ -5,20 +5,27 @@ use std::{fmt, time::Duration};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use slipway_kernel::{
-    ApplicationId, DeploymentId, EnvironmentId, Key, PipelineId, PrincipalId, ProjectId, Sha256,
-    SnapshotId, StoreError, Timestamp, text::Reason, words,
+    ApplicationId, DeploymentId, EnvironmentId, Key, PipelineId, PrincipalId, ProjectId, RiskLevel,
+    Sha256, SnapshotId, StoreError, Timestamp, text::Reason, words,
 };
 use slipway_workflows::WorkflowId;
 
-use crate::{Direction, Gates, OnFailure, Phase, Resolution, State, Step, Verdict};
+use crate::{
+    Direction, Gates, OnFailure, Phase, Release, Released, Resolution, State, Step, Verdict,
+};
 
 /// The most items of a deployment.
 pub const MAX_ITEMS: usize = 5_000;
+
+/// The reason of the [`Problem`] of a deployment that waits for a freeze to end.
+pub const FROZEN: &str = "FROZEN";
 
 /// What kind of change a deployment is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum DeploymentKind {
+    /// Versions that somebody chose.
+    Release,
     /// Workflows through a stage of a pipeline.
     Promotion,
     /// An environment back to a snapshot.
@@ -29,6 +36,7 @@ pub enum DeploymentKind {
 
 words! {
     DeploymentKind, "kind of deployment":
+    Release = "RELEASE",
     Promotion = "PROMOTION",
     Restore = "RESTORE",
     Rollback = "ROLLBACK",
@@ -113,6 +121,8 @@ pub struct Deployment {
     pub reason: Option<Reason>,
     /// Who agreed, where somebody had to.
     pub approved_by: Option<PrincipalId>,
+    /// No executor claims it before, where that is to be so.
+    pub not_before: Option<Timestamp>,
     /// When its first step began.
     pub started_at: Option<Timestamp>,
     /// When it was over.
@@ -129,6 +139,15 @@ pub struct Deployment {
     pub resolution: Option<Resolution>,
     /// The deployment that undid it.
     pub rolled_back_by: Option<DeploymentId>,
+    /// What a release is called and how it goes on; `None` for every other kind.
+    pub release: Option<Release>,
+    /// The earlier deployment whose outcome a rollback of a release goes back to; `None` for every other one, and where
+    /// there was none.
+    pub back_to: Option<DeploymentId>,
+    /// How risky it is taken to be: as its riskiest item.
+    pub risk: RiskLevel,
+    /// Who executed it, where somebody had to.
+    pub executed_by: Option<PrincipalId>,
     /// Its items, by position.
     pub items: Vec<Item>,
 }
@@ -177,6 +196,7 @@ impl From<NewDeployment> for Deployment {
             created_at: new.created_at,
             reason: new.reason,
             approved_by: None,
+            not_before: None,
             started_at: None,
             finished_at: None,
             pre_snapshot: None,
@@ -185,6 +205,10 @@ impl From<NewDeployment> for Deployment {
             cancel: None,
             resolution: None,
             rolled_back_by: None,
+            release: None,
+            back_to: None,
+            risk: RiskLevel::Low,
+            executed_by: None,
             items: new.items,
         }
     }
@@ -199,10 +223,39 @@ impl Deployment {
         }
     }
 
+    /// Whether it waits for a freeze to end.
+    pub fn is_frozen(&self) -> bool {
+        self.problem
+            .as_ref()
+            .is_some_and(|problem| problem.reason == FROZEN)
+    }
+
+    /// Lets it wait for a freeze no more. What else it waits for was over when it was found to be frozen.
+    pub fn thaw(&mut self) {
+        if self.is_frozen() {
+            self.problem = None;
+            self.not_before = None;
+        }
+    }
+
     /// Whether a person said that everything is there: then the target is looked at, and not written any more. A wish to stop
     /// does not matter then.
     pub fn only_looks(&self) -> bool {
         self.verdict() == Some(Verdict::Succeeded)
+    }
+
+    /// Whether it waits in [`State::Approved`] until somebody executes it, or its time has come.
+    pub const fn waits_for_execution(&self) -> bool {
+        match &self.release {
+            Some(release) => !release.execute_on_approval,
+            None => false,
+        }
+    }
+
+    /// Whether it is carried out in the one unit of work of whoever says so, because it changes nothing outside of the
+    /// database: all of its items are chosen versions.
+    pub fn runs_inline(&self) -> bool {
+        !self.items.is_empty() && self.items.iter().all(|item| item.released.is_some())
     }
 
     fn verdict(&self) -> Option<Verdict> {
@@ -216,6 +269,8 @@ impl Deployment {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
+    /// Whoever asked for it chose its items.
+    Chosen,
     /// A stage of a pipeline.
     Stage {
         /// The pipeline.
@@ -284,6 +339,8 @@ pub struct Item {
     pub in_cycle: bool,
     /// Why it was skipped or failed.
     pub problem: Option<Problem>,
+    /// What a release chose; `None` where the item is a document that is written into an engine.
+    pub released: Option<Released>,
 }
 
 /// How a deployment is named in a request.
@@ -341,6 +398,9 @@ pub trait DeploymentRepository: Send {
     /// The number of the deployment that undoes this one, or has undone it. Those that failed, or never began, don't count.
     async fn undone_by(&mut self, id: DeploymentId) -> Result<Option<i64>, StoreError>;
 
+    /// The last deployment that succeeded in the same environment before this one did, and was not rolled back since.
+    async fn success_before(&mut self, id: DeploymentId) -> Result<Option<Deployment>, StoreError>;
+
     /// The number of the deployment that is carried out in an environment, be it undone or stopped. An adapter MUST let no
     /// other one begin there until the unit of work ends.
     async fn under_way_in(&mut self, target: EnvironmentId) -> Result<Option<i64>, StoreError>;
@@ -359,8 +419,9 @@ pub trait DeploymentRepository: Send {
     ) -> Result<(), StoreError>;
 
     /// Claims the oldest deployment that an executor should work on: one that is queued while no other holds or waits
-    /// longer for its environment, or one that is carried out and whose lease is over. It raises the epoch and sets the
-    /// lease by the database's own clock. `None` where there is none.
+    /// longer for its environment, or one that is carried out and whose lease is over. One that is not to begin yet is not
+    /// claimed, and no other waits for it. It raises the epoch and sets the lease by the database's own clock. `None` where
+    /// there is none.
     async fn claim(&mut self, owner: &str, lease: Duration) -> Result<Option<Claim>, StoreError>;
 
     /// Makes a lease last that long from now. `false` where somebody else has claimed the deployment since.
@@ -368,6 +429,20 @@ pub trait DeploymentRepository: Send {
 
     /// Gives a lease back. `false` where somebody else has claimed the deployment since.
     async fn give_back(&mut self, claim: &Claim) -> Result<bool, StoreError>;
+
+    /// Gives a lease back as if the deployment had not been claimed, which is not to begin before a moment, nor within
+    /// `pause` from now by the database's clock, which may be ahead of others. `false` where somebody else has claimed the
+    /// deployment since.
+    async fn put_off(
+        &mut self,
+        claim: &Claim,
+        until: Timestamp,
+        pause: Duration,
+    ) -> Result<bool, StoreError>;
+
+    /// Lets the deployments of a project that wait in [`State::Queued`] for a freeze to end wait no more: the next claim
+    /// looks at them again. An adapter MUST wait for units of work that are about to let one wait.
+    async fn thaw(&mut self, project: ProjectId) -> Result<(), StoreError>;
 
     /// Holds the deployment for the claim until the unit of work ends. `false` where somebody else has claimed it since:
     /// nothing may be written then.

@@ -100,6 +100,15 @@ impl ItemCounts {
     }
 }
 
+/// A state that a deployment came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Transition {
+    /// Which.
+    pub state: State,
+    /// When, by the database's clock.
+    pub at: Timestamp,
+}
+
 /// The deployment to an environment that succeeded last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LastSuccess {
@@ -147,6 +156,17 @@ pub trait DeploymentQueries: Send + Sync {
         name: DeploymentName,
     ) -> Result<Option<Deployment>, StoreError>;
 
+    /// The releases and their rollbacks that begin by themselves and may at this moment, those that wait for longest first; as
+    /// many as a page has.
+    async fn due_releases(
+        &self,
+        now: Timestamp,
+        size: PageSize,
+    ) -> Result<Vec<DeploymentId>, StoreError>;
+
+    /// Every state that a deployment has had, oldest first.
+    async fn transitions(&self, id: DeploymentId) -> Result<Vec<Transition>, StoreError>;
+
     /// The deployments that a filter selects, highest number first: two statements.
     async fn deployments(
         &self,
@@ -156,7 +176,7 @@ pub trait DeploymentQueries: Send + Sync {
         size: PageSize,
     ) -> Result<Page<ListedDeployment, i64>, StoreError>;
 
-    /// The deployment to an environment that succeeded last and was not rolled back since.
+    /// The deployment that changed an environment's workflows last, succeeded, and was not rolled back since.
     async fn last_success(&self, target: EnvironmentId) -> Result<Option<LastSuccess>, StoreError>;
 
     /// How far these deployments are, in any order; those that don't exist are left out.

@@ -2,17 +2,17 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use slipway_kernel::{PrincipalId, ProjectId, Slug, TokenId};
+use slipway_kernel::{PrincipalId, ProjectId, Slug};
 
-use crate::{Bearer, Command, Permission, Role};
+use crate::{Account, Bearer, Command, Credential, Membership, Permission, Proof, Role};
 
 /// An authenticated caller, with all that decides what it may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     /// Who calls.
     pub principal: PrincipalId,
-    /// The token it called with.
-    pub token: TokenId,
+    /// What it proved that with.
+    pub credential: Credential,
     /// Whether it may do everything in the whole installation.
     pub tenant_admin: bool,
     /// What it may do, project by project.
@@ -20,7 +20,7 @@ pub struct Caller {
 }
 
 /// What a caller may do in one project.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grant {
     /// Its roles.
     pub roles: BTreeSet<Role>,
@@ -32,23 +32,34 @@ impl From<&Bearer> for Caller {
     fn from(bearer: &Bearer) -> Self {
         Self {
             principal: bearer.principal.id,
-            token: bearer.token.id,
+            credential: Credential::Token(bearer.token.id),
             tenant_admin: bearer.principal.tenant_admin,
-            grants: bearer
-                .memberships
-                .iter()
-                .map(|m| {
-                    (
-                        m.project,
-                        Grant {
-                            roles: m.roles.clone(),
-                            groups: m.groups.clone(),
-                        },
-                    )
-                })
-                .collect(),
+            grants: grants(&bearer.memberships),
         }
     }
+}
+
+impl Caller {
+    /// Who proved to be this account.
+    pub fn proven(account: &Account, proof: Proof) -> Self {
+        Self {
+            principal: account.principal.id,
+            credential: Credential::Proof(Box::new(proof)),
+            tenant_admin: account.principal.tenant_admin,
+            grants: grants(&account.memberships),
+        }
+    }
+}
+
+fn grants(memberships: &[Membership]) -> HashMap<ProjectId, Grant> {
+    let grant = |membership: &Membership| Grant {
+        roles: membership.roles.clone(),
+        groups: membership.groups.clone(),
+    };
+    memberships
+        .iter()
+        .map(|membership| (membership.project, grant(membership)))
+        .collect()
 }
 
 /// What a command is about.
@@ -134,6 +145,8 @@ pub fn authorise(caller: &Caller, command: Command, scope: Scope) -> Result<(), 
 
 #[cfg(test)]
 mod tests {
+    use slipway_kernel::TokenId;
+
     use super::*;
 
     fn project(n: u128) -> ProjectId {
@@ -151,7 +164,7 @@ mod tests {
         };
         Caller {
             principal: principal(1),
-            token: TokenId::from_uuid(uuid::Uuid::from_u128(2)),
+            credential: Credential::Token(TokenId::from_uuid(uuid::Uuid::from_u128(2))),
             tenant_admin: false,
             grants: HashMap::from([(project(1), grant)]),
         }
@@ -224,6 +237,8 @@ mod tests {
                 "Import",
                 "Retract",
                 "Deprecate",
+                "Link",
+                "Unlink",
             ];
             if writes.iter().any(|verb| command.name().starts_with(verb)) {
                 assert!(

@@ -17,6 +17,8 @@ pub enum Permission {
 
 const READERS: Permission =
     Permission::InProject(&[Role::Viewer, Role::Developer, Role::Approver, Role::Admin]);
+/// Whether the caller's answer counts is decided by the rules of what it answers.
+const VOTERS: Permission = READERS;
 const WRITERS: Permission = Permission::InProject(&[Role::Developer, Role::Admin]);
 const ADMINS: Permission = Permission::InProject(&[Role::Admin]);
 
@@ -62,7 +64,7 @@ commands! {
     reads GetProject: READERS;
     /// Lists the projects that the caller can see.
     reads ListProjects: Permission::Authenticated;
-    /// Changes a project's names.
+    /// Changes a project's names, and what it requires of versions.
     changes UpdateProject: ADMINS;
     /// Closes a project for changes.
     changes ArchiveProject: Permission::InInstallation;
@@ -74,6 +76,10 @@ commands! {
     reads ListPrincipals: Permission::InInstallation;
     /// Shuts a principal out.
     changes DisablePrincipal: Permission::InInstallation;
+    /// Says that an identity stands for a principal.
+    changes LinkIdentity: Permission::InInstallation;
+    /// Says that it does no longer.
+    changes UnlinkIdentity: Permission::InInstallation;
     /// Sets what a principal may do in a project.
     changes SetMembership: ADMINS;
     /// Lists a project's members.
@@ -162,6 +168,10 @@ commands! {
     changes ArchivePipeline: ADMINS;
     /// Plans a promotion.
     reads PlanPromotion: READERS;
+    /// Asks for a release.
+    changes CreateRelease: WRITERS;
+    /// Carries a release out.
+    changes ExecuteDeployment: WRITERS;
     /// Asks for a promotion.
     changes StartPromotion: WRITERS;
     /// Reads a deployment.
@@ -178,14 +188,52 @@ commands! {
     changes RollbackDeployment: WRITERS;
     /// Says what became of a deployment that nobody can tell about.
     changes ResolveInDoubt: ADMINS;
+    /// Adds a template for releases.
+    changes CreateTemplate: ADMINS;
+    /// Reads a template.
+    reads GetTemplate: READERS;
+    /// Lists templates.
+    reads ListTemplates: READERS;
+    /// Makes a new version of a template.
+    changes UpdateTemplate: ADMINS;
+    /// Deletes a template.
+    changes DeleteTemplate: ADMINS;
+    /// Says how a check of a deployment stands.
+    changes ReportCheck: WRITERS;
     /// Agrees to a deployment.
-    changes Approve: ADMINS;
+    changes Approve: VOTERS;
     /// Disagrees with a deployment.
-    changes Reject: ADMINS;
+    changes Reject: VOTERS;
+    /// Takes an approval back.
+    changes WithdrawApproval: VOTERS;
+    /// Lets a deployment pass without those who were asked.
+    changes OverrideApproval: ADMINS;
+    /// Says whether it was right to let a deployment pass.
+    changes ReviewOverride: ADMINS;
+    /// Sets who has to agree to deployments.
+    changes SetPolicy: ADMINS;
+    /// Reads who has to agree to deployments.
+    reads GetPolicy: READERS;
+    /// Lists who has to agree to deployments.
+    reads ListPolicies: READERS;
+    /// Lets a policy apply no more.
+    changes DeletePolicy: ADMINS;
     /// Reads an approval request.
     reads GetApprovalRequest: READERS;
     /// Lists approval requests.
     reads ListApprovalRequests: READERS;
+    /// Adds a freeze window.
+    changes CreateFreezeWindow: ADMINS;
+    /// Reads a freeze window.
+    reads GetFreezeWindow: READERS;
+    /// Lists freeze windows.
+    reads ListFreezeWindows: READERS;
+    /// Changes a freeze window.
+    changes UpdateFreezeWindow: ADMINS;
+    /// Removes a freeze window.
+    changes DeleteFreezeWindow: ADMINS;
+    /// Lets a deployment through a freeze.
+    changes OverrideFreeze: ADMINS;
     /// Takes a backup of an environment.
     changes CreateSnapshot: WRITERS;
     /// Reads a snapshot.
@@ -201,6 +249,23 @@ commands! {
     /// Puts an environment back to what a snapshot says.
     changes RestoreSnapshot: ADMINS;
 
+    /// Adds a webhook.
+    changes CreateWebhook: ADMINS;
+    /// Reads a webhook.
+    reads GetWebhook: ADMINS;
+    /// Lists webhooks.
+    reads ListWebhooks: ADMINS;
+    /// Changes a webhook.
+    changes UpdateWebhook: ADMINS;
+    /// Removes a webhook.
+    changes DeleteWebhook: ADMINS;
+    /// Sends a webhook a message that tries it.
+    changes TestWebhook: ADMINS;
+    /// Lists what was sent to webhooks.
+    reads ListDeliveries: ADMINS;
+    /// Sends something to a webhook once more.
+    changes RedeliverWebhook: ADMINS;
+
     /// Reads the audit trail.
     reads ListAuditEvents: ADMINS;
     /// Reads the whole audit trail.
@@ -209,4 +274,8 @@ commands! {
     reads VerifyAuditTrail: ADMINS;
     /// Takes a checkpoint of the audit trail, to be kept elsewhere.
     reads ExportCheckpoint: ADMINS;
+    /// Reports who agreed to what changed.
+    reads GetComplianceReport: ADMINS;
+    /// Reads how well deliveries go.
+    reads GetDoraMetrics: READERS;
 }

@@ -5,6 +5,8 @@
 
 pub mod access;
 pub mod command;
+pub mod identity;
+pub mod issuer;
 pub mod membership;
 pub mod principal;
 pub mod project;
@@ -12,6 +14,11 @@ pub mod token;
 
 pub use access::{Caller, Denied, Grant, Scope, authorise};
 pub use command::{Command, Permission};
+pub use identity::{
+    Account, Credential, Given, Identity, IdentityKey, IdentityRepository, IssuerName, Proof,
+    Subject,
+};
+pub use issuer::{Assertion, Issuers, NotVerified};
 pub use membership::{Membership, MembershipRepository, Role};
 pub use principal::{Principal, PrincipalKind, PrincipalRepository};
 pub use project::{Project, ProjectRepository};
@@ -75,13 +82,26 @@ pub trait IdentityQueries: Send + Sync {
     /// authentication needs.
     async fn bearer(&self, token: TokenId) -> Result<Option<Bearer>, StoreError>;
 
+    /// The identities of an issuer with these subjects, each with its principal and all of that principal's memberships.
+    async fn accounts(
+        &self,
+        issuer: &IssuerName,
+        subjects: &[Subject],
+    ) -> Result<Vec<Account>, StoreError>;
+
+    /// All identities of a principal, by issuer and subject.
+    async fn identities(&self, principal: PrincipalId) -> Result<Vec<Identity>, StoreError>;
+
+    /// What issuers give these principals, by project, principal and issuer.
+    async fn given(&self, principals: &[PrincipalId]) -> Result<Vec<Given>, StoreError>;
+
     /// What people call these principals; erased and unknown ones are missing.
     async fn display_names(
         &self,
         ids: &[PrincipalId],
     ) -> Result<HashMap<PrincipalId, DisplayName>, StoreError>;
 
-    /// A principal's memberships with their projects' slugs, by slug.
+    /// A principal's memberships, whoever gave them, with their projects' slugs, by slug.
     async fn memberships(
         &self,
         principal: PrincipalId,

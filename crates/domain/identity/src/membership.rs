@@ -6,6 +6,8 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use slipway_kernel::{PrincipalId, ProjectId, Slug, StoreError, Timestamp, words};
 
+use crate::{Given, IssuerName};
+
 /// How many groups a member may be in.
 pub const MAX_GROUPS: usize = 32;
 
@@ -89,7 +91,7 @@ impl From<Groups> for BTreeSet<Slug> {
     }
 }
 
-/// What a principal may do in a project.
+/// What a principal may do in a project: what was set by hand, and what identity providers give beside that, together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Membership {
     /// The project.
@@ -98,7 +100,7 @@ pub struct Membership {
     pub principal: PrincipalId,
     /// What it may do; at least one.
     pub roles: BTreeSet<Role>,
-    /// The groups that policies name (`lead`, `tech-lead`); at most [`MAX_GROUPS`].
+    /// The groups that policies name (`lead`, `tech-lead`); at most [`MAX_GROUPS`] by hand and of each provider.
     pub groups: BTreeSet<Slug>,
     /// When the membership began; setting it again keeps this.
     pub created_at: Timestamp,
@@ -109,20 +111,38 @@ pub struct Membership {
 /// Changes memberships, inside a unit of work.
 #[async_trait]
 pub trait MembershipRepository: Send {
-    /// Sets what a principal may do in a project, in place of what it might before.
+    /// Sets by hand what a principal may do in a project, in place of what was set by hand before.
     async fn set(&mut self, membership: &Membership) -> Result<(), StoreError>;
 
-    /// The membership of a principal in a project.
+    /// The membership of a principal in a project, whoever gave it.
     async fn get(
         &mut self,
         project: ProjectId,
         principal: PrincipalId,
     ) -> Result<Option<Membership>, StoreError>;
 
-    /// Ends a membership; nothing happens where there is none.
+    /// Takes away what was set by hand. An adapter MUST answer `false`, and change nothing, where nothing was.
     async fn remove(
         &mut self,
         project: ProjectId,
         principal: PrincipalId,
+    ) -> Result<bool, StoreError>;
+
+    /// Gives what an identity provider says, in place of what it gave before; what others gave or was set by hand stays.
+    async fn give(&mut self, given: &Given) -> Result<(), StoreError>;
+
+    /// Takes away what an identity provider gave; nothing happens where it gave nothing.
+    async fn take_back(
+        &mut self,
+        issuer: &IssuerName,
+        project: ProjectId,
+        principal: PrincipalId,
     ) -> Result<(), StoreError>;
+
+    /// What an identity provider gives a principal, by project.
+    async fn given(
+        &mut self,
+        issuer: &IssuerName,
+        principal: PrincipalId,
+    ) -> Result<Vec<Membership>, StoreError>;
 }

@@ -56,6 +56,12 @@ pub trait PrincipalRepository: Send {
     /// Adds a principal. An adapter MUST answer `false`, and change nothing, where its e-mail address is another's.
     async fn insert(&mut self, principal: &Principal) -> Result<bool, StoreError>;
 
+    /// Whether an e-mail address is some principal's, compared without regard to case.
+    async fn has_email(&mut self, email: &Email) -> Result<bool, StoreError>;
+
+    /// Says whether a principal administers the installation.
+    async fn set_tenant_admin(&mut self, id: PrincipalId, is: bool) -> Result<(), StoreError>;
+
     /// The principal with this identifier.
     async fn get(&mut self, id: PrincipalId) -> Result<Option<Principal>, StoreError>;
 

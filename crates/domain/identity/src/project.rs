@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use slipway_kernel::{
-    ProjectId, Revision, Slug, StoreError, Timestamp,
+    ProjectId, Requirements, Revision, Slug, StoreError, Timestamp,
     text::{Description, DisplayName},
 };
 
@@ -17,6 +17,8 @@ pub struct Project {
     pub display_name: DisplayName,
     /// What it is for.
     pub description: Description,
+    /// What it requires of versions before they are released.
+    pub requirements: Requirements,
     /// When it was made.
     pub created_at: Timestamp,
     /// Since when nothing in it can be changed.

@@ -50,6 +50,13 @@ pub enum AttributesError {
     },
 }
 
+impl Attributes {
+    /// The value of one.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+}
+
 impl TryFrom<BTreeMap<String, String>> for Attributes {
     type Error = AttributesError;
 

@@ -80,8 +80,14 @@ ids! {
     PipelineId;
     /// One governed act of change to one environment.
     DeploymentId;
+    /// A template for releases, in all of its versions.
+    TemplateId;
     /// The question whether a deployment may be carried out.
     ApprovalRequestId;
+    /// Who has to agree to deployments in a part of a project.
+    PolicyId;
+    /// A time in which deployments don't begin.
+    FreezeWindowId;
     /// What an environment looked like at some moment.
     SnapshotId;
     /// An environment of a project.
@@ -94,6 +100,10 @@ ids! {
     RecordId;
     /// An audit event.
     EventId;
+    /// Somebody who is told what happens in a project.
+    WebhookId;
+    /// One event on its way to one webhook.
+    DeliveryId;
 }
 
 #[cfg(test)]

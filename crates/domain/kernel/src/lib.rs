@@ -11,21 +11,25 @@ pub mod name;
 pub mod object;
 pub mod page;
 pub mod port;
+pub mod requirements;
 pub mod revision;
 pub mod text;
 pub mod time;
+pub mod version_order;
 pub mod vocabulary;
 
 pub use attributes::{Attributes, AttributesError};
 pub use digest::{Sha256, digest_of};
 pub use id::{
-    ApplicationId, ApprovalRequestId, DeploymentId, EnvironmentId, EventId, IdGenerator, PersonId,
-    PipelineId, PrincipalId, ProjectId, RecordId, SnapshotId, TokenId, VersionId,
+    ApplicationId, ApprovalRequestId, DeliveryId, DeploymentId, EnvironmentId, EventId,
+    FreezeWindowId, IdGenerator, PersonId, PipelineId, PolicyId, PrincipalId, ProjectId, RecordId,
+    SnapshotId, TemplateId, TokenId, VersionId, WebhookId,
 };
 pub use name::{Key, NameError, Slug};
 pub use page::{Page, PageSize};
 pub use port::StoreError;
+pub use requirements::Requirements;
 pub use revision::Revision;
 pub use text::{Text, TextError};
 pub use time::{Clock, Timestamp};
-pub use vocabulary::{ApplicationKind, Tier};
+pub use vocabulary::{ApplicationKind, RiskLevel, Tier};

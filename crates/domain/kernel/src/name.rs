@@ -34,6 +34,14 @@ pub struct Slug(String);
 #[serde(try_from = "String", into = "String")]
 pub struct Key(String);
 
+impl Slug {
+    /// A name that stands in the code, and so is known to be one.
+    pub fn known(text: &'static str) -> Self {
+        debug_assert!(is_slug(text), "`{text}` is not a slug");
+        Self(text.to_owned())
+    }
+}
+
 fn is_slug(text: &str) -> bool {
     let bytes = text.as_bytes();
     matches!(bytes.first(), Some(b'a'..=b'z'))

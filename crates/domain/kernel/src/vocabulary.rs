@@ -98,6 +98,28 @@ words! {
     Production = "PRODUCTION",
 }
 
+/// How risky a deployment is said or found to be, from the least to the most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum RiskLevel {
+    /// Routine.
+    Low,
+    /// Worth a look.
+    Medium,
+    /// Worth care.
+    High,
+    /// Worth everybody's attention; emergencies too.
+    Critical,
+}
+
+words! {
+    RiskLevel, "risk level":
+    Low = "LOW",
+    Medium = "MEDIUM",
+    High = "HIGH",
+    Critical = "CRITICAL",
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,6 +135,11 @@ mod tests {
             assert_eq!(tier.as_str().parse(), Ok(tier));
             assert_eq!(serde_json::to_value(tier).expect("a word"), tier.as_str());
         }
+        for level in RiskLevel::ALL {
+            assert_eq!(level.as_str().parse(), Ok(level));
+            assert_eq!(serde_json::to_value(level).expect("a word"), level.as_str());
+        }
+        assert!("EMERGENCY".parse::<RiskLevel>().is_err());
         let unknown = "PROD".parse::<Tier>().expect_err("unknown");
         assert_eq!(unknown.to_string(), "`PROD` is not a tier");
     }

@@ -7,14 +7,17 @@ pub mod statistics;
 pub use current_state::{AsOf, Cell, CellFilter, CellPlace, Freshness};
 pub use record::{
     CLOCK_SKEW, NaturalKey, NewRecord, Record, RecordFilter, RecordKind, RecordPlace,
-    RecordRepository, Retraction, RiskLevel,
+    RecordRepository, Retraction,
 };
+pub use slipway_kernel::RiskLevel;
 pub use statistics::{DayCount, Statistics};
+
+use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use slipway_kernel::{
-    Key, Page, PageSize, ProjectId, RecordId, Sha256, Slug, StoreError, Timestamp, VersionId,
-    text::MediaType,
+    ApplicationId, EnvironmentId, Key, Page, PageSize, ProjectId, RecordId, Sha256, Slug,
+    StoreError, Timestamp, VersionId, text::MediaType,
 };
 
 /// Reads about the ledger. Each is one statement unless its comment says more, and needs no transaction. Lookups answer
@@ -53,6 +56,14 @@ pub trait LedgerQueries: Send + Sync {
         size: PageSize,
     ) -> Result<Page<Cell, CellPlace>, StoreError>;
 
+    /// Which versions of these applications are current in an environment, by the applications' keys. Those of which
+    /// nothing is deployed are missing.
+    async fn current_versions(
+        &self,
+        environment: EnvironmentId,
+        applications: &BTreeSet<Key>,
+    ) -> Result<Vec<CurrentVersion>, StoreError>;
+
     /// The cells, filled or emptied, that these records stand or stood in, as they are now.
     async fn cells_of_records(
         &self,
@@ -77,6 +88,21 @@ pub trait LedgerQueries: Send + Sync {
         days_from: Timestamp,
         environment: Option<&Slug>,
     ) -> Result<Statistics, StoreError>;
+}
+
+/// A version that is current in an environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CurrentVersion {
+    /// The key of the application.
+    pub key: Key,
+    /// The application.
+    pub application: ApplicationId,
+    /// The version.
+    pub version: VersionId,
+    /// What it is called.
+    pub identifier: Key,
+    /// When it was made.
+    pub created_at: Timestamp,
 }
 
 /// A cell as it is now, filled or not.

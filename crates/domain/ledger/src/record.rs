@@ -1,18 +1,19 @@
 //! Deployment records: immutable facts.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use slipway_kernel::{
-    ApplicationId, ApplicationKind, Attributes, EnvironmentId, Key, PersonId, PrincipalId,
-    ProjectId, RecordId, Sha256, Slug, StoreError, Text, Timestamp, VersionId,
+    ApplicationId, ApplicationKind, Attributes, DeploymentId, EnvironmentId, Key, PersonId,
+    PrincipalId, ProjectId, RecordId, RiskLevel, Sha256, Slug, StoreError, Text, Timestamp,
+    VersionId,
     digest::{CanonicalError, digest_of},
     text::{Notes, Reason},
     words,
 };
 
-use crate::CellPlace;
+use crate::{AsOf, CellPlace, CurrentVersion};
 
 /// How far ahead of ours a reporter's clock may be. A time up to this far ahead counts as now; further ahead it is
 /// refused.
@@ -37,28 +38,6 @@ words! {
     RecordKind, "kind of record":
     Deployed = "DEPLOYED",
     Removed = "REMOVED",
-}
-
-/// How risky the reporter says a deployment was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum RiskLevel {
-    /// Routine.
-    Low,
-    /// Worth a look.
-    Medium,
-    /// Worth a plan.
-    High,
-    /// Worth being awake for.
-    Critical,
-}
-
-words! {
-    RiskLevel, "risk level":
-    Low = "LOW",
-    Medium = "MEDIUM",
-    High = "HIGH",
-    Critical = "CRITICAL",
 }
 
 /// A time further ahead than [`CLOCK_SKEW`].
@@ -118,6 +97,18 @@ pub struct NewRecord {
     pub attributes: Attributes,
     /// The reporter's own identifier of it.
     pub external_id: Option<ExternalId>,
+    /// The deployment that brought it about; `None` where somebody reported it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deployment: Option<DeploymentId>,
+    /// Whether it was reported of an environment that policies govern.
+    #[serde(skip_serializing_if = "is_false")]
+    pub outside_governance: bool,
+}
+
+/// What older records did not have is left out of their digests.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 impl NewRecord {
@@ -227,6 +218,10 @@ pub struct Record {
     pub external_id: Option<String>,
     /// When, by whom and why it was taken back.
     pub retraction: Option<Retraction>,
+    /// The deployment that brought it about; `None` where somebody reported it.
+    pub deployment: Option<DeploymentId>,
+    /// Whether it was reported of an environment that policies govern.
+    pub outside_governance: bool,
 }
 
 /// A record's place in the history.
@@ -310,6 +305,10 @@ pub struct TargetEnvironment {
     pub display_name: String,
     /// Whether it takes no new deployments.
     pub archived: bool,
+    /// Whether policies govern it.
+    pub governed: bool,
+    /// Whether they refuse reports of services too.
+    pub refuses_reports: bool,
 }
 
 /// A version as far as a report needs it.
@@ -401,6 +400,23 @@ pub struct Placed<'a> {
 /// application, version, environment, reported time and kind.
 #[async_trait]
 pub trait RecordRepository: Send {
+    /// Which versions of these applications were current in an environment at that time, by the applications' keys. Nothing
+    /// is held.
+    async fn versions_at(
+        &mut self,
+        environment: EnvironmentId,
+        applications: &BTreeSet<Key>,
+        as_of: AsOf,
+    ) -> Result<Vec<CurrentVersion>, StoreError>;
+
+    /// Which versions of these applications are current in an environment, by the applications' keys. An adapter MUST hold
+    /// the cells that there are until the unit of work ends.
+    async fn hold_versions(
+        &mut self,
+        environment: EnvironmentId,
+        applications: &BTreeSet<Key>,
+    ) -> Result<Vec<CurrentVersion>, StoreError>;
+
     /// What each report stands for, in the reports' order, and a place in the ledger for each, ascending in that order.
     /// Places that nothing is added at are left empty. One statement for one report; a bounded number for many.
     async fn targets(
@@ -460,10 +476,6 @@ mod tests {
 
     #[test]
     fn names_come_back() {
-        for level in RiskLevel::ALL {
-            assert_eq!(level.as_str().parse(), Ok(level));
-        }
-        assert!("EMERGENCY".parse::<RiskLevel>().is_err());
         assert_eq!("REMOVED".parse(), Ok(RecordKind::Removed));
     }
 }

@@ -48,6 +48,15 @@ pub enum SecretKind {
     NamedField,
 }
 
+/// A secret in a text that is no workflow. It says where, never what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretInText {
+    /// Where it stands: in JSON the path of its field (`tools[0].api_key`), elsewhere `line 3`; cut after 200 characters.
+    pub place: String,
+    /// What it seems to be.
+    pub kind: SecretKind,
+}
+
 impl fmt::Display for SecretKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -91,6 +100,33 @@ impl Workflow {
         }
         found
     }
+}
+
+/// The secrets in a text: in its fields where it is JSON, else in its lines. At most [`MAX_SECRETS`], in their order.
+///
+/// It goes by the same forms and names as [`Workflow::secrets`].
+pub fn in_text(text: &str) -> Vec<SecretInText> {
+    if let Ok(value @ (Value::Object(_) | Value::Array(_))) = serde_json::from_str(text) {
+        let mut found = Vec::new();
+        search("", "", "", &value, &mut found);
+        let told = found.into_iter().map(|secret| SecretInText {
+            place: secret.path,
+            kind: secret.kind,
+        });
+        return told.collect();
+    }
+    let (mut line, mut from) = (1, 0);
+    let found = finder::find("", text).into_iter().take(MAX_SECRETS);
+    found
+        .map(|found| {
+            line += text[from..found.range.start].matches('\n').count();
+            from = found.range.start;
+            SecretInText {
+                place: format!("line {line}"),
+                kind: found.kind,
+            }
+        })
+        .collect()
 }
 
 /// A value with every secret in its texts replaced by `***`.
@@ -250,6 +286,32 @@ mod tests {
         let once = serde_json::to_value(workflow()).expect("JSON");
         let once = mask("", &once);
         assert_eq!(mask("", &once), once);
+    }
+
+    #[test]
+    fn secrets_of_other_texts_are_told_by_field_or_line() {
+        let token = github_token();
+        let told = |text: &str| -> Vec<_> {
+            let found = in_text(text).into_iter();
+            found.map(|secret| (secret.place, secret.kind)).collect()
+        };
+        let github = SecretKind::ServiceToken { service: "GitHub" };
+        assert_eq!(
+            told(&format!("You are a bot.\n\nUse {token}.\nAnd {token}")),
+            [("line 3".to_owned(), github), ("line 4".to_owned(), github)]
+        );
+        let document = json!({"tools": [{"api_key": "q7w8e9r0"}], "text": format!("a\n{token}")});
+        let mut of_fields = told(&document.to_string());
+        of_fields.sort();
+        assert_eq!(
+            of_fields,
+            [
+                ("text".to_owned(), github),
+                ("tools[0].api_key".to_owned(), SecretKind::NamedField)
+            ]
+        );
+        assert_eq!(told("Answer in the user's language."), []);
+        assert_eq!(told(""), []);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use tonic::{Code, Status};
-use tonic_types::StatusExt;
+use tonic_types::{FieldViolation, PreconditionViolation, StatusExt};
 
 use crate::transport::code_name;
 
@@ -32,7 +32,9 @@ impl CallError {
     /// another change got in between.
     pub(super) fn is_passing(&self) -> bool {
         match self.status.code() {
-            Code::Unavailable | Code::Aborted | Code::DeadlineExceeded => true,
+            Code::Unavailable | Code::DeadlineExceeded => true,
+            // What people looked at is not what would happen any more: asking again changes nothing.
+            Code::Aborted => self.reason() != "PLAN_CHANGED",
             Code::ResourceExhausted => {
                 matches!(self.reason().as_str(), "OVERLOADED" | "RATE_LIMITED")
             }
@@ -63,8 +65,32 @@ impl CallError {
         self.reason().is_empty().then(|| root_cause(source))
     }
 
+    /// The server's code; of a broken connection what the transport made of it.
+    pub(super) fn code(&self) -> Code {
+        self.status.code()
+    }
+
+    /// What the server says, for people.
+    pub(super) fn message(&self) -> &str {
+        self.status.message()
+    }
+
+    /// What stands against what was asked: reason, subject and explanation of each.
+    pub(super) fn unmet(&self) -> Vec<PreconditionViolation> {
+        self.status
+            .get_details_precondition_failure()
+            .map_or(Vec::new(), |failure| failure.violations)
+    }
+
+    /// The faulty fields of the request.
+    pub(super) fn faulty_fields(&self) -> Vec<FieldViolation> {
+        self.status
+            .get_details_bad_request()
+            .map_or(Vec::new(), |faulty| faulty.field_violations)
+    }
+
     /// The name of the server's reason; empty where it gave none.
-    fn reason(&self) -> String {
+    pub(super) fn reason(&self) -> String {
         self.status
             .get_details_error_info()
             .map(|info| info.reason)
@@ -89,10 +115,7 @@ impl fmt::Display for CallError {
             write!(f, " / {reason}")?;
         }
         write!(f, ": {}", status.message())?;
-        let violations = status
-            .get_details_bad_request()
-            .map_or(Vec::new(), |faulty| faulty.field_violations);
-        for violation in violations {
+        for violation in self.faulty_fields() {
             // Servers sum the violations up in the message; what they left out is told.
             if !status.message().contains(&violation.description) {
                 write!(f, "; {}: {}", violation.field, violation.description)?;
@@ -179,6 +202,8 @@ mod tests {
         ));
         assert!(!passing(Code::Internal, ErrorReason::Internal));
         assert!(!passing(Code::NotFound, ErrorReason::ProjectNotFound));
+        assert!(passing(Code::Aborted, ErrorReason::StoreConflict));
+        assert!(!passing(Code::Aborted, ErrorReason::PlanChanged));
         assert!(error(Status::unknown("h2 protocol error")).is_passing());
 
         let pause = Duration::from_secs(3);

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use slipway_api::approvals::v1::approval_service_client::ApprovalServiceClient;
 use slipway_api::audit::v1::audit_service_client::AuditServiceClient;
+use slipway_api::deployments::v1::deployment_service_client::DeploymentServiceClient;
 use slipway_api::ledger::v1::ledger_service_client::LedgerServiceClient;
 use tonic::metadata::errors::InvalidMetadataValue;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -281,6 +283,18 @@ impl Client {
     /// The audit trail.
     pub(super) fn audit(&self) -> AuditServiceClient<Authenticated> {
         AuditServiceClient::with_interceptor(self.channel.clone(), self.bearer.clone())
+            .max_decoding_message_size(MAX_ANSWER_BYTES)
+    }
+
+    /// Deployments.
+    pub(super) fn deployments(&self) -> DeploymentServiceClient<Authenticated> {
+        DeploymentServiceClient::with_interceptor(self.channel.clone(), self.bearer.clone())
+            .max_decoding_message_size(MAX_ANSWER_BYTES)
+    }
+
+    /// What people are asked about deployments.
+    pub(super) fn approvals(&self) -> ApprovalServiceClient<Authenticated> {
+        ApprovalServiceClient::with_interceptor(self.channel.clone(), self.bearer.clone())
             .max_decoding_message_size(MAX_ANSWER_BYTES)
     }
 

@@ -8,12 +8,14 @@
 mod audit;
 mod call_error;
 mod client;
+mod create_missing;
 mod deployment_line;
 mod export;
 mod import;
 mod migrate;
 mod output;
 mod patience;
+mod pipeline;
 mod serve;
 mod time;
 mod token;
@@ -64,6 +66,20 @@ enum Command {
     Export(export::Export),
     /// Show the audit trail, and prove that nobody has changed it; needs a running server
     Audit(audit::Audit),
+    /// Report a deployment that another tool carried out; needs a running server
+    Record(pipeline::Record),
+    /// Ask for versions to become current in an environment; needs a running server
+    Release(pipeline::Release),
+    /// Agree to a deployment; needs a running server
+    Approve(pipeline::Approve),
+    /// Carry out a release that is approved; needs a running server
+    Execute(pipeline::Execute),
+    /// Follow a deployment until it is over; needs a running server
+    Wait(pipeline::Wait),
+    /// Put back what a deployment changed; needs a running server
+    Rollback(pipeline::Rollback),
+    /// Report how a test or a scan stands for a deployment; needs a running server
+    ReportCheck(pipeline::ReportCheck),
     /// Bring the database's schema up to date
     Migrate(migrate::Migrate),
     /// Make a new token for an administrator, when all are lost
@@ -92,6 +108,13 @@ impl Cli {
             Command::Import(import) => import.run(&config).await,
             Command::Export(export) => export.run(&config).await,
             Command::Audit(audit) => audit.run(&config).await,
+            Command::Record(record) => pipeline::run(record, &config).await,
+            Command::Release(release) => pipeline::run(release, &config).await,
+            Command::Approve(approve) => pipeline::run(approve, &config).await,
+            Command::Execute(execute) => pipeline::run(execute, &config).await,
+            Command::Wait(wait) => pipeline::run(wait, &config).await,
+            Command::Rollback(rollback) => pipeline::run(rollback, &config).await,
+            Command::ReportCheck(check) => pipeline::run(check, &config).await,
             Command::Migrate(migrate) => migrate.run(&config).await.map(|()| ExitCode::SUCCESS),
             Command::Token(token) => token.run(&config).await.map(|()| ExitCode::SUCCESS),
         }

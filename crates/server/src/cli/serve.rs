@@ -55,7 +55,7 @@ impl Serve {
         };
 
         announce(config, &listening)?;
-        let tasks = Tasks::start(context, &process, &config.executor.limits());
+        let tasks = Tasks::start(context, &process, config);
         let served = listening
             .serve(config, &process, services, signals.first())
             .await;

@@ -190,7 +190,7 @@ pub struct SecretPattern(String);
 pub struct NoPattern;
 
 impl SecretPattern {
-    fn matches(&self, reference: &str) -> bool {
+    pub(super) fn matches(&self, reference: &str) -> bool {
         let Some((start, end)) = self.0.split_once('*') else {
             return reference == self.0;
         };

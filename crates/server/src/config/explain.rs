@@ -52,7 +52,11 @@ pub(super) fn refused(error: &Error, sources: &Figment) -> String {
 fn wrong_value(key: &str, kind: &Kind, source: &str, sources: &Figment) -> String {
     let may_be_secret = key.ends_with("url")
         || key.starts_with("engines.secrets")
-        || matches!(key, "git.github.token" | "git.github.private_key");
+        || key.starts_with("notifications.secrets")
+        || matches!(
+            key,
+            "git.github.token" | "git.github.private_key" | "smtp.password"
+        );
     let value = if may_be_secret {
         String::new()
     } else {

@@ -12,8 +12,11 @@ mod explain;
 mod git;
 mod limits;
 mod log;
+mod notifications;
 mod objects;
+mod oidc;
 mod server;
+mod smtp;
 mod state;
 
 use std::path::{Path, PathBuf};
@@ -28,8 +31,11 @@ pub use executor::Executor;
 pub use git::{Git, GitHub, GitStoreKind};
 pub use limits::Limits;
 pub use log::{Log, LogFormat};
+pub use notifications::{Notifications, Place};
 pub use objects::Objects;
+pub use oidc::{Oidc, OidcGrant};
 pub use server::{Reflection, ReflectionAccess, Server, Tls};
+pub use smtp::{Smtp, SmtpEncryption, SmtpError};
 pub use state::State;
 
 /// The file that is read, where it exists, when none is named.
@@ -53,8 +59,14 @@ pub struct Config {
     pub git: Git,
     /// Which workflow engines projects may name.
     pub engines: Engines,
+    /// The identity providers whose tokens are taken.
+    pub oidc: Vec<Oidc>,
     /// How deployments are carried out.
     pub executor: Executor,
+    /// Whom webhooks may tell, and how patiently.
+    pub notifications: Notifications,
+    /// Where mails are handed in.
+    pub smtp: Option<Smtp>,
     /// What is logged, and in which form.
     pub log: Log,
     /// Where the embedded parts keep their files.
@@ -130,7 +142,12 @@ impl Config {
         self.database.check(&self.state, &mut problems);
         self.git.check(&mut problems);
         self.engines.check(&mut problems);
+        oidc::check(&self.oidc, &mut problems);
         self.executor.check(&mut problems);
+        self.notifications.check(&mut problems);
+        if let Some(smtp) = &self.smtp {
+            smtp.check(&mut problems);
+        }
         self.log.check(&mut problems);
         if self.cluster {
             self.database.check_shared(&self.state, &mut problems);

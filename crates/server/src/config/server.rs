@@ -34,6 +34,8 @@ pub struct Tls {
     pub certificate_file: PathBuf,
     /// The certificate's private key: PKCS #8, PKCS #1 or SEC 1.
     pub key_file: PathBuf,
+    /// The authorities whose client certificates are taken. A client without one may still bring a token. Default: none.
+    pub client_ca_file: Option<PathBuf>,
 }
 
 /// The setting `reflection`.

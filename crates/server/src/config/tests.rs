@@ -13,6 +13,7 @@ use figment::Jail;
 use super::*;
 
 mod git;
+mod oidc;
 
 /// Loads `file` as `slipway.toml` under these environment variables.
 fn load(file: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
@@ -323,6 +324,62 @@ fn engines_that_make_no_sense_are_refused() {
         "engines.max_parallel = 0",
     ] {
         assert!(error.contains(part), "{part} is missing in: {error}");
+    }
+}
+
+#[test]
+fn notifications_go_where_the_operator_says() {
+    let config = load(
+        "[notifications]\nallow_private = [\"Hooks.internal\", \"10.0.0.0/8\"]\nretry_after = [\"1s\", \"2m\"]\n\
+         [smtp]\nhost = \"mail.example\"\nfrom = \"Slipway <slipway@example.com>\"\nuser = \"me\"\npassword = \"env:P\"",
+        &[("SLIPWAY__NOTIFICATIONS__SECRETS", "[\"env:WEBHOOK_*\"]")],
+    )
+    .unwrap();
+    let rules = &config.notifications;
+    assert!(rules.allows_secret("env:WEBHOOK_A") && !rules.allows_secret("env:HOME"));
+    let pauses = [Duration::from_secs(1), Duration::from_mins(2)];
+    assert_eq!(rules.schedule().pauses(), pauses);
+    assert_eq!(rules.allow_private.len(), 2);
+    assert_eq!(
+        config.smtp.map(|smtp| smtp.host).as_deref(),
+        Some("mail.example")
+    );
+}
+
+#[test]
+fn notifications_that_make_no_sense_are_refused() {
+    for (text, parts) in [
+        (
+            "[notifications]\nallow_private = [\"https://h\"]",
+            [
+                "notifications.allow_private",
+                "neither a host nor a network",
+            ],
+        ),
+        (
+            "[notifications]\nretry_after = [\"0s\"]\ntimeout = \"1h\"",
+            ["notifications.retry_after", "notifications.timeout"],
+        ),
+        (
+            "[smtp]\nhost = \"h\"\nfrom = \"nobody\"\nuser = \"me\"",
+            ["`nobody` is no sender", "user and password"],
+        ),
+        (
+            "[smtp]\nhost = \"h\"\nfrom = \"a@b.example\"\nuser = \"me\"\npassword = \"env:P\"\nencryption = \"none\"",
+            ["smtp.encryption", "show the password"],
+        ),
+    ] {
+        let error = refusal(text, &[]);
+        for part in parts {
+            assert!(error.contains(part), "{part} is missing in: {error}");
+        }
+    }
+    for text in [
+        "[notifications]\nsecrets = [\"hunter2\"]",
+        "[smtp]\nhost = \"h\"\nfrom = \"a@b.example\"\nuser = \"me\"\npassword = \"hunter2\"",
+    ] {
+        let error = refusal(text, &[]);
+        assert!(!error.contains("hunter2"), "{error}");
     }
 }
 

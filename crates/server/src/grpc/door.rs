@@ -6,15 +6,18 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use slipway_api::errors::v1::ErrorReason;
 use slipway_application::audit::{self, note_refusal};
-use slipway_application::authentication::{authenticate, authenticate_again};
+use slipway_application::authentication::{
+    authenticate, authenticate_again, authenticate_certificate, authenticate_issued,
+};
 use slipway_application::tokens::TokenError;
 use slipway_application::{Call, Context};
 use slipway_audit::Resource;
-use slipway_identity::{Bearer, Caller, Command, TokenSecret};
-use slipway_kernel::{PrincipalId, Slug};
+use slipway_identity::{Caller, Command, TokenSecret};
+use slipway_kernel::{PrincipalId, Sha256, Slug};
 use tonic::{Code, Request, Response, Status};
 
 use super::Api;
+use super::certificate;
 use super::refusal::Refusal;
 use crate::transport::RequestId;
 
@@ -22,7 +25,7 @@ use crate::transport::RequestId;
 pub(super) struct Session {
     context: Arc<Context>,
     command: Command,
-    bearer: Arc<(Bearer, Caller)>,
+    caller: Arc<Caller>,
     correlation_id: String,
     /// The project that the call is about, as given; empty where it is about none.
     project: String,
@@ -37,13 +40,13 @@ impl Api {
     ) -> Result<(Session, T), Status> {
         let (metadata, extensions, message) = request.into_parts();
         let correlation_id = correlation_id(&extensions);
-        let bearer = self
-            .authenticated(metadata.as_ref(), &correlation_id)
+        let caller = self
+            .authenticated(metadata.as_ref(), &extensions, &correlation_id)
             .await?;
         let session = Session {
             context: Arc::clone(&self.context),
             command,
-            bearer,
+            caller,
             correlation_id,
             project: String::new(),
         };
@@ -53,7 +56,7 @@ impl Api {
     /// Passes where a known caller makes the call.
     pub(super) async fn known(&self, parts: &http::request::Parts) -> Result<(), Status> {
         let correlation_id = correlation_id(&parts.extensions);
-        self.authenticated(&parts.headers, &correlation_id)
+        self.authenticated(&parts.headers, &parts.extensions, &correlation_id)
             .await
             .map(drop)
     }
@@ -62,7 +65,7 @@ impl Api {
     /// is for the caller to say; strangers must not make the server wait for one, and keep what has arrived of it.
     pub(super) async fn foresee(&self, parts: &http::request::Parts) -> Result<(), Status> {
         let correlation_id = correlation_id(&parts.extensions);
-        self.identified(&parts.headers, &correlation_id)
+        self.identified(&parts.headers, &parts.extensions, &correlation_id)
             .await
             .map(drop)
     }
@@ -71,51 +74,72 @@ impl Api {
     async fn authenticated(
         &self,
         headers: &HeaderMap,
+        extensions: &http::Extensions,
         correlation_id: &str,
-    ) -> Result<Arc<(Bearer, Caller)>, Status> {
-        let bearer = self.identified(headers, correlation_id).await?;
-        let principal = bearer.1.principal;
+    ) -> Result<Arc<Caller>, Status> {
+        let caller = self.identified(headers, extensions, correlation_id).await?;
+        let principal = caller.principal;
         tracing::Span::current().record("principal", tracing::field::display(principal));
         self.rate_limit
             .check(principal.uuid())
             .map_err(|status| *status)?;
-        Ok(bearer)
+        Ok(caller)
     }
 
     /// Who makes the call.
     async fn identified(
         &self,
         headers: &HeaderMap,
+        extensions: &http::Extensions,
         correlation_id: &str,
-    ) -> Result<Arc<(Bearer, Caller)>, Status> {
-        self.bearer(headers).await.map_err(|refusal| {
-            self.metrics.unauthenticated.inc();
-            refusal.into_status(correlation_id)
-        })
+    ) -> Result<Arc<Caller>, Status> {
+        self.caller(headers, extensions, correlation_id)
+            .await
+            .map_err(|refusal| {
+                self.metrics.unauthenticated.inc();
+                refusal.into_status(correlation_id)
+            })
     }
 
-    async fn bearer(&self, headers: &HeaderMap) -> Result<Arc<(Bearer, Caller)>, Refusal> {
+    /// Who makes the call: by the token that came with it, or else by the certificate of the connection.
+    async fn caller(
+        &self,
+        headers: &HeaderMap,
+        extensions: &http::Extensions,
+        correlation_id: &str,
+    ) -> Result<Arc<Caller>, Refusal> {
         let refused = |reason, message: &str| Refusal::new(Code::Unauthenticated, reason, message);
-        let header = headers.get(AUTHORIZATION).ok_or_else(|| {
-            refused(
-                ErrorReason::TokenMissing,
-                "send a token as `authorization: Bearer <token>` metadata",
-            )
-        })?;
-        let secret: TokenSecret = header
+        let Some(header) = headers.get(AUTHORIZATION) else {
+            let Some(shown) = certificate::shown(extensions) else {
+                return Err(refused(
+                    ErrorReason::TokenMissing,
+                    "send a token as `authorization: Bearer <token>` metadata",
+                ));
+            };
+            let digest = Sha256::of_bytes(&shown);
+            let read = || certificate::read(&shown);
+            return Ok(authenticate_certificate(&self.context, digest, read).await?);
+        };
+        let token = header
             .to_str()
             .ok()
             .and_then(|header| header.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .and_then(|(_, token)| token.trim().parse().ok())
-            .ok_or_else(|| {
-                refused(
-                    ErrorReason::TokenInvalid,
-                    "the authorization metadata is not `Bearer` and a Slipway token; check that it was copied \
-                     completely",
-                )
-            })?;
-        Ok(authenticate(&self.context, &secret).await?)
+            .map(|(_, token)| token.trim());
+        if let Some(Ok(secret)) = token.map(str::parse::<TokenSecret>) {
+            return Ok(authenticate(&self.context, &secret).await?);
+        }
+        // Slipway's own tokens have no dot.
+        match token {
+            Some(token) if token.contains('.') => {
+                Ok(authenticate_issued(&self.context, token, correlation_id).await?)
+            }
+            _ => Err(refused(
+                ErrorReason::TokenInvalid,
+                "the authorization metadata is not `Bearer` and a Slipway token; check that it was copied \
+                 completely",
+            )),
+        }
     }
 }
 
@@ -163,7 +187,7 @@ impl Session {
     /// The call, for the use case. `request_id` is the message's field; empty where the caller gave none.
     pub(super) fn call<'a>(&'a self, request_id: &'a str) -> Call<'a> {
         Call {
-            caller: &self.bearer.1,
+            caller: &self.caller,
             correlation_id: &self.correlation_id,
             request_id: Some(request_id).filter(|id| !id.is_empty()),
         }
@@ -176,8 +200,7 @@ impl Session {
 
     /// Authenticates the caller again, in a call that lasts: what it may do is what it may do by now.
     pub(super) async fn renew(&mut self) -> Result<(), Refusal> {
-        let token = self.bearer.1.token;
-        self.bearer = authenticate_again(&self.context, token).await?;
+        self.caller = authenticate_again(&self.context, &self.caller.credential).await?;
         Ok(())
     }
 
@@ -201,7 +224,7 @@ impl Session {
         if refusal.is_decision() {
             let project = self.project.parse::<Slug>().ok();
             let noted = audit::Refusal {
-                caller: &self.bearer.1,
+                caller: &self.caller,
                 command: self.command,
                 project: project.as_ref(),
                 resource: refusal.resource().unwrap_or_else(|| match &project {

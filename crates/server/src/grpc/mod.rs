@@ -6,11 +6,13 @@
 mod approvals;
 mod audit;
 mod catalog;
+mod certificate;
 mod deployments;
 mod door;
 mod fields;
 mod identity;
 mod ledger;
+mod notifications;
 mod page;
 mod page_token;
 mod refusal;
@@ -23,13 +25,16 @@ use std::sync::Arc;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use slipway_api::approvals::v1::approval_service_server::ApprovalServiceServer;
+use slipway_api::approvals::v1::freeze_service_server::FreezeServiceServer;
 use slipway_api::audit::v1::audit_service_server::AuditServiceServer;
 use slipway_api::catalog::v1::application_service_server::ApplicationServiceServer;
 use slipway_api::catalog::v1::environment_service_server::EnvironmentServiceServer;
 use slipway_api::deployments::v1::deployment_service_server::DeploymentServiceServer;
 use slipway_api::deployments::v1::pipeline_service_server::PipelineServiceServer;
+use slipway_api::deployments::v1::template_service_server::TemplateServiceServer;
 use slipway_api::identity::v1::identity_service_server::IdentityServiceServer;
 use slipway_api::ledger::v1::ledger_service_server::LedgerServiceServer;
+use slipway_api::notifications::v1::webhook_service_server::WebhookServiceServer;
 use slipway_api::snapshots::v1::snapshot_service_server::SnapshotServiceServer;
 use slipway_application::Context;
 use tonic::service::{Routes, RoutesBuilder};
@@ -105,9 +110,12 @@ impl Api {
             ApplicationServiceServer,
             LedgerServiceServer,
             PipelineServiceServer,
+            TemplateServiceServer,
             DeploymentServiceServer,
             ApprovalServiceServer,
+            FreezeServiceServer,
             SnapshotServiceServer,
+            WebhookServiceServer,
             AuditServiceServer,
         );
     }

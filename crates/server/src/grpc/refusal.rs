@@ -10,7 +10,7 @@ use slipway_application::authentication::AuthenticationError;
 use slipway_application::ledger::{LedgerError, TimeAhead, TimesAhead, WatchError};
 use slipway_application::projects::ProjectError;
 use slipway_audit::Resource;
-use slipway_identity::Denied;
+use slipway_identity::{Denied, NotVerified};
 use slipway_kernel::StoreError;
 use slipway_kernel::object::ObjectError;
 use slipway_kernel::revision::EtagMismatch;
@@ -41,10 +41,22 @@ pub(super) struct Refusal {
 struct Details {
     metadata: Vec<(&'static str, String)>,
     violations: Vec<(String, String)>,
+    unmet: Vec<Unmet>,
     resource: Option<(&'static str, String)>,
     retry_after: Option<Duration>,
     /// What went wrong inside, for the log only.
     fault: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// What has to hold and does not.
+#[derive(Debug)]
+pub(super) struct Unmet {
+    /// A word for programs.
+    pub(super) reason: &'static str,
+    /// What it is about; empty where it is about all of it.
+    pub(super) subject: String,
+    /// For people.
+    pub(super) message: String,
 }
 
 impl Refusal {
@@ -104,6 +116,23 @@ impl Refusal {
     pub(super) fn with(mut self, key: &'static str, value: impl Into<String>) -> Self {
         self.details.metadata.push((key, value.into()));
         self
+    }
+
+    /// Because none of this holds: as many of it as fit, and how many it is in the metadata `count`.
+    pub(super) fn unmet(mut self, unmet: impl IntoIterator<Item = Unmet>) -> Self {
+        let mut room = MAX_WORDS;
+        let mut count = 0_usize;
+        for unmet in unmet {
+            count += 1;
+            let length = unmet.reason.len() + unmet.subject.len() + unmet.message.len();
+            if let Some(left) = room.checked_sub(length) {
+                room = left;
+                self.details.unmet.push(unmet);
+            } else {
+                room = 0;
+            }
+        }
+        self.with("count", count.to_string())
     }
 
     /// To be tried again after this time.
@@ -189,7 +218,16 @@ impl Refusal {
                 .resource
                 .as_ref()
                 .map_or(String::new(), |(kind, name)| format!("{kind} {name}"));
-            details.add_precondition_failure_violation(reason, subject, self.message.clone());
+            if self.details.unmet.is_empty() {
+                details.add_precondition_failure_violation(reason, subject, self.message.clone());
+            }
+            for unmet in self.details.unmet {
+                details.add_precondition_failure_violation(
+                    unmet.reason,
+                    unmet.subject,
+                    unmet.message,
+                );
+            }
         }
         if let Some(delay) = self.details.retry_after {
             details.set_retry_info(Some(delay));
@@ -238,14 +276,41 @@ impl From<ObjectError> for Refusal {
 
 impl From<AuthenticationError> for Refusal {
     fn from(error: AuthenticationError) -> Self {
+        let message = error.to_string();
         let reason = match error {
             AuthenticationError::Unknown => ErrorReason::TokenInvalid,
             AuthenticationError::Revoked => ErrorReason::TokenRevoked,
-            AuthenticationError::Expired => ErrorReason::TokenExpired,
+            AuthenticationError::Expired | AuthenticationError::ProofExpired => {
+                ErrorReason::TokenExpired
+            }
             AuthenticationError::Disabled => ErrorReason::PrincipalDisabled,
+            AuthenticationError::IdentityUnknown { .. }
+            | AuthenticationError::IdentityAmbiguous { .. } => ErrorReason::IdentityUnknown,
+            AuthenticationError::EmailTaken { .. } => ErrorReason::IdentityEmailTaken,
+            AuthenticationError::NotVerified(not_verified) => return not_verified.into(),
             AuthenticationError::Store(error) => return error.into(),
         };
-        Self::new(Code::Unauthenticated, reason, error.to_string())
+        Self::new(Code::Unauthenticated, reason, message)
+    }
+}
+
+impl From<NotVerified> for Refusal {
+    fn from(error: NotVerified) -> Self {
+        let message = error.to_string();
+        let (reason, issuer) = match error {
+            NotVerified::Malformed => {
+                return Self::new(Code::Unauthenticated, ErrorReason::TokenInvalid, message);
+            }
+            NotVerified::Unavailable { issuer } => {
+                let reason = ErrorReason::TokenIssuerUnavailable;
+                return Self::new(Code::Unavailable, reason, message).with("issuer", issuer);
+            }
+            NotVerified::UnknownIssuer { issuer } => (ErrorReason::TokenIssuerUnknown, issuer),
+            NotVerified::Refused { issuer, .. } => (ErrorReason::TokenRefused, issuer),
+            NotVerified::Expired { issuer } => (ErrorReason::TokenExpired, issuer),
+            NotVerified::NotYetValid { issuer } => (ErrorReason::TokenNotYetValid, issuer),
+        };
+        Self::new(Code::Unauthenticated, reason, message).with("issuer", issuer)
     }
 }
 
@@ -293,6 +358,12 @@ impl From<CommandError> for Refusal {
                     Denied::NotVisible => refusal,
                 }
             }
+            CommandError::MayNotAsk { slug } => Self::new(
+                Code::PermissionDenied,
+                ErrorReason::RequesterNotEligible,
+                message,
+            )
+            .about("environment", slug),
             CommandError::RequestIdReused { request_id } => {
                 Self::new(Code::InvalidArgument, ErrorReason::RequestIdReused, message)
                     .field("request_id")
@@ -347,6 +418,11 @@ impl From<LedgerError> for Refusal {
             }
             LedgerError::EnvironmentArchived { slug } => {
                 unfit(ErrorReason::EnvironmentArchived).about("environment", slug)
+            }
+            LedgerError::EnvironmentGoverned { slug, kind } => {
+                unfit(ErrorReason::EnvironmentGoverned)
+                    .about("environment", slug)
+                    .with("kind", kind.as_str())
             }
             LedgerError::VersionDeprecated {
                 application,
@@ -404,6 +480,19 @@ impl From<AuditError> for Refusal {
                 Self::new(Code::NotFound, ErrorReason::AuditChainEmpty, message)
                     .about("audit_chain", project.map(String::from).unwrap_or_default())
             }
+            AuditError::EnvironmentNotFound { slug } => {
+                Self::new(Code::NotFound, ErrorReason::EnvironmentNotFound, message)
+                    .about("environment", slug)
+            }
+            AuditError::ApplicationNotFound { key } => {
+                Self::new(Code::NotFound, ErrorReason::ApplicationNotFound, message)
+                    .about("application", key)
+            }
+            AuditError::ReportTooLarge => Self::new(
+                Code::FailedPrecondition,
+                ErrorReason::ReportTooLarge,
+                message,
+            ),
             AuditError::Command(error) => error.into(),
         }
     }

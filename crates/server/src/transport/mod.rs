@@ -27,7 +27,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tonic::service::Routes;
 use tonic::transport::server::{Router, TcpConnectInfo, TlsConnectInfo};
-use tonic::transport::{Identity, Server, ServerTlsConfig};
+use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 
 pub use methods::{Method, Methods};
 pub(crate) use refusal::name as code_name;
@@ -73,7 +73,8 @@ pub enum TransportError {
     },
     /// The certificate and the key are no PEM, or don't belong together.
     #[error(
-        "the certificate and key named in [server.tls] can't be used; both must be PEM and belong together"
+        "the files named in [server.tls] can't be used; certificate and key must be PEM and belong together, and \
+         client_ca_file must hold certificates as PEM"
     )]
     Tls(#[source] tonic::transport::Error),
     /// The listener failed.
@@ -147,17 +148,34 @@ impl Transport {
             .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
             .http2_max_header_list_size(MAX_HEADER_BYTES);
         if let Some(tls) = &self.tls {
-            let identity = Identity::from_pem(
-                read(&tls.certificate_file).await?,
-                read(&tls.key_file).await?,
-            );
-            let tls = ServerTlsConfig::new()
-                .identity(identity)
-                .timeout(HANDSHAKE_TIMEOUT);
-            server = server.tls_config(tls).map_err(TransportError::Tls)?;
+            server = encrypted(server, tls).await?;
         }
         Ok(server.add_routes(self.wrap(routes)))
     }
+}
+
+/// The same server behind the certificate that `tls` names. A client may show a certificate of its own where authorities of
+/// clients are configured; one that they did not sign, or whose time is over, ends the connection.
+async fn encrypted(server: Server, tls: &Tls) -> Result<Server, TransportError> {
+    let identity = Identity::from_pem(
+        read(&tls.certificate_file).await?,
+        read(&tls.key_file).await?,
+    );
+    let mut config = ServerTlsConfig::new()
+        .identity(identity)
+        .timeout(HANDSHAKE_TIMEOUT);
+    if let Some(path) = &tls.client_ca_file {
+        let authorities = Certificate::from_pem(read(path).await?);
+        config = config
+            .client_ca_root(authorities)
+            .client_auth_optional(true);
+    }
+    server.tls_config(config).map_err(TransportError::Tls)
+}
+
+/// Makes sure that what `tls` names can be used.
+pub(crate) async fn check(tls: &Tls) -> Result<(), TransportError> {
+    encrypted(Server::builder(), tls).await.map(drop)
 }
 
 /// The caller's address, where the call came over a socket.

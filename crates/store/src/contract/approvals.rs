@@ -1,15 +1,24 @@
 //! Approval requests and decisions.
 
 use futures_util::future::join_all;
+use std::collections::BTreeSet;
+
 use slipway_approvals::{
-    ApprovalFilter, ApprovalPlace, ApprovalRequest, Decision, RequestState, StateKind, Verdict,
+    ApprovalFilter, ApprovalPlace, ApprovalRequest, Asked, Decision, Finding, Override, Person,
+    RequestState, Review, Scope, Source, StateKind, Verdict, Voter, VoterRole, Withdrawal,
+    stage_rule,
 };
-use slipway_deployments::{Deployment, State};
-use slipway_kernel::{ApprovalRequestId, Sha256, StoreError};
+use slipway_catalog::{Application, Version};
+use slipway_deployments::{Change, Deployment, Item, State};
+use slipway_identity::{Membership, Principal, PrincipalKind, Role, principal::Disabled};
+use slipway_kernel::{ApplicationKind, ApprovalRequestId, Sha256, StoreError};
 
 use super::{
-    deployments::given::{World, became},
-    given::{at, begin, commit, name, principal_id, size, user, uuid, walk},
+    deployments::given::{World, became, item},
+    given::{
+        application, at, begin, commit, membership, name, principal_id, size, user, uuid, version,
+        walk,
+    },
     ledger::world::Dice,
 };
 use crate::Store;
@@ -28,7 +37,7 @@ async fn waiting(store: &dyn Store) -> (World<'_>, Deployment) {
     (world, deployment)
 }
 
-fn request(n: u128, deployment: &Deployment) -> ApprovalRequest {
+pub(super) fn request(n: u128, deployment: &Deployment) -> ApprovalRequest {
     ApprovalRequest {
         id: ApprovalRequestId::from_uuid(uuid(n)),
         project: deployment.project,
@@ -37,20 +46,48 @@ fn request(n: u128, deployment: &Deployment) -> ApprovalRequest {
         environment: deployment.target,
         digest: deployment.plan_digest,
         requester: deployment.requested_by,
+        rules: vec![
+            Asked {
+                source: Source::Stage,
+                rule: stage_rule(),
+                candidates: vec![principal_id(2), principal_id(3)],
+            },
+            Asked {
+                source: Source::Policy(Scope::Environment(deployment.target)),
+                rule: stage_rule(),
+                candidates: Vec::new(),
+            },
+        ],
         created_at: at(200),
+        not_before: Some(at(250)),
         expires_at: at(300),
         state: RequestState::Pending,
         decisions: Vec::new(),
+        overridden: None,
     }
 }
 
-fn decision(n: u128, verdict: Verdict) -> Decision {
+pub(super) fn decision(n: u128, verdict: Verdict) -> Decision {
     Decision {
         principal: principal_id(n),
+        person: principal_id(n),
         verdict,
+        rule: (verdict == Verdict::Approve).then(|| name("stage")),
         comment: name("because \"so\""),
         at: at(210),
         digest: Sha256::of_bytes(b"plan"),
+        withdrawn: None,
+    }
+}
+
+pub(super) fn overriding(n: u128) -> Override {
+    Override {
+        principal: principal_id(n),
+        person: principal_id(n),
+        at: at(215),
+        reason: name("the shop is down"),
+        digest: Sha256::of_bytes(b"plan"),
+        review: None,
     }
 }
 
@@ -88,6 +125,12 @@ pub async fn what_is_opened_is_found(store: &dyn Store) {
         for decision in &opened.decisions {
             let added = work.approvals().decide(opened.id, decision).await;
             added.expect("decided");
+        }
+        if state == StateKind::Approved {
+            let overridden = overriding(4);
+            let added = work.approvals().override_request(&opened, &overridden);
+            added.await.expect("overridden");
+            opened.overridden = Some(overridden);
         }
         opened.state = RequestState::new(state, at(230));
         let saved = work.approvals().update(&opened, StateKind::Pending).await;
@@ -135,8 +178,8 @@ pub async fn a_deployment_has_one_current_request(store: &dyn Store) {
     assert_eq!(last(store, &deployment).await, Some(second));
 }
 
-/// One principal, one decision.
-pub async fn a_principal_decides_once(store: &dyn Store) {
+/// One person, one decision, by whatever account.
+pub async fn a_person_decides_once(store: &dyn Store) {
     let (_, deployment) = waiting(store).await;
     let opened = request(9, &deployment);
     open(store, &opened).await.expect("opened");
@@ -144,9 +187,13 @@ pub async fn a_principal_decides_once(store: &dyn Store) {
         (2, Verdict::Approve, true),
         (2, Verdict::Reject, false),
         (3, Verdict::Reject, true),
+        (5, Verdict::Reject, false),
     ] {
         let mut work = begin(store).await;
-        let decision = decision(n, verdict);
+        let mut decision = decision(n, verdict);
+        if n == 5 {
+            decision.person = principal_id(3);
+        }
         match work.approvals().decide(opened.id, &decision).await {
             Ok(()) => {
                 assert!(taken);
@@ -314,4 +361,224 @@ pub async fn pages_equal_a_list_in_memory(store: &dyn Store) {
         selected > 200,
         "the filters select next to nothing: {selected}"
     );
+}
+
+/// An approval is withdrawn once, by whichever account, and is shown so.
+pub async fn an_approval_is_withdrawn_once(store: &dyn Store) {
+    let (_, deployment) = waiting(store).await;
+    let opened = request(9, &deployment);
+    open(store, &opened).await.expect("opened");
+    let mut made = decision(2, Verdict::Approve);
+    let withdrawal = Withdrawal {
+        principal: principal_id(5),
+        at: at(220),
+        reason: name("not so"),
+    };
+    let mut work = begin(store).await;
+    work.approvals()
+        .decide(opened.id, &made)
+        .await
+        .expect("decided");
+    let person = made.person;
+    let taken = work.approvals().withdraw(opened.id, person, &withdrawal);
+    taken.await.expect("withdrawn");
+    commit(work).await;
+    made.withdrawn = Some(withdrawal.clone());
+    let found = last(store, &deployment).await.expect("there");
+    assert_eq!(found.decisions, [made]);
+    let mut work = begin(store).await;
+    let again = work
+        .approvals()
+        .withdraw(opened.id, person, &withdrawal)
+        .await;
+    assert!(matches!(again, Err(StoreError::Conflict(_))), "{again:?}");
+    drop(work);
+    let mut work = begin(store).await;
+    let nothing = work
+        .approvals()
+        .withdraw(opened.id, principal_id(3), &withdrawal);
+    assert!(nothing.await.is_err(), "nobody decided");
+}
+
+/// One override for each request and one review of it; the one that nobody reviewed comes first.
+pub async fn overrides_are_kept_and_reviewed_once(store: &dyn Store) {
+    let (_, deployment) = waiting(store).await;
+    let review = Review {
+        principal: principal_id(3),
+        person: principal_id(3),
+        finding: Finding::Justified,
+        comment: name("it was down"),
+        at: at(400),
+    };
+    let mut overridden = Vec::new();
+    for (n, created) in [(9, 200), (10, 201), (11, 202)] {
+        let mut opened = ApprovalRequest {
+            created_at: at(created),
+            ..request(n, &deployment)
+        };
+        let mut work = begin(store).await;
+        work.approvals().open(&opened).await.expect("opened");
+        // The last one is not overridden.
+        if n < 11 {
+            let made = overriding(n - 5);
+            let added = work.approvals().override_request(&opened, &made).await;
+            added.expect("overridden");
+            opened.overridden = Some(made);
+        }
+        opened.state = RequestState::Superseded { at: at(240) };
+        let saved = work.approvals().update(&opened, StateKind::Pending).await;
+        saved.expect("saved");
+        commit(work).await;
+        overridden.push(opened);
+    }
+    let last_overridden = async || {
+        let mut work = begin(store).await;
+        let found = work.approvals().overridden(deployment.id).await;
+        found.expect("read").expect("there")
+    };
+    assert_eq!(last_overridden().await, overridden[1]);
+    for (at, expected) in [(1, 0), (0, 1)] {
+        let id = overridden[at].id;
+        let mut work = begin(store).await;
+        let added = work.approvals().review(id, &review).await;
+        added.expect("reviewed");
+        commit(work).await;
+        let made = overridden[at].overridden.as_mut().expect("overridden");
+        made.review = Some(review.clone());
+        assert_eq!(last_overridden().await, overridden[expected]);
+        let mut work = begin(store).await;
+        let again = work.approvals().review(id, &review).await;
+        assert!(matches!(again, Err(StoreError::Conflict(_))), "{again:?}");
+    }
+    let mut work = begin(store).await;
+    let again = work
+        .approvals()
+        .override_request(&overridden[0], &overriding(7))
+        .await;
+    assert!(matches!(again, Err(StoreError::Conflict(_))), "{again:?}");
+}
+
+/// Members and administrators of the installation, with what they are now; those asked for by id, members or not.
+pub async fn voters_are_known_as_they_are(store: &dyn Store) {
+    let (world, _) = waiting(store).await;
+    let root = Principal {
+        tenant_admin: true,
+        ..user(20)
+    };
+    let machine = |n: u128, owner| Principal {
+        kind: PrincipalKind::ServiceAccount {
+            owner: principal_id(owner),
+        },
+        ..user(n)
+    };
+    let mut work = begin(store).await;
+    for principal in [root, machine(21, 2), machine(22, 3)] {
+        let added = work.principals().insert(&principal).await;
+        assert!(added.expect("inserted"));
+    }
+    let disabled = Disabled {
+        at: at(9),
+        reason: name("left"),
+    };
+    let gone = work.principals().disable(principal_id(3), &disabled).await;
+    assert!(gone.expect("disabled"));
+    for n in [2, 3, 21, 22] {
+        let member = Membership {
+            roles: BTreeSet::from([Role::Approver, Role::Developer]),
+            groups: BTreeSet::from([name("lead")]),
+            ..membership(world.project, principal_id(n))
+        };
+        work.memberships().set(&member).await.expect("set");
+    }
+    let voter = |n: u128, owner: Option<u128>, disabled| Voter {
+        person: Person {
+            principal: principal_id(n),
+            owner: owner.map(principal_id),
+        },
+        disabled,
+        roles: BTreeSet::from([VoterRole::Developer, VoterRole::Approver]),
+        groups: BTreeSet::from([name("lead")]),
+    };
+    let plain = |n, roles| Voter {
+        roles,
+        groups: BTreeSet::new(),
+        ..voter(n, None, false)
+    };
+    let root = plain(20, BTreeSet::from([VoterRole::TenantAdmin]));
+    let expected = vec![
+        voter(2, None, false),
+        voter(3, None, true),
+        root.clone(),
+        voter(21, Some(2), false),
+        // Its owner is.
+        voter(22, Some(3), true),
+    ];
+    let all = work.approvals().voters(world.project, None).await;
+    assert_eq!(all.expect("read"), expected);
+    let only = [principal_id(20), principal_id(9)];
+    let found = work.approvals().voters(world.project, Some(&only)).await;
+    assert_eq!(found.expect("read"), [plain(9, BTreeSet::new()), root]);
+    let none = work.approvals().voters(world.project, Some(&[])).await;
+    assert_eq!(none.expect("read"), []);
+    commit(work).await;
+    let read = store.reader().project_voters(world.project).await;
+    assert_eq!(read.expect("read"), expected);
+}
+
+/// Whoever asked, and whoever wrote or made the versions that are deployed, with their owners.
+pub async fn makers_had_a_part(store: &dyn Store) {
+    let (world, _) = waiting(store).await;
+    let mut work = begin(store).await;
+    let machine = Principal {
+        kind: PrincipalKind::ServiceAccount {
+            owner: principal_id(4),
+        },
+        ..user(20)
+    };
+    assert!(work.principals().insert(&machine).await.expect("inserted"));
+    let cart = Application {
+        key: name("made"),
+        kind: ApplicationKind::Workflow,
+        ..application(90, world.project, "made")
+    };
+    work.applications()
+        .insert(std::slice::from_ref(&cart))
+        .await
+        .expect("inserted");
+    let document = Sha256::of_bytes(b"document");
+    let made = Version {
+        digest: Some(document),
+        author: principal_id(3),
+        created_by: principal_id(20),
+        ..version(91, cart.id, "1")
+    };
+    let other = Version {
+        digest: Some(Sha256::of_bytes(b"another document")),
+        author: principal_id(5),
+        ..version(92, cart.id, "2")
+    };
+    let versions = work.versions().insert(&[made, other]).await;
+    versions.expect("inserted");
+    commit(work).await;
+    let mut deployment = became(&world.promotion(50, 1), State::PendingApproval);
+    deployment.requested_by = principal_id(2);
+    let written = Item {
+        key: name("made"),
+        change: Change::Updated,
+        after: Some(document),
+        ..item(0)
+    };
+    deployment.items = vec![written];
+    let deployment = world.add(deployment).await;
+    let person = |n, owner: Option<u128>| Person {
+        principal: principal_id(n),
+        owner: owner.map(principal_id),
+    };
+    let expected = vec![person(2, None), person(3, None), person(20, Some(4))];
+    let mut work = begin(store).await;
+    let found = work.approvals().had_a_part(deployment.id).await;
+    assert_eq!(found.expect("read"), expected);
+    drop(work);
+    let read = store.reader().parts_in(&[deployment.id]).await;
+    assert_eq!(read.expect("read").remove(&deployment.id), Some(expected));
 }

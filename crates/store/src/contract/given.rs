@@ -6,7 +6,7 @@ use slipway_catalog::{Application, Environment, Version};
 use slipway_identity::{Membership, Principal, PrincipalKind, Project, Role};
 use slipway_kernel::{
     ApplicationId, ApplicationKind, EnvironmentId, Page, PageSize, PrincipalId, ProjectId,
-    Revision, StoreError, Tier, Timestamp, VersionId,
+    Requirements, Revision, StoreError, Tier, Timestamp, VersionId,
 };
 use uuid::Uuid;
 
@@ -49,6 +49,7 @@ pub fn project(n: u128, slug: &str) -> Project {
         slug: name(slug),
         display_name: name("Ünïcode"),
         description: name("For \"tests\"; all of them."),
+        requirements: Requirements::default(),
         created_at: at(1_000_001),
         archived_at: None,
         revision: Revision::FIRST,

@@ -10,10 +10,9 @@ pub use at_once::{
 
 use std::collections::BTreeMap;
 
-use slipway_kernel::{Page, PageSize, PersonId, RecordId, Timestamp};
+use slipway_kernel::{Page, PageSize, PersonId, RecordId, RiskLevel, Timestamp};
 use slipway_ledger::{
-    AsOf, Cell, CellFilter, NewRecord, RecordFilter, RecordKind, Retraction, RiskLevel,
-    record::TargetNames,
+    AsOf, Cell, CellFilter, NewRecord, RecordFilter, RecordKind, Retraction, record::TargetNames,
 };
 
 use self::{
@@ -71,6 +70,8 @@ fn some_record(world: &World<'_>, dice: &mut Dice) -> NewRecord {
         external_id: dice
             .one_in(4)
             .then(|| format!("x{}", dice.below(40)).parse().expect("short")),
+        deployment: None,
+        outside_governance: false,
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use slipway_identity::{Membership, Role};
+use futures_util::future::join_all;
+use slipway_identity::{Given, Membership, Role};
 
 use super::given::name;
 use super::given::{
@@ -90,4 +91,83 @@ pub async fn of_one_principal_by_slug(store: &dyn Store) {
     let expected = [("shop", 2), ("zoo", 1)]
         .map(|(slug, n)| (name(slug), membership(project_id(n), principal_id(1))));
     assert_eq!(found.expect("read"), expected);
+}
+
+/// What is set by hand and what each issuer gives is the membership, together; each takes back its own.
+pub async fn what_issuers_give_adds_up_and_is_taken_back(store: &dyn Store) {
+    let shop = shop(store).await;
+    let id = principal_id(1);
+    let by_hand = membership(shop, id);
+    let given = |issuer: &str, role, group: &str, micros| Given {
+        issuer: name(issuer),
+        membership: Membership {
+            roles: BTreeSet::from([role]),
+            groups: BTreeSet::from([name(group)]),
+            created_at: at(micros),
+            updated_at: at(micros),
+            ..membership(shop, id)
+        },
+    };
+    let first = given("https://a.example", Role::Admin, "lead", 50);
+    let second = given("https://b.example", Role::Viewer, "tech-lead", 2);
+    let mut work = begin(store).await;
+    for one in [&first, &second] {
+        work.memberships().give(one).await.expect("given");
+    }
+    let nothing = work.memberships().remove(shop, id).await;
+    assert!(!nothing.expect("answered"), "nothing was set by hand");
+    work.memberships().set(&by_hand).await.expect("set");
+    let all = work.memberships().get(shop, id).await.expect("read");
+    let together = Membership {
+        roles: BTreeSet::from([Role::Viewer, Role::Admin]),
+        groups: BTreeSet::from([name("lead"), name("tech-lead")]),
+        created_at: at(2),
+        updated_at: at(50),
+        ..by_hand.clone()
+    };
+    assert_eq!(all, Some(together));
+    let of_first = work.memberships().given(&first.issuer, id).await;
+    assert_eq!(
+        of_first.expect("read"),
+        std::slice::from_ref(&first.membership)
+    );
+    commit(work).await;
+    let parts = store.reader().given(&[id, principal_id(9)]).await;
+    assert_eq!(parts.expect("read"), [first.clone(), second.clone()]);
+
+    let mut work = begin(store).await;
+    for _ in 0..2 {
+        let taken = work.memberships().take_back(&first.issuer, shop, id).await;
+        taken.expect("taken back");
+    }
+    let removed = work.memberships().remove(shop, id).await;
+    assert!(removed.expect("answered"));
+    let left = work.memberships().get(shop, id).await.expect("read");
+    assert_eq!(left, Some(second.membership.clone()));
+    let taken = work.memberships().take_back(&second.issuer, shop, id).await;
+    taken.expect("taken back");
+    let none = work.memberships().get(shop, id).await.expect("read");
+    assert_eq!(none, None);
+    commit(work).await;
+}
+
+/// None of several who give at once is left out of the sum.
+pub async fn givers_at_once_leave_what_all_give(store: &dyn Store) {
+    let shop = shop(store).await;
+    let give = |n: usize| async move {
+        let given = Given {
+            issuer: name(&format!("https://{n}.example")),
+            membership: Membership {
+                groups: BTreeSet::from([name(&format!("group-{n}"))]),
+                ..membership(shop, principal_id(1))
+            },
+        };
+        let mut work = begin(store).await;
+        work.memberships().give(&given).await.expect("given");
+        commit(work).await;
+    };
+    join_all((0..8).map(give)).await;
+    let found = store.reader().memberships(principal_id(1)).await;
+    let groups = found.expect("read").remove(0).1.groups;
+    assert_eq!(groups.len(), 8, "{groups:?}");
 }

@@ -177,3 +177,24 @@ pub async fn names_are_found_by_id(store: &dyn Store) {
     let none = store.reader().display_names(&[]).await.expect("read");
     assert!(none.is_empty());
 }
+
+/// Who administers the installation can change, and an e-mail address is found without regard to case.
+pub async fn administrators_come_and_go(store: &dyn Store) {
+    let mut work = begin(store).await;
+    let ada = Principal {
+        email: Some(name("Ada@example.org")),
+        ..user(1)
+    };
+    assert!(work.principals().insert(&ada).await.expect("inserted"));
+    for (email, expected) in [("ADA@example.org", true), ("ada@example.com", false)] {
+        let found = work.principals().has_email(&name(email)).await;
+        assert_eq!(found.expect("read"), expected, "{email}");
+    }
+    for is in [true, false] {
+        let done = work.principals().set_tenant_admin(ada.id, is).await;
+        done.expect("saved");
+        let found = work.principals().get(ada.id).await.expect("read");
+        assert_eq!(found.map(|found| found.tenant_admin), Some(is));
+    }
+    commit(work).await;
+}

@@ -2,7 +2,10 @@
 
 use futures_util::future::join_all;
 use slipway_identity::Project;
-use slipway_kernel::{Revision, StoreError};
+use slipway_kernel::{
+    ApplicationKind, Requirements, Revision, StoreError,
+    requirements::{Operator, Severity, Test, ValidationRule},
+};
 
 use super::given::{
     at, begin, commit, membership, name, principal_id, project, project_id, shop, size, user, walk,
@@ -12,6 +15,7 @@ use crate::Store;
 /// All fields come back, by slug and by id, inside and outside.
 pub async fn what_is_inserted_is_found(store: &dyn Store) {
     let shop = Project {
+        requirements: requirements(),
         archived_at: Some(at(9)),
         ..project(1, "shop")
     };
@@ -40,6 +44,31 @@ pub async fn a_slug_is_taken_once(store: &dyn Store) {
     commit(work).await;
     let found = store.reader().project(&name("shop")).await;
     assert_eq!(found.expect("read"), Some(first));
+}
+
+/// One of each sort of test.
+fn requirements() -> Requirements {
+    let tests = [
+        (Operator::Exists, vec![]),
+        (Operator::Equals, vec!["ä \"x\""]),
+        (Operator::NotEquals, vec![""]),
+        (Operator::Matches, vec!["^[a-z]+\\d$"]),
+        (Operator::OneOf, vec!["a", "b"]),
+        (Operator::AtLeast, vec!["0.80"]),
+    ];
+    let rules = tests.into_iter().map(|(operator, values)| ValidationRule {
+        name: name(operator.as_str()),
+        kinds: vec![ApplicationKind::Prompt, ApplicationKind::AiModel],
+        field: name("attribute:a b"),
+        test: Test::new(operator, values.into_iter().map(String::from).collect()).expect("a test"),
+        message: name("Do it."),
+        severity: Severity::Warning,
+    });
+    let locales = vec![name("en"), name("pt-BR")];
+    Requirements {
+        locales: locales.try_into().expect("few"),
+        rules: rules.collect::<Vec<_>>().try_into().expect("few"),
+    }
 }
 
 /// Of many that want a slug at once, one gets it.
@@ -81,6 +110,7 @@ pub async fn a_stale_update_is_a_conflict(store: &dyn Store) {
     let changed = Project {
         display_name: name("Other"),
         description: name("Changed"),
+        requirements: requirements(),
         archived_at: Some(at(7)),
         revision: Revision(2),
         ..project(1, "shop")

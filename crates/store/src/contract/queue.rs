@@ -11,7 +11,7 @@ use std::{
 
 use futures_util::future::join_all;
 use slipway_deployments::{Cancel, Claim, Deployment, Direction, Phase, State, Work};
-use slipway_kernel::DeploymentId;
+use slipway_kernel::{DeploymentId, Timestamp};
 
 use super::{
     deployments::given::{LONG, World, became, deployment_id, found, item},
@@ -20,7 +20,7 @@ use super::{
 use crate::Store;
 
 /// Long enough for a lease of no length to be over: `SQLite` counts milliseconds.
-fn wait() {
+pub(super) fn wait() {
     std::thread::sleep(Duration::from_millis(5));
 }
 
@@ -56,6 +56,25 @@ pub async fn the_oldest_that_can_run_is_claimed(store: &dyn Store) {
         assert_eq!(claimed(claim.as_ref()), Some(deployment_id(next)));
         assert_eq!(world.take(LONG).await, None);
     }
+}
+
+/// By the database's clock, which is past the epoch and before the year 9999.
+pub async fn what_may_not_begin_yet_lets_others_go_first(store: &dyn Store) {
+    let world = World::new(store, 1, 2).await;
+    for (n, not_before) in [(1, Some(Timestamp::MAX)), (2, None), (3, Some(at(5)))] {
+        let deployment = Deployment {
+            not_before,
+            ..world.promotion(n, 0)
+        };
+        world.add(deployment).await;
+    }
+    for n in [2, 3] {
+        let claim = world.take(LONG).await;
+        assert_eq!(claimed(claim.as_ref()), Some(deployment_id(n)));
+        assert_eq!(world.take(LONG).await, None);
+        world.go(deployment_id(n), State::Failed).await;
+    }
+    assert_eq!(world.take(LONG).await, None);
 }
 
 /// What waits for people or is over is nobody's.

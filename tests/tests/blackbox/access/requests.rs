@@ -5,18 +5,30 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use slipway_api::approvals::v1::{
+    ApprovalRule, ApproveRequest, Eligible, OverrideApprovalRequest, PolicyTerms,
+};
 use slipway_api::catalog::v1::CreateEnvironmentRequest;
-use slipway_api::deployments::v1::{DeploymentState, GetDeploymentRequest, StartPromotionRequest};
-use slipway_api::identity::v1::{Role, SetMembershipRequest};
+use slipway_api::deployments::v1::{
+    CreateTemplateRequest, Deployment, DeploymentState, GetDeploymentRequest,
+    StartPromotionRequest, TemplateItem,
+};
+use slipway_api::identity::v1::{LinkIdentityRequest, Role, SetMembershipRequest};
+use slipway_api::notifications::v1::TestWebhookRequest;
 use slipway_n8n_stand_in::StandIn;
+use slipway_tests::clock::HOUR;
 use slipway_tests::contract::Method;
 use slipway_tests::world::{Project, report, token, unique, user, workflow};
-use slipway_tests::{Client, Granted};
+use slipway_tests::{Client, Granted, ago};
+
+use crate::deployments::releases;
+use crate::notifications::{creation, standard};
 
 /// What a request is about: a project that has the application `app` with the version `1`, deployed in the environment
 /// `prod`, another environment `dev`, one with a workflow `flows` and a snapshot of it, pipelines `way` and, between engines,
-/// `post` and `guarded`, of which the latter requires approval, promotions that were canceled, succeeded and are in doubt,
-/// and a member.
+/// `post`, `guarded` and `asking`, of which the second requires approval and the third is governed by a policy, a freeze window `still` where the
+/// second leads, promotions that were canceled, succeeded and are in doubt, a webhook `hook` that nobody answers, and a
+/// member.
 #[derive(Debug, Clone)]
 pub(super) struct Target {
     pub(super) project: Project,
@@ -26,6 +38,8 @@ pub(super) struct Target {
     pub(super) outbox: PathBuf,
     /// Somebody who asks for promotions.
     pub(super) asker: Client,
+    /// An administrator who lets promotions pass.
+    pub(super) overrider: Client,
     /// A snapshot of `flows`.
     pub(super) snapshot_id: String,
     /// The number of a promotion that was canceled.
@@ -72,11 +86,19 @@ pub(super) async fn for_method(method: &Method, target: &Target, caller: &Client
         }
         "slipway.ledger.v1.LedgerService" => ledger(name, target).await,
         "slipway.deployments.v1.PipelineService" => pipelines(name, target).await,
+        "slipway.deployments.v1.TemplateService" => templates(name, target).await,
         "slipway.deployments.v1.DeploymentService" => deployments(name, target).await,
-        "slipway.approvals.v1.ApprovalService" => approvals(name, target).await,
+        "slipway.approvals.v1.ApprovalService" => approvals(name, target, caller).await,
+        "slipway.approvals.v1.FreezeService" => freezes(name, target).await,
+        "slipway.notifications.v1.WebhookService" => webhooks(name, target).await,
         "slipway.snapshots.v1.SnapshotService" => snapshots(name, target),
         "slipway.audit.v1.AuditService" => Some(match name {
             "ListAuditEvents" | "ExportAuditEvents" => json!({"filter": {"project": project}}),
+            "GetComplianceReport" | "GetDoraMetrics" => json!({
+                "project": project,
+                "fromTime": "2026-01-01T00:00:00Z",
+                "toTime": "2026-12-31T00:00:00Z",
+            }),
             _ => json!({"project": project}),
         }),
         _ => None,
@@ -104,6 +126,21 @@ async fn identity(name: &str, target: &Target, caller: &Client) -> Option<Value>
         "DisablePrincipal" => {
             let spare = user(admin, "spare").await.principal_id;
             json!({"principal_id": spare, "reason": "walked over"})
+        }
+        "LinkIdentity" => {
+            let spare = user(admin, "spare").await.principal_id;
+            json!({"principal_id": spare, "issuer": "certificate", "subject": format!("cn:walk-{}", unique())})
+        }
+        "UnlinkIdentity" => {
+            let subject = format!("cn:walk-{}", unique());
+            let link = LinkIdentityRequest {
+                principal_id: user(admin, "spare").await.principal_id,
+                issuer: "certificate".to_owned(),
+                subject: subject.clone(),
+                ..Default::default()
+            };
+            admin.identity().link_identity(link).await.granted();
+            json!({"issuer": "certificate", "subject": subject})
         }
         "SetMembership" => {
             let spare = user(admin, "spare").await.principal_id;
@@ -192,6 +229,70 @@ async fn pipelines(name: &str, target: &Target) -> Option<Value> {
     })
 }
 
+async fn templates(name: &str, target: &Target) -> Option<Value> {
+    let project = target.project.slug.as_str();
+    let fresh = format!("walk-{}", unique());
+    let items = json!([{"application": "app", "version": "{{version}}"}]);
+    Some(match name {
+        "CreateTemplate" => json!({"project": project, "slug": fresh, "items": items}),
+        "ListTemplates" => json!({"project": project}),
+        "GetTemplate" | "UpdateTemplate" | "DeleteTemplate" => {
+            let mut templates = target.project.admin.templates();
+            let created = templates.create_template(CreateTemplateRequest {
+                project: project.to_owned(),
+                slug: fresh.clone(),
+                items: vec![TemplateItem {
+                    application: "app".to_owned(),
+                    removal: true,
+                    ..Default::default()
+                }],
+                ..Default::default()
+            });
+            created.await.granted();
+            let mut message = json!({"project": project, "template": fresh});
+            if name == "UpdateTemplate" {
+                message["items"] = items;
+                message["update_mask"] = json!("items");
+            }
+            message
+        }
+        _ => return None,
+    })
+}
+
+async fn webhooks(name: &str, target: &Target) -> Option<Value> {
+    let project = target.project.slug.as_str();
+    let mut webhooks = target.project.admin.webhooks();
+    let fresh = format!("walk-{}", unique());
+    Some(match name {
+        "CreateWebhook" => {
+            json!({"project": project, "slug": fresh, "disabled": true, "target": {"standard": {
+                "url": "https://hooks.example", "secret_reference": "env:WEBHOOK_SECRET",
+            }}})
+        }
+        "ListWebhooks" | "ListDeliveries" => json!({"project": project}),
+        "GetWebhook" | "TestWebhook" => json!({"project": project, "webhook": "hook"}),
+        "UpdateWebhook" => json!({
+            "project": project, "webhook": "hook", "display_name": "Walked", "update_mask": "displayName",
+        }),
+        "DeleteWebhook" => {
+            let made = creation(&target.project, &fresh, standard("https://hooks.example"));
+            webhooks.create_webhook(made).await.granted();
+            json!({"project": project, "webhook": fresh})
+        }
+        "RedeliverWebhook" => {
+            let test = webhooks.test_webhook(TestWebhookRequest {
+                project: project.to_owned(),
+                webhook: "hook".to_owned(),
+                ..Default::default()
+            });
+            let id = test.await.granted().delivery.unwrap().delivery_id;
+            json!({"project": project, "delivery_id": id})
+        }
+        _ => return None,
+    })
+}
+
 async fn deployments(name: &str, target: &Target) -> Option<Value> {
     let project = target.project.slug.as_str();
     let promotion = json!({"project": project, "pipeline": "post", "target": "inbox"});
@@ -216,6 +317,26 @@ async fn deployments(name: &str, target: &Target) -> Option<Value> {
                 "project": project, "deployment": target.doubtful, "verdict": "VERDICT_RUNNING", "reason": "walked over",
             })
         }
+        "ReportCheck" => {
+            let waits = waiting(target, "guarded", "vault").await;
+            json!({
+                "project": project, "deployment": waits.deployment_id, "name": "walk", "status": "CHECK_STATUS_PASSED",
+                "plan_digest": waits.plan_digest,
+            })
+        }
+        "CreateRelease" => json!({
+            "project": project, "name": "Walk", "environment": "prod",
+            "items": [{"application": to_release(target).await, "version": "1"}],
+        }),
+        "ExecuteDeployment" => {
+            let application = to_release(target).await;
+            let release =
+                releases::release(&target.project, vec![releases::bring(&application, "1")]);
+            let mut deployments = target.project.admin.deployments();
+            let made = deployments.create_release(release).await.granted();
+            let made = made.deployment.unwrap();
+            json!({"project": project, "deployment": made.deployment_id, "plan_digest": made.plan_digest})
+        }
         "CancelDeployment" => {
             json!({"project": project, "deployment": target.canceled, "reason": "walked over"})
         }
@@ -223,31 +344,130 @@ async fn deployments(name: &str, target: &Target) -> Option<Value> {
     })
 }
 
-async fn approvals(name: &str, target: &Target) -> Option<Value> {
+/// An application that nothing was released of yet, with the version `1`.
+async fn to_release(target: &Target) -> String {
+    let key = format!("walk-{}", unique());
+    target.project.application(&key).await;
+    target.project.version(&key, "1").await;
+    key
+}
+
+/// So many people of any role have to agree, and developers ask.
+pub(super) fn everybody(required: i32) -> PolicyTerms {
+    let all = Eligible {
+        roles: (1..6).collect(),
+        ..Default::default()
+    };
+    PolicyTerms {
+        rules: vec![ApprovalRule {
+            name: "everybody".to_owned(),
+            required,
+            eligible: Some(all.clone()),
+            ..Default::default()
+        }],
+        requesters: Some(all),
+        ..Default::default()
+    }
+}
+
+async fn approvals(name: &str, target: &Target, caller: &Client) -> Option<Value> {
     let project = target.project.slug.as_str();
     Some(match name {
-        "ListApprovalRequests" => json!({"project": project}),
-        "Approve" | "Reject" | "GetApprovalRequest" => {
-            // Something new that waits each time.
-            let key = format!("Guarded-{}", unique());
-            let file = target.outbox.join(format!("{}.json", unique()));
-            std::fs::write(file, workflow(&key).to_string()).unwrap();
-            let mut deployments = target.asker.deployments();
-            let started = deployments.start_promotion(StartPromotionRequest {
-                project: project.to_owned(),
-                pipeline: "guarded".to_owned(),
-                target: "vault".to_owned(),
-                workflows: vec![key],
-                ..Default::default()
-            });
-            let waits = started.await.granted().deployment.unwrap();
-            let mut message = json!({"project": project, "deployment": waits.deployment_id});
-            if name != "GetApprovalRequest" {
-                message["plan_digest"] = json!(waits.plan_digest);
-                message["comment"] = json!("walked over");
-            }
-            message
+        "ListApprovalRequests" | "ListPolicies" => json!({"project": project}),
+        "GetPolicy" => json!({"project": project, "scope": {"tier": "ENVIRONMENT_TIER_STAGING"}}),
+        "SetPolicy" => json!({"project": project, "scope": {"environment": "dev"}, "terms": {}}),
+        "DeletePolicy" => {
+            let terms = PolicyTerms::default();
+            target.project.set_policy("flows", terms).await;
+            json!({"project": project, "scope": {"environment": "flows"}})
         }
+        "GetApprovalRequest" => {
+            let waits = waiting(target, "guarded", "vault").await;
+            json!({"project": project, "deployment": waits.deployment_id})
+        }
+        "OverrideApproval" => {
+            let waits = waiting(target, "guarded", "vault").await;
+            json!({"project": project, "deployment": waits.deployment_id, "plan_digest": waits.plan_digest,
+                "reason": "walked over"})
+        }
+        "ReviewOverride" => {
+            let waits = waiting(target, "guarded", "vault").await;
+            let passing = OverrideApprovalRequest {
+                project: project.to_owned(),
+                deployment: waits.deployment_id.clone(),
+                plan_digest: waits.plan_digest,
+                reason: "walked over".to_owned(),
+                ..Default::default()
+            };
+            let mut approvals = target.overrider.approvals();
+            approvals.override_approval(passing).await.granted();
+            json!({"project": project, "deployment": waits.deployment_id,
+                "finding": "OVERRIDE_FINDING_JUSTIFIED", "comment": "walked over"})
+        }
+        "Approve" | "Reject" => {
+            let waits = waiting(target, "asking", "board").await;
+            json!({"project": project, "deployment": waits.deployment_id, "plan_digest": waits.plan_digest,
+                "comment": "walked over"})
+        }
+        "WithdrawApproval" => {
+            let waits = waiting(target, "asking", "board").await;
+            let approval = ApproveRequest {
+                project: project.to_owned(),
+                deployment: waits.deployment_id.clone(),
+                plan_digest: waits.plan_digest,
+                ..Default::default()
+            };
+            // Of those who may not withdraw nobody could approve.
+            drop(caller.approvals().approve(approval).await);
+            json!({"project": project, "deployment": waits.deployment_id, "reason": "walked over"})
+        }
+        _ => return None,
+    })
+}
+
+/// Something new that waits for approval, and in `vault` behind that for the end of a freeze.
+async fn waiting(target: &Target, pipeline: &str, to: &str) -> Deployment {
+    let key = format!("Waiting-{}", unique());
+    let file = target.outbox.join(format!("{}.json", unique()));
+    std::fs::write(file, workflow(&key).to_string()).unwrap();
+    let mut deployments = target.asker.deployments();
+    let started = deployments.start_promotion(StartPromotionRequest {
+        project: target.project.slug.clone(),
+        pipeline: pipeline.to_owned(),
+        target: to.to_owned(),
+        workflows: vec![key],
+        ..Default::default()
+    });
+    started.await.granted().deployment.unwrap()
+}
+
+async fn freezes(name: &str, target: &Target) -> Option<Value> {
+    let project = target.project.slug.as_str();
+    let fresh = format!("walk-{}", unique());
+    Some(match name {
+        "CreateFreezeWindow" => json!({
+            "project": project, "slug": fresh, "reason": "walked over", "suspended": true,
+            "schedule": {"recurring": {
+                "timeZone": "Europe/Berlin", "weekdays": ["WEEKDAY_FRIDAY"], "startTimeOfDay": "16:00", "duration": "3600s",
+            }},
+        }),
+        "GetFreezeWindow" => json!({"project": project, "freeze_window": "still"}),
+        "ListFreezeWindows" => json!({"project": project}),
+        "UpdateFreezeWindow" => json!({
+            "project": project, "freeze_window": "still", "reason": "walked over", "update_mask": "reason",
+        }),
+        "DeleteFreezeWindow" => {
+            let once = target
+                .project
+                .freeze(&fresh, "dev", ago(HOUR), ago(Duration::ZERO));
+            once.await;
+            json!({"project": project, "freeze_window": fresh})
+        }
+        "OverrideFreeze" => json!({
+            "project": project, "deployment": waiting(target, "guarded", "vault").await.deployment_id,
+            "freeze_windows": ["still"],
+            "reason": "walked over",
+        }),
         _ => return None,
     })
 }

@@ -1,6 +1,8 @@
 //! The audit trail: an event for everything done and refused, and the proof that nobody changed it since.
 
+pub(crate) mod dora;
 pub(crate) mod proof;
+pub(crate) mod report;
 pub(crate) mod trail;
 
 use std::time::{Duration, Instant};

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use slipway_api::approvals::v1::{
     ApprovalRequest, ApprovalState, ApproveRequest, GetApprovalRequestRequest,
-    ListApprovalRequestsRequest, RejectRequest, Verdict,
+    ListApprovalRequestsRequest, PolicyTerms, RejectRequest, Verdict,
 };
 use slipway_api::deployments::v1::{
     CancelDeploymentRequest, Deployment, DeploymentState, GetDeploymentRequest,
@@ -41,7 +41,7 @@ const ELSEWHERE: &str = "0000000000000000000000000000000000000000000000000000000
 /// A project in which everything into `prod` needs approval, somebody who asks for promotions and somebody who approves.
 pub(super) struct Gate {
     pub(super) project: Project,
-    dev: PathBuf,
+    pub(super) dev: PathBuf,
     prod: PathBuf,
     pub(super) developer: Client,
     pub(super) approver: Client,
@@ -49,13 +49,27 @@ pub(super) struct Gate {
 
 impl Gate {
     pub(super) async fn new(backend: Backend) -> Self {
+        let gate = Self::open(backend).await;
+        let project = &gate.project;
+        project.guarded_pipeline("way", "dev", "prod").await;
+        gate
+    }
+
+    /// The same, but that a policy about `prod` says who has to agree, and no stage does.
+    pub(super) async fn governed(backend: Backend, terms: PolicyTerms) -> Self {
+        let gate = Self::open(backend).await;
+        gate.project.pipeline("way", "dev", "prod").await;
+        gate.project.set_policy("prod", terms).await;
+        gate
+    }
+
+    async fn open(backend: Backend) -> Self {
         let world = World::shared(backend).await;
         let project = world.project().await;
         let dev = world.server.workflows(&[("a", workflow("Orders"))]);
         let prod = world.server.workflows(&[]);
         project.environment_on("dev", &dev).await;
         project.environment_on("prod", &prod).await;
-        project.guarded_pipeline("way", "dev", "prod").await;
         let developer = project.member(Role::Developer).await;
         let approver = project.member(Role::Admin).await;
         Self {
@@ -73,7 +87,7 @@ impl Gate {
         std::fs::write(file, workflow(name).to_string()).unwrap();
     }
 
-    fn starting(&self) -> StartPromotionRequest {
+    pub(super) fn starting(&self) -> StartPromotionRequest {
         StartPromotionRequest {
             project: self.project.slug.clone(),
             pipeline: "way".to_owned(),

@@ -23,14 +23,14 @@ cases![
 ];
 
 /// A promotion to n8n, which loses the call that would make the workflow.
-struct Doubt {
-    way: Way,
+pub(crate) struct Doubt {
+    pub(crate) way: Way,
     n8n: StandIn,
-    deployment: Deployment,
+    pub(crate) deployment: Deployment,
 }
 
 impl Doubt {
-    async fn new(backend: Backend) -> Self {
+    pub(crate) async fn new(backend: Backend) -> Self {
         let world = World::shared(backend).await;
         let n8n = StandIn::start(Options::default()).await;
         let way = Way::to_n8n(&world, &[("a", workflow("Orders"))], &n8n.url).await;
@@ -63,7 +63,7 @@ impl Doubt {
     }
 
     /// The deployment when it is over, or in doubt again.
-    async fn resolve(&self, verdict: Verdict) -> Deployment {
+    pub(crate) async fn resolve(&self, verdict: Verdict) -> Deployment {
         let mut deployments = self.way.project.admin.deployments();
         let resolved = deployments.resolve_in_doubt(self.resolving(verdict)).await;
         let resolved = resolved.granted().deployment.unwrap();

@@ -17,7 +17,7 @@ cases![
 ];
 
 const OWN_DOING: (Code, ErrorReason) = (Code::PermissionDenied, ErrorReason::SelfApproval);
-const NOT_ASKED: (Code, ErrorReason) = (Code::PermissionDenied, ErrorReason::PermissionMissing);
+const NOT_ASKED: (Code, ErrorReason) = (Code::PermissionDenied, ErrorReason::ApproverNotEligible);
 const CHANGED: (Code, ErrorReason) = (Code::Aborted, ErrorReason::PlanChanged);
 const OVER: (Code, ErrorReason) = (Code::FailedPrecondition, ErrorReason::ApprovalNotPending);
 const TWICE: (Code, ErrorReason) = (Code::FailedPrecondition, ErrorReason::AlreadyDecided);

@@ -38,8 +38,8 @@ cases![
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A project with a pipeline from `dev` to `prod`.
-pub(super) struct Way {
-    pub(super) project: Project,
+pub(crate) struct Way {
+    pub(crate) project: Project,
     pub(super) dev: PathBuf,
     pub(super) prod: PathBuf,
 }

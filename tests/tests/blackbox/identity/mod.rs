@@ -1,5 +1,9 @@
 //! Principals, tokens, projects and memberships.
 
+pub(crate) mod certificates;
+pub(crate) mod issued;
+pub(crate) mod linking;
+pub(crate) mod oidc;
 pub(crate) mod principals;
 pub(crate) mod projects;
 pub(crate) mod tokens;
@@ -7,10 +11,15 @@ pub(crate) mod tokens;
 use std::time::{Duration, Instant};
 
 use slipway_api::errors::v1::ErrorReason;
-use slipway_api::identity::v1::WhoAmIRequest;
+use slipway_api::identity::v1::{WhoAmIRequest, WhoAmIResponse};
 use slipway_tests::refusal::reason_of;
-use slipway_tests::{Backend, Client, World};
+use slipway_tests::{Backend, Client, Granted, World};
 use tonic::{Code, Status};
+
+/// Who a caller is, in full.
+pub(super) async fn who(client: &Client) -> WhoAmIResponse {
+    client.identity().who_am_i(WhoAmIRequest {}).await.granted()
+}
 
 pub(super) async fn me(client: &Client) -> Result<String, Status> {
     let answer = client.identity().who_am_i(WhoAmIRequest {}).await?;

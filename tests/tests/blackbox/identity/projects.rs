@@ -1,9 +1,11 @@
 //! Projects and their members.
 
 use slipway_api::errors::v1::ErrorReason;
+use slipway_api::identity::v1::validation_rule::{Operator, Severity};
 use slipway_api::identity::v1::{
     ArchiveProjectRequest, CreateProjectRequest, GetProjectRequest, ListMembersRequest,
     ListProjectsRequest, RemoveMemberRequest, Role, SetMembershipRequest, UpdateProjectRequest,
+    ValidationRule,
 };
 use slipway_api::ledger::v1::ListDeploymentRecordsRequest;
 use slipway_tests::refusal::violated_fields;
@@ -15,6 +17,7 @@ use crate::case::cases;
 
 cases![
     projects_are_created_changed_and_archived,
+    a_project_says_what_it_requires_of_versions,
     projects_are_listed_to_their_members,
     an_archived_project_can_only_be_read,
     memberships_are_replaced_and_end,
@@ -72,6 +75,107 @@ async fn projects_are_created_changed_and_archived(backend: Backend) {
         .create_project(request)
         .await
         .refused(Code::AlreadyExists, ErrorReason::ProjectAlreadyExists);
+}
+
+fn rule(name: &str, operator: Operator, values: &[&str]) -> ValidationRule {
+    ValidationRule {
+        name: name.to_owned(),
+        kinds: vec!["PROMPT".to_owned()],
+        field: "attribute:score".to_owned(),
+        operator: operator.into(),
+        values: values.iter().map(|value| (*value).to_owned()).collect(),
+        message: "see the handbook".to_owned(),
+        severity: Severity::Warning.into(),
+    }
+}
+
+async fn a_project_says_what_it_requires_of_versions(backend: Backend) {
+    let project = World::shared(backend).await.project().await;
+    let mut identity = project.admin.identity();
+    let locales = ["en", "pt-BR"].map(str::to_owned).to_vec();
+    let rules = vec![
+        rule("there", Operator::Exists, &[]),
+        rule("good", Operator::AtLeast, &["0.8"]),
+        rule("known", Operator::OneOf, &["a", "b"]),
+        rule("plain", Operator::Matches, &["^[a-z]+$"]),
+    ];
+    let paths = ["required_locales", "validation_rules"].map(str::to_owned);
+    let update = UpdateProjectRequest {
+        project: project.slug.clone(),
+        update_mask: Some(prost_types::FieldMask {
+            paths: paths.to_vec(),
+        }),
+        required_locales: locales.clone(),
+        validation_rules: rules.clone(),
+        ..Default::default()
+    };
+    let updated = identity.update_project(update.clone()).await.granted();
+    let updated = updated.project.unwrap();
+    assert_eq!(updated.required_locales, locales);
+    assert_eq!(updated.validation_rules, rules);
+    // What the mask does not name stays.
+    let renamed = UpdateProjectRequest {
+        project: project.slug.clone(),
+        display_name: "Renamed".to_owned(),
+        update_mask: Some(prost_types::FieldMask {
+            paths: vec!["display_name".to_owned()],
+        }),
+        ..Default::default()
+    };
+    identity.update_project(renamed).await.granted();
+    let get = GetProjectRequest {
+        project: project.slug.clone(),
+    };
+    let found = identity.get_project(get).await.granted().project.unwrap();
+    assert_eq!(found.validation_rules, rules);
+    assert_eq!(found.required_locales, locales);
+
+    let nothing = ValidationRule {
+        kinds: vec!["POEM".to_owned()],
+        field: "content".to_owned(),
+        ..Default::default()
+    };
+    let refused = identity
+        .update_project(UpdateProjectRequest {
+            required_locales: vec!["en".to_owned(), "e n".to_owned()],
+            validation_rules: vec![nothing, rule("bad", Operator::Matches, &["("])],
+            ..update.clone()
+        })
+        .await
+        .refused(Code::InvalidArgument, ErrorReason::InvalidField);
+    assert_eq!(
+        violated_fields(&refused),
+        [
+            "required_locales[1]",
+            "validation_rules[0].operator",
+            "validation_rules[0].name",
+            "validation_rules[0].kinds[0]",
+            "validation_rules[0].field",
+            "validation_rules[0].message",
+            "validation_rules[1].values",
+        ]
+    );
+    let twice = rule("twice", Operator::Exists, &[]);
+    let refused = identity
+        .update_project(UpdateProjectRequest {
+            required_locales: vec!["x-y".to_owned(); 101],
+            validation_rules: vec![twice.clone(), twice],
+            ..update.clone()
+        })
+        .await
+        .refused(Code::InvalidArgument, ErrorReason::InvalidField);
+    assert_eq!(
+        violated_fields(&refused),
+        ["required_locales", "validation_rules"]
+    );
+    let none = UpdateProjectRequest {
+        required_locales: Vec::new(),
+        validation_rules: Vec::new(),
+        ..update
+    };
+    let cleared = identity.update_project(none).await.granted();
+    let cleared = cleared.project.unwrap();
+    assert!(cleared.required_locales.is_empty() && cleared.validation_rules.is_empty());
 }
 
 async fn projects_are_listed_to_their_members(backend: Backend) {

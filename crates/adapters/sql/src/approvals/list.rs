@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use slipway_approvals::{ApprovalFilter, ApprovalPlace, ApprovalRequest};
 use slipway_kernel::{Page, PageSize, ProjectId, StoreError};
 
-use super::{COLUMNS, Row, decision};
+use super::{COLUMNS, JOINS, Row, decision};
 use crate::{
     connection::{Connection, limit},
     values::Values,
@@ -38,7 +38,7 @@ pub(super) async fn page(
             .collect()
     };
     let sql = format!(
-        "SELECT {COLUMNS} FROM ({}) AS r JOIN deployment d ON d.id = r.deployment_id \
+        "SELECT {COLUMNS} FROM ({}) AS r {JOINS} \
          ORDER BY r.created_at DESC, r.id DESC LIMIT {limit}",
         parts.join(" UNION ALL ")
     );

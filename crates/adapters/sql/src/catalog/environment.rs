@@ -98,6 +98,12 @@ impl EnvironmentRepository for SqlUnitOfWork {
         one(self.connection().await?, project, slug, lock).await
     }
 
+    async fn hold(&mut self, id: EnvironmentId) -> Result<Option<Environment>, StoreError> {
+        let connection = self.connection().await?;
+        let lock = connection.dialect().postgres_only(" FOR NO KEY UPDATE");
+        by_id(connection, id, lock).await
+    }
+
     async fn update(&mut self, environment: &Environment) -> Result<(), StoreError> {
         let changed = self.connection().await?
             .execute(
@@ -130,8 +136,9 @@ pub(super) async fn by_slug(
 pub(super) async fn by_id(
     connection: &Connection,
     id: EnvironmentId,
+    lock: &str,
 ) -> Result<Option<Environment>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM environment WHERE id = $1");
+    let sql = format!("SELECT {COLUMNS} FROM environment WHERE id = $1{lock}");
     let row: Option<Row> = connection.one(sql, [id.uuid().into()]).await?;
     row.map(Environment::try_from).transpose()
 }

@@ -209,6 +209,24 @@ impl VersionRepository for SqlUnitOfWork {
         Ok(existing)
     }
 
+    async fn with_ids(&mut self, ids: &BTreeSet<VersionId>) -> Result<Vec<Version>, StoreError> {
+        let connection = self.connection().await?;
+        let ids: Vec<_> = ids.iter().map(|id| id.uuid()).collect();
+        let mut versions = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(rows_per_statement(1)) {
+            let mut values = Values::default();
+            let sql = format!(
+                "SELECT {COLUMNS} FROM version v WHERE v.id IN ({})",
+                values.bind_all(ids.iter().copied())
+            );
+            let rows: Vec<Row> = connection.all(sql, values).await?;
+            for row in rows {
+                versions.push(row.try_into()?);
+            }
+        }
+        Ok(versions)
+    }
+
     async fn deprecate(
         &mut self,
         version: VersionId,
@@ -266,6 +284,36 @@ pub(super) async fn by_names(
         )
         .await?;
     row.map(Version::try_from).transpose()
+}
+
+pub(super) async fn with_names(
+    connection: &Connection,
+    project: ProjectId,
+    names: &BTreeSet<(Key, Key)>,
+) -> Result<Vec<Version>, StoreError> {
+    let names: Vec<_> = names.iter().collect();
+    let mut versions = Vec::with_capacity(names.len());
+    for names in names.chunks(rows_per_statement(2) - 1) {
+        let mut values = Values::default();
+        let project = values.bind(project.uuid());
+        let pairs: Vec<_> = names
+            .iter()
+            .map(|(application, identifier)| {
+                let application = values.bind(application.as_str());
+                format!("({application}, {})", values.bind(identifier.as_str()))
+            })
+            .collect();
+        let sql = format!(
+            "SELECT {COLUMNS} FROM version v JOIN application a ON a.id = v.application_id \
+             WHERE a.project_id = {project} AND (a.key, v.identifier) IN (VALUES {})",
+            pairs.join(", ")
+        );
+        let rows: Vec<Row> = connection.all(sql, values).await?;
+        for row in rows {
+            versions.push(row.try_into()?);
+        }
+    }
+    Ok(versions)
 }
 
 pub(super) async fn page(

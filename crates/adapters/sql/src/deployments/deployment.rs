@@ -10,15 +10,16 @@ use slipway_deployments::{
 };
 use slipway_kernel::{
     DeploymentId, EnvironmentId, PipelineId, PrincipalId, ProjectId, SnapshotId, StoreError,
-    text::Reason,
+    Timestamp, text::Reason,
 };
 use uuid::Uuid;
 
 use super::{
     gates::{self, GatesRow},
     item, lease, problem,
+    released::{self, ReleaseRow},
     resolution::{self, ResolutionRow},
-    step, undoing,
+    step, transition, undoing,
 };
 use crate::{
     SqlUnitOfWork,
@@ -32,8 +33,9 @@ pub(super) const COLUMNS: &str = "id, project_id, number, kind, state, target_id
     restores_id, undoes_id, approval_required, source_unchanged, drift, on_failure, publish, secrets, plan_digest, \
     requested_by, created_at, approved_by, started_at, finished_at, succeeded_at, pre_snapshot_id, post_snapshot_id, \
     problem_reason, problem_message, cancel_by, cancel_at, cancel_reason, rolled_back_by, reason, resolved_by, \
-    resolved_at, verdict, verdict_reason, doubt_reason, doubt_message";
-const COLUMN_COUNT: usize = 39;
+    resolved_at, verdict, verdict_reason, doubt_reason, doubt_message, name, description, execute_on_approval, \
+    back_to_id, risk, not_before, executed_by";
+const COLUMN_COUNT: usize = 46;
 
 /// A wish to stop.
 #[derive(FromQueryResult)]
@@ -90,6 +92,12 @@ pub(super) struct Row {
     reason: Option<String>,
     #[sea_orm(nested)]
     resolution: ResolutionRow,
+    #[sea_orm(nested)]
+    release: ReleaseRow,
+    back_to_id: Option<Uuid>,
+    risk: String,
+    not_before: Option<i64>,
+    executed_by: Option<Uuid>,
 }
 
 #[derive(FromQueryResult)]
@@ -105,6 +113,7 @@ impl OriginRow {
     fn parse(&self, place: &Place<'_>, kind: DeploymentKind) -> Result<Origin, StoreError> {
         let stage = (self.pipeline_id, self.stage, self.source_id);
         match (kind, stage, self.restores_id, self.undoes_id) {
+            (DeploymentKind::Release, (None, None, None), None, None) => Ok(Origin::Chosen),
             (
                 DeploymentKind::Promotion,
                 (Some(pipeline), Some(stage), Some(source)),
@@ -189,6 +198,10 @@ impl Row {
         let state = place.word("state", &self.state)?;
         self.check(&place, state)?;
         let cancel = self.cancel(&place)?;
+        let release = self.release.parse(&place)?;
+        if release.is_some() != (kind == DeploymentKind::Release) {
+            return Err(place.inconsistent("name", format!("not what a {kind} has")));
+        }
         if state == State::Canceling && cancel.is_none() {
             return Err(place.inconsistent("cancel_by", "a CANCELING that nobody asked for"));
         }
@@ -214,6 +227,11 @@ impl Row {
             cancel,
             resolution: self.resolution.parse(&place)?,
             rolled_back_by: self.rolled_back_by.map(DeploymentId::from_uuid),
+            release,
+            back_to: self.back_to_id.map(DeploymentId::from_uuid),
+            risk: place.word("risk", &self.risk)?,
+            not_before: place.parse_option("not_before", self.not_before)?,
+            executed_by: self.executed_by.map(PrincipalId::from_uuid),
             items: Vec::new(),
         })
     }
@@ -221,6 +239,7 @@ impl Row {
 
 fn origin_values(origin: Origin) -> [Value; 5] {
     let (stage, restores, undoes) = match origin {
+        Origin::Chosen => (None, None, None),
         Origin::Stage {
             pipeline,
             stage,
@@ -278,6 +297,13 @@ fn values(deployment: &Deployment, number: i64) -> impl Iterator<Item = Value> {
             deployment.reason.as_ref().map(Reason::as_str).into(),
         ])
         .chain(resolution::values(deployment.resolution.as_ref()))
+        .chain(released::values(deployment.release.as_ref()))
+        .chain([
+            deployment.back_to.map(DeploymentId::uuid).into(),
+            deployment.risk.as_str().into(),
+            micros(deployment.not_before).into(),
+            deployment.executed_by.map(PrincipalId::uuid).into(),
+        ])
 }
 
 fn cancel_values(cancel: Option<&Cancel>) -> [Value; 3] {
@@ -349,7 +375,7 @@ impl DeploymentRepository for SqlUnitOfWork {
 
     async fn update(&mut self, deployment: &Deployment, from: State) -> Result<(), StoreError> {
         let mut values = Values::default();
-        let columns: [(&str, Value); 7] = [
+        let columns: [(&str, Value); 10] = [
             ("state", deployment.state.as_str().into()),
             (
                 "plan_digest",
@@ -358,6 +384,12 @@ impl DeploymentRepository for SqlUnitOfWork {
             (
                 "approved_by",
                 deployment.approved_by.map(PrincipalId::uuid).into(),
+            ),
+            ("risk", deployment.risk.as_str().into()),
+            ("not_before", micros(deployment.not_before).into()),
+            (
+                "executed_by",
+                deployment.executed_by.map(PrincipalId::uuid).into(),
             ),
             ("started_at", micros(deployment.started_at).into()),
             ("finished_at", micros(deployment.finished_at).into()),
@@ -399,6 +431,9 @@ impl DeploymentRepository for SqlUnitOfWork {
         // Where no executor works on it, nobody has a lease.
         if deployment.state != State::Queued && !deployment.state.is_carried_out() {
             assignments.push("lease_owner = NULL, lease_until = NULL, claims = 0".to_owned());
+        }
+        if from == State::Approved && deployment.state == State::Succeeded {
+            transition::ran_inline(self.connection().await?, deployment.id).await?;
         }
         let sql = format!(
             "UPDATE deployment SET {} WHERE id = {} AND state = {}",
@@ -445,6 +480,19 @@ impl DeploymentRepository for SqlUnitOfWork {
         lease::give_back(self.connection().await?, claim).await
     }
 
+    async fn put_off(
+        &mut self,
+        claim: &Claim,
+        until: Timestamp,
+        pause: Duration,
+    ) -> Result<bool, StoreError> {
+        lease::put_off(self.connection().await?, claim, until, pause).await
+    }
+
+    async fn thaw(&mut self, project: ProjectId) -> Result<(), StoreError> {
+        lease::thaw(self.connection().await?, project).await
+    }
+
     async fn guard(&mut self, claim: &Claim) -> Result<bool, StoreError> {
         lease::guard(self.connection().await?, claim).await
     }
@@ -483,6 +531,15 @@ impl DeploymentRepository for SqlUnitOfWork {
 
     async fn undone_by(&mut self, id: DeploymentId) -> Result<Option<i64>, StoreError> {
         undoing::undone_by(self.connection().await?, id).await
+    }
+
+    async fn success_before(&mut self, id: DeploymentId) -> Result<Option<Deployment>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM deployment WHERE id = (SELECT d.id FROM deployment d \
+             JOIN deployment u ON u.target_id = d.target_id AND (d.finished_at, d.number) < (u.finished_at, u.number) \
+             WHERE u.id = $1 AND d.state = 'SUCCEEDED' ORDER BY d.finished_at DESC, d.number DESC LIMIT 1)"
+        );
+        one(self.connection().await?, sql, [id.uuid().into()]).await
     }
 
     async fn steps(&mut self, deployment: DeploymentId) -> Result<Vec<Step>, StoreError> {

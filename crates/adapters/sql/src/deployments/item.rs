@@ -8,7 +8,10 @@ use slipway_kernel::{ApplicationId, DeploymentId, Sha256, StoreError};
 use slipway_workflows::WorkflowId;
 use uuid::Uuid;
 
-use super::problem;
+use super::{
+    problem,
+    released::{self, ReleasedRow},
+};
 use crate::{
     connection::{Connection, VALUES_PER_STATEMENT, rows_per_statement},
     row::{Place, changed_all},
@@ -17,8 +20,9 @@ use crate::{
 
 const TABLE: &str = "deployment_item";
 const COLUMNS: &str = "deployment_id, position, project_id, key, name, application_id, change, status, workflow, \
-    before_digest, after_digest, rank, in_cycle, problem_reason, problem_message";
-const COLUMN_COUNT: usize = 15;
+    before_digest, after_digest, rank, in_cycle, problem_reason, problem_message, application_kind, version_before_id, \
+    version_after_id, message, declared_risk, risk, risk_factors";
+const COLUMN_COUNT: usize = 22;
 /// How many values say which item an update means, and what it becomes.
 const UPDATED_COUNT: usize = 10;
 
@@ -38,6 +42,8 @@ struct Row {
     in_cycle: bool,
     problem_reason: Option<String>,
     problem_message: Option<String>,
+    #[sea_orm(nested)]
+    released: ReleasedRow,
 }
 
 impl TryFrom<Row> for Item {
@@ -65,8 +71,17 @@ impl TryFrom<Row> for Item {
             rank: place.parse("rank", row.rank)?,
             in_cycle: row.in_cycle,
             problem: problem::parse(&place, row.problem_reason, row.problem_message)?,
+            released: row.released.parse(&place)?,
         })
     }
+}
+
+/// All columns of the item that a statement calls so.
+fn columns_of(item: &str) -> String {
+    let columns = COLUMNS
+        .split(", ")
+        .map(|column| format!("{item}.{}", column.trim()));
+    columns.collect::<Vec<_>>().join(", ")
 }
 
 fn bytes(digest: Option<Sha256>) -> Value {
@@ -79,30 +94,32 @@ pub(super) async fn insert(
 ) -> Result<(), StoreError> {
     for items in deployment.items.chunks(rows_per_statement(COLUMN_COUNT)) {
         let mut values = Values::default();
-        let rows: Vec<_> = items
-            .iter()
-            .map(|item| {
-                let [reason, message] = problem::values(item.problem.as_ref());
-                let row: [Value; COLUMN_COUNT] = [
-                    deployment.id.uuid().into(),
-                    i64::from(item.position).into(),
-                    deployment.project.uuid().into(),
-                    item.key.as_str().into(),
-                    problem::storable(&item.name).into(),
-                    item.application.map(ApplicationId::uuid).into(),
-                    item.change.as_str().into(),
-                    item.status.as_str().into(),
-                    item.workflow.as_ref().map(|id| id.0.as_str()).into(),
-                    bytes(item.before),
-                    bytes(item.after),
-                    i64::from(item.rank).into(),
-                    item.in_cycle.into(),
-                    reason,
-                    message,
-                ];
-                format!("({})", values.bind_all(row))
-            })
-            .collect();
+        let mut rows = Vec::with_capacity(items.len());
+        for item in items {
+            let [reason, message] = problem::values(item.problem.as_ref());
+            let row: [Value; 15] = [
+                deployment.id.uuid().into(),
+                i64::from(item.position).into(),
+                deployment.project.uuid().into(),
+                item.key.as_str().into(),
+                problem::storable(&item.name).into(),
+                item.application.map(ApplicationId::uuid).into(),
+                item.change.as_str().into(),
+                item.status.as_str().into(),
+                item.workflow.as_ref().map(|id| id.0.as_str()).into(),
+                bytes(item.before),
+                bytes(item.after),
+                i64::from(item.rank).into(),
+                item.in_cycle.into(),
+                reason,
+                message,
+            ];
+            let released = released::item_values(item.released.as_ref())?;
+            rows.push(format!(
+                "({})",
+                values.bind_all(row.into_iter().chain(released))
+            ));
+        }
         let sql = format!(
             "INSERT INTO deployment_item ({COLUMNS}) VALUES {}",
             rows.join(", ")
@@ -172,7 +189,10 @@ pub(super) async fn fill(
         let mut values = Values::default();
         let ids = deployments.iter().map(|deployment| deployment.id.uuid());
         let sql = format!(
-            "SELECT {COLUMNS} FROM deployment_item WHERE deployment_id IN ({}) ORDER BY deployment_id, position",
+            "SELECT {}, b.identifier AS version_before, n.identifier AS version_after FROM deployment_item i \
+             LEFT JOIN version b ON b.id = i.version_before_id LEFT JOIN version n ON n.id = i.version_after_id \
+             WHERE i.deployment_id IN ({}) ORDER BY i.deployment_id, i.position",
+            columns_of("i"),
             values.bind_all(ids)
         );
         let rows: Vec<Row> = connection.all(sql, values).await?;

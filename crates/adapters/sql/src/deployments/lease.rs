@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use sea_orm::{FromQueryResult, Value};
-use slipway_deployments::Claim;
-use slipway_kernel::{DeploymentId, EnvironmentId, StoreError};
+use slipway_deployments::{Claim, FROZEN};
+use slipway_kernel::{DeploymentId, EnvironmentId, ProjectId, StoreError, Timestamp};
 use uuid::Uuid;
 
 use super::deployment::TABLE;
@@ -26,6 +26,8 @@ fn length(lease: Duration) -> Value {
 
 /// One statement. On `PostgreSQL` a deployment that another unit of work holds is passed over: it may be claimed there.
 ///
+/// What may not begin yet is passed over, and lets others go first.
+///
 /// The states stand in the statement as text, in the words of the partial indexes that serve it. Two units of work can
 /// come to hold one environment only if something was queued before the deployment that one of them claimed and after
 /// the other one looked; then the second is refused by the index that lets one hold an environment.
@@ -43,10 +45,11 @@ pub(super) async fn claim(
          WHERE id = (SELECT d.id FROM deployment d \
          WHERE d.state IN ('QUEUED', 'RUNNING', 'CANCELING', 'COMPENSATING') \
          AND (d.lease_until IS NULL OR d.lease_until < {now}) \
-         AND (d.state <> 'QUEUED' OR (NOT EXISTS (SELECT 1 FROM deployment h WHERE h.target_id = d.target_id \
+         AND (d.state <> 'QUEUED' OR ((d.not_before IS NULL OR d.not_before <= {now}) \
+         AND NOT EXISTS (SELECT 1 FROM deployment h WHERE h.target_id = d.target_id \
          AND h.state IN ('RUNNING', 'CANCELING', 'COMPENSATING', 'IN_DOUBT')) \
          AND NOT EXISTS (SELECT 1 FROM deployment q WHERE q.target_id = d.target_id AND q.state = 'QUEUED' \
-         AND q.number < d.number))) \
+         AND q.number < d.number AND (q.not_before IS NULL OR q.not_before <= {now})))) \
          ORDER BY d.created_at, d.id LIMIT 1{skip}) RETURNING id, epoch, claims"
     );
     let row: Option<ClaimRow> = connection.one(sql, [owner.into(), length(lease)]).await?;
@@ -88,6 +91,39 @@ pub(super) async fn give_back(connection: &Connection, claim: &Claim) -> Result<
         )
         .await?;
     Ok(given_back == 1)
+}
+
+pub(super) async fn put_off(
+    connection: &Connection,
+    claim: &Claim,
+    until: Timestamp,
+    pause: Duration,
+) -> Result<bool, StoreError> {
+    let soonest = format!("{} + $4", connection.dialect().now());
+    let sql = format!(
+        "UPDATE deployment SET lease_owner = NULL, lease_until = NULL, claims = claims - 1, \
+         not_before = CASE WHEN $3 > {soonest} THEN $3 ELSE {soonest} END WHERE id = $1 AND epoch = $2"
+    );
+    let [id, epoch] = values(claim);
+    let values = [id, epoch, until.micros().into(), length(pause)];
+    Ok(connection.execute(sql, values).await? == 1)
+}
+
+/// Every one that is queued, not only those that wait for a freeze: one that an executor holds may be about to, and is
+/// looked at anew once that has let go.
+pub(super) async fn thaw(connection: &Connection, project: ProjectId) -> Result<(), StoreError> {
+    let kept =
+        |column| format!("{column} = CASE WHEN problem_reason = $2 THEN NULL ELSE {column} END");
+    let sql = format!(
+        "UPDATE deployment SET {}, {}, {} WHERE project_id = $1 AND state IN ('QUEUED', 'APPROVED')",
+        kept("not_before"),
+        kept("problem_message"),
+        kept("problem_reason")
+    );
+    connection
+        .execute(sql, [project.uuid().into(), FROZEN.into()])
+        .await?;
+    Ok(())
 }
 
 pub(super) async fn guard(connection: &Connection, claim: &Claim) -> Result<bool, StoreError> {

@@ -97,10 +97,12 @@ pub(super) async fn last_success(
     connection: &Connection,
     target: EnvironmentId,
 ) -> Result<Option<LastSuccess>, StoreError> {
-    // One runs at a time, so that they are over in the order in which they changed the environment.
+    // One runs at a time, so that they are over in the order in which they changed the environment. Releases change no
+    // workflow.
     let row: Option<SuccessRow> = connection
         .one(
-            "SELECT number, post_snapshot_id FROM deployment WHERE target_id = $1 AND state = 'SUCCEEDED' \
+            "SELECT number, post_snapshot_id FROM deployment d WHERE target_id = $1 AND state = 'SUCCEEDED' \
+             AND NOT EXISTS (SELECT 1 FROM deployment_item i WHERE i.deployment_id = d.id AND i.application_kind IS NOT NULL) \
              ORDER BY finished_at DESC, number DESC LIMIT 1",
             [target.uuid().into()],
         )

@@ -123,6 +123,30 @@ impl PrincipalRepository for SqlUnitOfWork {
         Ok(true)
     }
 
+    async fn has_email(&mut self, email: &Email) -> Result<bool, StoreError> {
+        #[derive(FromQueryResult)]
+        struct Found {
+            #[expect(dead_code, reason = "only whether it is there")]
+            id: Uuid,
+        }
+        let sql = "SELECT id FROM person WHERE lower(email) = lower($1) AND email IS NOT NULL \
+                   AND project_id IS NULL";
+        let connection = self.connection().await?;
+        let found: Option<Found> = connection.one(sql, [email.as_str().into()]).await?;
+        Ok(found.is_some())
+    }
+
+    async fn set_tenant_admin(&mut self, id: PrincipalId, is: bool) -> Result<(), StoreError> {
+        self.connection()
+            .await?
+            .execute(
+                "UPDATE principal SET tenant_admin = $1 WHERE id = $2",
+                [is.into(), id.uuid().into()],
+            )
+            .await?;
+        Ok(())
+    }
+
     async fn get(&mut self, id: PrincipalId) -> Result<Option<Principal>, StoreError> {
         by_id(self.connection().await?, id).await
     }

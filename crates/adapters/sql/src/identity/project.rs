@@ -3,17 +3,18 @@
 use async_trait::async_trait;
 use sea_orm::{FromQueryResult, Value};
 use slipway_identity::{Project, ProjectRepository};
-use slipway_kernel::{Page, PageSize, PrincipalId, ProjectId, Slug, StoreError};
+use slipway_kernel::{Page, PageSize, PrincipalId, ProjectId, Requirements, Slug, StoreError};
 use uuid::Uuid;
 
 use crate::{
     SqlUnitOfWork,
     connection::{Connection, limit},
-    row::{Place, changed_one, micros},
+    row::{Place, changed_one, micros, to_json},
 };
 
 const TABLE: &str = "project";
-const COLUMNS: &str = "id, slug, display_name, description, created_at, archived_at, revision";
+const COLUMNS: &str = "id, slug, display_name, description, created_at, archived_at, revision, required_locales, \
+                       validation_rules";
 
 #[derive(FromQueryResult)]
 struct Row {
@@ -24,6 +25,8 @@ struct Row {
     created_at: i64,
     archived_at: Option<i64>,
     revision: i64,
+    required_locales: String,
+    validation_rules: String,
 }
 
 impl TryFrom<Row> for Project {
@@ -38,6 +41,10 @@ impl TryFrom<Row> for Project {
             slug: place.parse("slug", row.slug)?,
             display_name: place.parse("display_name", row.display_name)?,
             description: place.parse("description", row.description)?,
+            requirements: Requirements {
+                locales: place.json("required_locales", &row.required_locales)?,
+                rules: place.json("validation_rules", &row.validation_rules)?,
+            },
             created_at: place.parse("created_at", row.created_at)?,
             archived_at: place.parse_option("archived_at", row.archived_at)?,
             revision: place.revision(row.revision)?,
@@ -50,7 +57,8 @@ impl TryFrom<Row> for Project {
 impl ProjectRepository for SqlUnitOfWork {
     async fn insert(&mut self, project: &Project) -> Result<bool, StoreError> {
         let sql = format!(
-            "INSERT INTO project ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (slug) DO NOTHING"
+            "INSERT INTO project ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
+             ON CONFLICT (slug) DO NOTHING"
         );
         let added = self
             .connection()
@@ -65,6 +73,8 @@ impl ProjectRepository for SqlUnitOfWork {
                     project.created_at.micros().into(),
                     micros(project.archived_at).into(),
                     project.revision.0.into(),
+                    to_json(&project.requirements.locales)?.into(),
+                    to_json(&project.requirements.rules)?.into(),
                 ],
             )
             .await?;
@@ -93,14 +103,16 @@ impl ProjectRepository for SqlUnitOfWork {
     async fn update(&mut self, project: &Project) -> Result<(), StoreError> {
         let changed = self.connection().await?
             .execute(
-                "UPDATE project SET display_name = $1, description = $2, archived_at = $3, revision = $4 \
-                 WHERE id = $5 AND revision = $4 - 1",
+                "UPDATE project SET display_name = $1, description = $2, archived_at = $3, revision = $4, \
+                 required_locales = $6, validation_rules = $7 WHERE id = $5 AND revision = $4 - 1",
                 [
                     project.display_name.as_str().into(),
                     project.description.as_str().into(),
                     micros(project.archived_at).into(),
                     project.revision.0.into(),
                     project.id.uuid().into(),
+                    to_json(&project.requirements.locales)?.into(),
+                    to_json(&project.requirements.rules)?.into(),
                 ],
             )
             .await?;

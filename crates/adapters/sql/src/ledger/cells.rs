@@ -193,7 +193,7 @@ fn cells_query(
 }
 
 /// The sequence of the record that counted in the cell `c`.
-fn latest_record(values: &mut Values, as_of: AsOf) -> String {
+pub(super) fn latest_record(values: &mut Values, as_of: AsOf) -> String {
     let at = values.bind(as_of.at.micros());
     let (known, retracted) = match as_of.known_at.map(Timestamp::micros) {
         None => (String::new(), String::new()),

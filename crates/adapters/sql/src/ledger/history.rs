@@ -14,7 +14,8 @@ use crate::{
 const NAMED: &str = "SELECT r.sequence, r.id, a.key AS application, a.display_name AS application_name, \
     a.kind AS application_kind, v.identifier AS version, e.slug AS environment, e.display_name AS environment_name, \
     r.kind, r.deployed_at, r.recorded_at, r.reporter_id, p.display_name AS deployed_by, r.risk, r.notes, \
-    r.attributes, r.external_id, t.retracted_at, t.retracted_by, t.reason AS retraction_reason FROM ";
+    r.attributes, r.external_id, t.retracted_at, t.retracted_by, t.reason AS retraction_reason, \
+    r.deployment_id, r.outside_governance FROM ";
 const NAMES: &str = " r JOIN application a ON a.id = r.application_id JOIN version v ON v.id = r.version_id \
     JOIN environment e ON e.id = r.environment_id LEFT JOIN person p ON p.id = r.deployed_by_id \
     LEFT JOIN record_retraction t ON t.record_sequence = r.sequence";

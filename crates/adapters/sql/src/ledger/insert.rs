@@ -1,7 +1,7 @@
 //! Adding records.
 
 use sea_orm::Value;
-use slipway_kernel::{PersonId, StoreError};
+use slipway_kernel::{DeploymentId, PersonId, StoreError};
 use slipway_ledger::record::Placed;
 
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
 
 const TABLE: &str = "deployment_record";
 
-const COLUMNS: [&str; 16] = [
+const COLUMNS: [&str; 18] = [
     "sequence",
     "id",
     "project_id",
@@ -29,6 +29,8 @@ const COLUMNS: [&str; 16] = [
     "notes",
     "attributes",
     "external_id",
+    "deployment_id",
+    "outside_governance",
 ];
 
 fn row(placed: &Placed<'_>) -> Result<[Value; COLUMNS.len()], StoreError> {
@@ -54,10 +56,12 @@ fn row(placed: &Placed<'_>) -> Result<[Value; COLUMNS.len()], StoreError> {
             .as_ref()
             .map(|id| id.as_str().to_owned())
             .into(),
+        record.deployment.map(DeploymentId::uuid).into(),
+        record.outside_governance.into(),
     ])
 }
 
-/// Later, one write for each 62 records. One whose natural key somebody else has used meanwhile is a conflict.
+/// Later, one write for each 55 records. One whose natural key somebody else has used meanwhile is a conflict.
 ///
 /// On `PostgreSQL` they are added in one order everywhere, so that two batches with the same records wait for each other
 /// rather than lock each other out. Their places in the ledger say what came first.

@@ -2,7 +2,8 @@
 
 use sea_orm::{FromQueryResult, prelude::Uuid};
 use slipway_kernel::{
-    ApplicationId, EnvironmentId, PersonId, PrincipalId, ProjectId, RecordId, StoreError, VersionId,
+    ApplicationId, DeploymentId, EnvironmentId, PersonId, PrincipalId, ProjectId, RecordId,
+    StoreError, VersionId,
 };
 use slipway_ledger::{NewRecord, Record, Retraction};
 
@@ -31,6 +32,8 @@ pub(super) struct RecordRow {
     retracted_at: Option<i64>,
     retracted_by: Option<Uuid>,
     retraction_reason: Option<String>,
+    deployment_id: Option<Uuid>,
+    outside_governance: bool,
 }
 
 impl TryFrom<RecordRow> for Record {
@@ -69,6 +72,8 @@ impl TryFrom<RecordRow> for Record {
             attributes: place.json("attributes", &row.attributes)?,
             external_id: row.external_id,
             retraction,
+            deployment: row.deployment_id.map(DeploymentId::from_uuid),
+            outside_governance: row.outside_governance,
         })
     }
 }
@@ -92,6 +97,8 @@ pub(crate) struct PlainRecordRow {
     notes: String,
     attributes: String,
     external_id: Option<String>,
+    deployment_id: Option<Uuid>,
+    outside_governance: bool,
 }
 
 impl TryFrom<PlainRecordRow> for NewRecord {
@@ -122,6 +129,8 @@ impl TryFrom<PlainRecordRow> for NewRecord {
             notes: place.parse("notes", row.notes)?,
             attributes: place.json("attributes", &row.attributes)?,
             external_id: place.parse_option("external_id", row.external_id)?,
+            deployment: row.deployment_id.map(DeploymentId::from_uuid),
+            outside_governance: row.outside_governance,
         })
     }
 }

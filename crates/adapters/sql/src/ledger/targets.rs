@@ -12,6 +12,7 @@ use slipway_ledger::record::{
 };
 
 use crate::{
+    approvals::policy::governed,
     connection::{Connection, Dialect, rows_per_statement},
     row::Place,
     values::Values,
@@ -29,6 +30,7 @@ struct TargetRow {
     environment_id: Option<Uuid>,
     environment_name: Option<String>,
     environment_archived_at: Option<i64>,
+    governed: i32,
     version_id: Option<Uuid>,
     deprecated_at: Option<i64>,
     person_id: Option<Uuid>,
@@ -117,12 +119,13 @@ async fn some_targets(
         Dialect::Sqlite => SEQUENCE.0,
         Dialect::Postgres => SEQUENCE.1,
     };
+    let governed = governed();
     // Both databases call the columns of VALUES column1, column2, … A record is known by one of two natural keys.
     let sql = format!(
         "SELECT n.column1 AS number, {sequence} AS sequence, j.archived_at AS project_archived_at, \
          a.id AS application_id, a.kind AS application_kind, a.display_name AS application_name, \
          a.archived_at AS application_archived_at, e.id AS environment_id, e.display_name AS environment_name, \
-         e.archived_at AS environment_archived_at, v.id AS version_id, v.deprecated_at, p.id AS person_id, \
+         e.archived_at AS environment_archived_at, {governed} AS governed, v.id AS version_id, v.deprecated_at, p.id AS person_id, \
          coalesce(x.id, c.id) AS known_id, coalesce(x.application_id, c.application_id) AS known_application_id, \
          coalesce(x.version_id, c.version_id) AS known_version_id, \
          coalesce(x.environment_id, c.environment_id) AS known_environment_id, coalesce(x.kind, c.kind) AS known_kind \
@@ -181,6 +184,8 @@ fn target(row: &TargetRow, sequence: i64) -> Result<Target, StoreError> {
             id: EnvironmentId::from_uuid(id),
             display_name: row.environment_name.clone().unwrap_or_default(),
             archived: row.environment_archived_at.is_some(),
+            governed: row.governed > 0,
+            refuses_reports: row.governed > 1,
         }),
         version: row.version_id.map(|id| TargetVersion {
             id: VersionId::from_uuid(id),

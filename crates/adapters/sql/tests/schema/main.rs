@@ -7,6 +7,9 @@
 )]
 
 mod deployments;
+mod freezes;
+mod notifications;
+mod transitions;
 
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
 use slipway_sql::{Options, SchemaError, SqlStore, grant_application_role, migrate, schema_state};
@@ -16,9 +19,10 @@ use slipway_store::{
 };
 use slipway_test_support::postgres::{TestDatabase, database};
 
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     "m20261120_000001_foundation",
     "m20261121_000002_deployments",
+    "m20261122_000003_governance",
 ];
 
 /// A database before its first migration, of either sort.
@@ -89,7 +93,7 @@ async fn a_newer_schema_is_refused_by_name() {
             };
             assert_eq!(
                 (found.as_str(), known.as_str()),
-                ("m99990101_000001_later", MIGRATIONS[1])
+                ("m99990101_000001_later", MIGRATIONS[2])
             );
         }
     }
@@ -99,7 +103,7 @@ async fn a_newer_schema_is_refused_by_name() {
 const FACTS: &str = "
 INSERT INTO person (id) VALUES ({1});
 INSERT INTO principal (id, kind, tenant_admin, created_at) VALUES ({1}, 'USER', TRUE, 1);
-INSERT INTO project VALUES ({1}, 'shop', '', '', 1, NULL, 1);
+INSERT INTO project VALUES ({1}, 'shop', '', '', 1, NULL, 1, '[]', '[]');
 INSERT INTO environment VALUES ({1}, {1}, 'prod', '', '', 'PRODUCTION', 0, NULL, 1, NULL, 1);
 INSERT INTO application VALUES ({1}, {1}, 'cart', 'SERVICE', '', '', 1, NULL, 1);
 INSERT INTO application VALUES ({2}, {1}, 'list', 'SERVICE', '', '', 1, NULL, 1);
@@ -112,6 +116,8 @@ INSERT INTO record_retraction VALUES ((SELECT max(sequence) FROM deployment_reco
 INSERT INTO audit_event (id, chain_id, at, principal_id, command, outcome, resource_kind, resource_name, facts,
     correlation_id, repeat_count) VALUES ({1}, {1}, 1, {1}, 'X', 'ALLOWED', '', '', '[]', '', 1);
 INSERT INTO audit_chain VALUES ({1}, 1, {1}, 1, {hash}, 1);
+INSERT INTO principal_identity VALUES ('https://a.example', 'ada', {1}, FALSE, NULL, 1);
+INSERT INTO membership_part VALUES ({1}, {1}, '', '[]', '[]', 1, 1);
 ";
 
 /// Statements that change a fact, or what never changes about a thing.
@@ -130,6 +136,9 @@ UPDATE application SET key = 'x'
 UPDATE application SET kind = 'PROMPT'
 UPDATE version SET identifier = 'x'
 UPDATE version SET digest = NULL
+UPDATE principal_identity SET subject = 'x'
+UPDATE principal_identity SET principal_id = {2}
+UPDATE membership_part SET source = 'x'
 ";
 
 /// The same by other ways. Each of the replaced rows keeps one of its keys.
@@ -137,9 +146,9 @@ const SQLITE_REFUSED: &str = "
 UPDATE OR REPLACE deployment_record SET notes = 'x'
 UPDATE OR IGNORE deployment_record SET notes = 'x'
 UPDATE OR REPLACE audit_event SET command = 'x'
-INSERT OR REPLACE INTO deployment_record SELECT sequence, {2}, project_id, application_id, version_id, environment_id, kind, deployed_at, reported_at, recorded_at, reporter_id, deployed_by_id, risk, 'x', attributes, 'x' FROM deployment_record
-INSERT OR REPLACE INTO deployment_record SELECT sequence + 1, id, project_id, application_id, version_id, environment_id, kind, deployed_at, reported_at, recorded_at, reporter_id, deployed_by_id, risk, 'x', attributes, 'x' FROM deployment_record
-INSERT INTO deployment_record SELECT sequence, {2}, project_id, application_id, version_id, environment_id, kind, deployed_at, reported_at, recorded_at, reporter_id, deployed_by_id, risk, 'x', attributes, 'x' FROM deployment_record WHERE TRUE ON CONFLICT DO UPDATE SET notes = 'x'
+INSERT OR REPLACE INTO deployment_record SELECT sequence, {2}, project_id, application_id, version_id, environment_id, kind, deployed_at, reported_at, recorded_at, reporter_id, deployed_by_id, risk, 'x', attributes, 'x', deployment_id, outside_governance FROM deployment_record
+INSERT OR REPLACE INTO deployment_record SELECT sequence + 1, id, project_id, application_id, version_id, environment_id, kind, deployed_at, reported_at, recorded_at, reporter_id, deployed_by_id, risk, 'x', attributes, 'x', deployment_id, outside_governance FROM deployment_record
+INSERT INTO deployment_record SELECT sequence, {2}, project_id, application_id, version_id, environment_id, kind, deployed_at, reported_at, recorded_at, reporter_id, deployed_by_id, risk, 'x', attributes, 'x', deployment_id, outside_governance FROM deployment_record WHERE TRUE ON CONFLICT DO UPDATE SET notes = 'x'
 INSERT OR REPLACE INTO audit_event (sequence, id, chain_id, at, principal_id, command, outcome, resource_kind, resource_name, facts, correlation_id, repeat_count) SELECT sequence, {2}, chain_id, at, principal_id, 'x', outcome, resource_kind, resource_name, facts, correlation_id, repeat_count FROM audit_event
 INSERT OR REPLACE INTO audit_event (id, chain_id, at, principal_id, command, outcome, resource_kind, resource_name, facts, correlation_id, repeat_count) SELECT id, chain_id, at, principal_id, 'x', outcome, resource_kind, resource_name, facts, correlation_id, repeat_count FROM audit_event
 INSERT OR REPLACE INTO audit_chain SELECT chain_id, position, {2}, 2, hash, 2 FROM audit_chain
@@ -150,7 +159,7 @@ INSERT OR REPLACE INTO audit_chain SELECT chain_id, 2, {2}, event_sequence, hash
 const SQLITE_KEPT: &str = "
 INSERT INTO deployment_record (id, project_id, application_id, version_id, environment_id, kind, deployed_at, reported_at, recorded_at, reporter_id, notes, attributes) VALUES ({2}, {1}, {1}, {1}, {1}, 'DEPLOYED', 1, 1, 2, {1}, '', '{}')
 INSERT OR REPLACE INTO record_retraction SELECT record_sequence, record_id, project_id, retracted_at, retracted_by, 'x' FROM record_retraction
-INSERT OR REPLACE INTO deployment_record SELECT sequence + 1, {2}, project_id, application_id, version_id, environment_id, kind, deployed_at, reported_at, recorded_at, reporter_id, deployed_by_id, risk, 'x', attributes, external_id FROM deployment_record
+INSERT OR REPLACE INTO deployment_record SELECT sequence + 1, {2}, project_id, application_id, version_id, environment_id, kind, deployed_at, reported_at, recorded_at, reporter_id, deployed_by_id, risk, 'x', attributes, external_id, deployment_id, outside_governance FROM deployment_record
 ";
 const POSTGRES_AGAIN: &str = "INSERT INTO deployment_record (id, project_id, application_id, version_id, environment_id, kind, deployed_at, reported_at, recorded_at, reporter_id, notes, attributes) VALUES ({2}, {1}, {1}, {1}, {1}, 'DEPLOYED', 1, 1, 2, {1}, '', '{}')";
 const POSTGRES_REFUSED: &str = "
@@ -169,6 +178,12 @@ UPDATE version SET deprecated_at = 1
 UPDATE environment SET tier = 'HIGH'
 UPDATE environment SET backup_seconds = 59
 UPDATE environment SET backup_seconds = 2592001
+INSERT INTO principal_identity VALUES ('', 'ada', {1}, FALSE, NULL, 1)
+INSERT INTO principal_identity VALUES ('https://b.example', '', {1}, FALSE, NULL, 1)
+INSERT INTO principal_identity VALUES ('https://a.example', 'second', {1}, FALSE, NULL, 1)
+INSERT INTO principal_identity VALUES ('certificate', 'dns:a', {1}, TRUE, NULL, 1)
+INSERT INTO principal_identity VALUES ('certificate', 'dns:a', {1}, FALSE, 1, 1)
+INSERT INTO principal_identity VALUES ('https://b.example', 'ada', {3}, FALSE, NULL, 1)
 INSERT INTO version (id, project_id, application_id, identifier, content_size, content_type, dependencies, attributes, notes, author_id, created_by, created_at) VALUES ({2}, {1}, {1}, '2', 1, '', '[]', '{}', '', {1}, {1}, 1)
 INSERT INTO deployment_record (id, project_id, application_id, version_id, environment_id, kind, deployed_at, reported_at, recorded_at, reporter_id, notes, attributes) VALUES ({2}, {1}, {1}, {1}, {1}, 'DEPLOYED', 2, 2, 1, {1}, '', '{}')
 INSERT INTO deployment_record (id, project_id, application_id, version_id, environment_id, kind, deployed_at, reported_at, recorded_at, reporter_id, notes, attributes) VALUES ({2}, {1}, {2}, {1}, {1}, 'DEPLOYED', 2, 2, 2, {1}, '', '{}')
@@ -310,12 +325,37 @@ async fn a_role_of_its_own_does_the_servers_work_and_no_more() {
         ("DELETE FROM credential_target", true),
         ("DELETE FROM environment_engine", true),
         ("DELETE FROM deployment_item", true),
+        ("DELETE FROM principal_identity", true),
+        ("DELETE FROM membership_part", true),
+        ("UPDATE principal_identity SET asserted_at = 1", true),
         ("DELETE FROM deployment_step", true),
         ("UPDATE approval_request SET state = state", true),
         ("SELECT * FROM approval_decision", true),
+        ("SELECT * FROM deployment_transition", true),
+        ("UPDATE deployment_transition SET state = state", false),
+        ("DELETE FROM deployment_transition", false),
+        ("UPDATE outbox SET dispatched_at = 1", true),
+        ("UPDATE delivery SET attempts = attempts", true),
+        ("DELETE FROM webhook", true),
         ("UPDATE approval_decision SET comment = ''", false),
         ("DELETE FROM approval_decision", false),
+        ("DELETE FROM approval_policy", true),
+        ("UPDATE approval_withdrawal SET reason = ''", false),
+        ("UPDATE approval_override SET reason = ''", false),
+        ("UPDATE override_review SET comment = ''", false),
         ("DELETE FROM approval_request", false),
+        ("UPDATE template SET version = version", true),
+        ("DELETE FROM template", false),
+        ("UPDATE template_version SET items = items", false),
+        ("DELETE FROM template_version", false),
+        ("SELECT * FROM deployment_check", true),
+        ("UPDATE deployment_check SET status = 'PASSED'", false),
+        ("DELETE FROM deployment_check", false),
+        ("UPDATE freeze_window SET suspended = suspended", true),
+        ("SELECT * FROM freeze_override", true),
+        ("DELETE FROM freeze_window", false),
+        ("UPDATE freeze_override SET reason = ''", false),
+        ("DELETE FROM freeze_override", false),
         ("UPDATE snapshot SET notes = ''", false),
         ("DELETE FROM snapshot", false),
         ("DELETE FROM deployment", false),

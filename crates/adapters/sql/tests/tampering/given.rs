@@ -25,12 +25,13 @@ use slipway_application::{
 };
 use slipway_audit::{ChainId, Event, Link, Resource};
 use slipway_identity::{Caller, Command, Role, SecretSource, membership::Groups};
+use slipway_kernel::RiskLevel;
 use slipway_kernel::{
     ApplicationKind, Attributes, Clock, IdGenerator, PrincipalId, ProjectId, RecordId, Sha256,
     Slug, Tier, Timestamp,
     text::{Description, DisplayName, Notes},
 };
-use slipway_ledger::{RecordKind, RiskLevel};
+use slipway_ledger::RecordKind;
 use slipway_sql::{Options, SqlStore};
 
 use crate::superuser::Database;
@@ -200,8 +201,8 @@ async fn administrator(context: &Context) -> Caller {
     };
     bootstrap(context, keep).await.expect("started");
     let secret = kept.expect("a first start");
-    let bearer = authenticate(context, &secret).await.expect("a good token");
-    bearer.1.clone()
+    let caller = authenticate(context, &secret).await.expect("a good token");
+    Caller::clone(&caller)
 }
 
 /// Two projects; a member of one, who came and went; an environment, made and changed; a refusal, and two more.

@@ -17,13 +17,19 @@ mod snapshot;
 mod verify;
 
 pub(super) use run::problem;
+pub(crate) use run::tell_undone;
 
 use std::{sync::Arc, time::Duration};
 
 use slipway_deployments::Claim;
 use tokio::time::Instant;
 
-use crate::{CommandError, Context, approvals::gate};
+use crate::{
+    CommandError, Context,
+    approvals::gate,
+    freezes,
+    releases::start::{Hold, TRY_AGAIN, missing_checks},
+};
 use lease::Lease;
 
 /// How deployments are carried out.
@@ -66,7 +72,7 @@ pub struct Executor {
 pub enum Ended {
     /// There was nothing to claim.
     Idle,
-    /// The deployment is over, in doubt, or waits for people.
+    /// The deployment is over, in doubt, or waits for people or for the end of a freeze.
     Settled,
     /// The lease was given back, so that somebody else can go on.
     GivenBack,
@@ -82,6 +88,10 @@ enum Claimed {
     Nothing,
     /// What was agreed to does not count any more: the deployment waits for people.
     AskedAgain,
+    /// It may not begin yet: it waits until then.
+    PutOff,
+    /// A freeze stands in the way: the deployment waits for its end.
+    Frozen,
     /// This one.
     Taken(Claim),
 }
@@ -105,7 +115,7 @@ impl Executor {
         let asked = Instant::now();
         let claim = match self.claim().await? {
             Claimed::Nothing => return Ok(Ended::Idle),
-            Claimed::AskedAgain => return Ok(Ended::Settled),
+            Claimed::AskedAgain | Claimed::PutOff | Claimed::Frozen => return Ok(Ended::Settled),
             Claimed::Taken(claim) => claim,
         };
         let lease = Lease::asked_at(asked, self.limits.lease);
@@ -113,7 +123,8 @@ impl Executor {
     }
 
     /// Claims a deployment; a queued one becomes running in the same unit of work, where the approval that it needs still
-    /// counts. Where it does not, the deployment waits for approval again, and nothing is touched.
+    /// counts and no freeze stands in the way. Else the deployment waits for approval again, or for the end of the freeze,
+    /// and nothing is touched.
     async fn claim(&self) -> Result<Claimed, CommandError> {
         let mut unit = self.context.store.begin().await?;
         let claim = unit
@@ -134,7 +145,30 @@ impl Executor {
                 unit.commit().await?;
                 return Ok(Claimed::AskedAgain);
             }
+            if freezes::hold_back(&self.context, &mut *unit, &claim, &mut deployment, now).await? {
+                unit.commit().await?;
+                return Ok(Claimed::Frozen);
+            }
             let from = deployment.state;
+            // Policies may have become stricter about that since.
+            let until = gate::earliest_start(&mut *unit, &deployment).await?;
+            if until.is_some_and(|until| until > now) {
+                deployment.not_before = until;
+                unit.deployments().update(&deployment, from).await?;
+                unit.deployments().give_back(&claim).await?;
+                unit.commit().await?;
+                return Ok(Claimed::PutOff);
+            }
+            let missing = missing_checks(&mut *unit, &deployment).await?;
+            if !missing.is_empty() {
+                let (problem, until) = Hold::Checks(missing).told(now);
+                deployment.problem = problem;
+                unit.deployments().update(&deployment, from).await?;
+                let deployments = unit.deployments();
+                deployments.put_off(&claim, until, TRY_AGAIN).await?;
+                unit.commit().await?;
+                return Ok(Claimed::PutOff);
+            }
             deployment.state = running;
             deployment.started_at = Some(now);
             deployment.problem = None;

@@ -24,7 +24,7 @@ pub(super) async fn closed(
 ) -> Result<Option<Problem>, StoreError> {
     let source = match deployment.origin {
         Origin::Stage { source, .. } => Some(source),
-        Origin::Snapshot { .. } | Origin::Undoes { .. } => None,
+        Origin::Chosen | Origin::Snapshot { .. } | Origin::Undoes { .. } => None,
     };
     for id in source.into_iter().chain([deployment.target]) {
         let found = environment(context, id).await?;

@@ -259,5 +259,7 @@ fn record(
         notes: Notes::default(),
         attributes: Attributes::default(),
         external_id: Some(moved.external_id.clone()),
+        deployment: Some(deployment.id),
+        outside_governance: false,
     })
 }

@@ -382,7 +382,10 @@ impl<'e> Run<'e> {
 }
 
 /// The deployment that a rollback undid is rolled back with it.
-async fn tell_undone(rollback: &Deployment, unit: &mut dyn UnitOfWork) -> Result<(), CommandError> {
+pub(crate) async fn tell_undone(
+    rollback: &Deployment,
+    unit: &mut dyn UnitOfWork,
+) -> Result<(), CommandError> {
     let Origin::Undoes { deployment } = rollback.origin else {
         return Ok(());
     };

@@ -106,6 +106,7 @@ const MAX_NAMED: usize = 50;
 /// What Git says of the snapshot: of one before, which deployment it is before; of one afterwards, what that did too.
 fn message(deployment: &Deployment, kind: SnapshotKind) -> String {
     let noun = match deployment.kind {
+        DeploymentKind::Release => "release",
         DeploymentKind::Promotion => "promotion",
         DeploymentKind::Restore => "restore",
         DeploymentKind::Rollback => "rollback",

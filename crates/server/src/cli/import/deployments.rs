@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use clap::{Args, ValueEnum};
-use slipway_api::catalog::v1::{ApplicationKind, EnvironmentTier};
-use slipway_api::ledger::v1::{CreateMissing, ImportHeader};
+use clap::Args;
+use slipway_api::ledger::v1::ImportHeader;
 
 use super::outcome::Outcome;
 use super::pieces::{self, MAX_BATCH_SIZE};
@@ -16,6 +15,7 @@ use super::progress::Progress;
 use super::session::Session;
 use crate::cli::Failure;
 use crate::cli::client::ClientArgs;
+use crate::cli::create_missing::CreateMissingArgs;
 use crate::cli::output::{STANDARD_STREAM, file_failure};
 use crate::config::Config;
 
@@ -55,27 +55,8 @@ pub(in crate::cli) struct Deployments {
     #[arg(long, value_name = "SLUG", default_value = "default")]
     project: String,
 
-    /// What to create in the catalog where it does not exist yet
-    #[arg(
-        long,
-        value_enum,
-        value_delimiter = ',',
-        value_name = "WHAT",
-        default_value = "applications,versions,environments"
-    )]
-    create_missing: Vec<Part>,
-
-    /// Create nothing: a line that names something unknown is refused
-    #[arg(long, conflicts_with = "create_missing")]
-    no_create_missing: bool,
-
-    /// The kind of the applications created
-    #[arg(long, value_name = "KIND", default_value = "service", value_parser = KINDS)]
-    application_kind: String,
-
-    /// The tier of the environments created
-    #[arg(long, value_name = "TIER", default_value = "development", value_parser = TIERS)]
-    environment_tier: String,
+    #[command(flatten)]
+    create_missing: CreateMissingArgs,
 
     /// How many lines to commit together, 1 to 1000
     #[arg(long, value_name = "LINES", default_value_t = 500, value_parser = clap::value_parser!(u16).range(1..=MAX_BATCH_SIZE))]
@@ -88,24 +69,6 @@ pub(in crate::cli) struct Deployments {
     #[command(flatten)]
     client: ClientArgs,
 }
-
-/// A part of the catalog.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Part {
-    Applications,
-    Versions,
-    Environments,
-}
-
-const KINDS: [&str; 6] = [
-    "service",
-    "workflow",
-    "function",
-    "prompt",
-    "prompt-asset",
-    "ai-model",
-];
-const TIERS: [&str; 4] = ["development", "testing", "staging", "production"];
 
 impl Deployments {
     pub(super) async fn run(self, config: &Config) -> Result<ExitCode, Failure> {
@@ -147,16 +110,9 @@ impl Deployments {
     }
 
     fn header(&self) -> ImportHeader {
-        let creates = |part| !self.no_create_missing && self.create_missing.contains(&part);
         ImportHeader {
             project: self.project.clone(),
-            create_missing: Some(CreateMissing {
-                applications: creates(Part::Applications),
-                versions: creates(Part::Versions),
-                environments: creates(Part::Environments),
-                application_kind: application_kind(&self.application_kind).into(),
-                environment_tier: environment_tier(&self.environment_tier).into(),
-            }),
+            create_missing: Some(self.create_missing.to_wire()),
         }
     }
 }
@@ -172,21 +128,10 @@ fn open(path: &Path) -> Result<(Box<dyn Read + Send>, Option<u64>), Failure> {
     Ok((Box::new(BufReader::new(file)), bytes))
 }
 
-fn application_kind(name: &str) -> ApplicationKind {
-    ApplicationKind::from_str_name(&wire_name("APPLICATION_KIND_", name)).unwrap_or_default()
-}
-
-fn environment_tier(name: &str) -> EnvironmentTier {
-    EnvironmentTier::from_str_name(&wire_name("ENVIRONMENT_TIER_", name)).unwrap_or_default()
-}
-
-fn wire_name(prefix: &str, name: &str) -> String {
-    format!("{prefix}{}", name.replace('-', "_").to_ascii_uppercase())
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use slipway_api::catalog::v1::ApplicationKind;
 
     use super::*;
 
@@ -199,24 +144,6 @@ mod tests {
     fn header(arguments: &[&str]) -> ImportHeader {
         let words = ["import", "file"].iter().chain(arguments);
         Line::try_parse_from(words).unwrap().deployments.header()
-    }
-
-    #[test]
-    fn every_kind_and_tier_offered_is_one_of_the_contract() {
-        for kind in KINDS {
-            assert_ne!(
-                application_kind(kind),
-                ApplicationKind::Unspecified,
-                "{kind}"
-            );
-        }
-        for tier in TIERS {
-            assert_ne!(
-                environment_tier(tier),
-                EnvironmentTier::Unspecified,
-                "{tier}"
-            );
-        }
     }
 
     #[test]

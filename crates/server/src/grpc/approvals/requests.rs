@@ -2,13 +2,15 @@
 
 use slipway_api::approvals::v1 as proto;
 use slipway_application::approvals::{
-    Decide, Decided, ListApprovalRequests, approve as approve_deployment, get_approval_request,
-    list_approval_requests, reject as reject_deployment,
+    Decide, Decided, ListApprovalRequests, Shown, WithdrawApproval, approve as approve_deployment,
+    get_approval_request, list_approval_requests, reject as reject_deployment, show_request,
+    withdraw_approval,
 };
-use slipway_approvals::{ApprovalPlace, ApprovalRequest, StateKind};
-use slipway_kernel::{Sha256, Slug, StoreError};
+use slipway_approvals::{ApprovalPlace, StateKind};
+use slipway_kernel::{Sha256, Slug};
 
-use super::words::{shown_state, shown_verdict, state};
+use super::shown::{message_of, names, scoped, shown};
+use super::words::state;
 use crate::grpc::Api;
 use crate::grpc::deployments::{named, shown as shown_deployment};
 use crate::grpc::door::Session;
@@ -16,7 +18,7 @@ use crate::grpc::fields::Fields;
 use crate::grpc::page::fitting;
 use crate::grpc::page_token::List;
 use crate::grpc::refusal::Refusal;
-use crate::grpc::show::{self, Environments, Names};
+use crate::grpc::show::Environments;
 
 pub(super) async fn approve(
     api: &Api,
@@ -29,12 +31,14 @@ pub(super) async fn approve(
     let project = fields.required("project", &message.project);
     let deployment = named(&mut fields, &message.deployment);
     let plan_digest = looked_at(&mut fields, &message.plan_digest);
+    let rule = fields.optional("rule", &message.rule);
     let comment = fields.text("comment", message.comment);
     let command = fields.finish(|| {
         Some(Decide {
             project: project?,
             deployment: deployment?,
             plan_digest: plan_digest?,
+            rule,
             comment,
         })
     })?;
@@ -43,8 +47,9 @@ pub(super) async fn approve(
         request,
         deployment,
     } = approve_deployment(&api.context, &call, command).await?;
+    let request = show_request(&api.context, &call, request).await?;
     Ok(proto::ApproveResponse {
-        approval_request: Some(shown(api, request, &message.project).await?),
+        approval_request: Some(shown(&api.context, request, &message.project).await?),
         deployment: Some(shown_deployment(&api.context, deployment, &message.project).await?),
     })
 }
@@ -66,6 +71,7 @@ pub(super) async fn reject(
             project: project?,
             deployment: deployment?,
             plan_digest: plan_digest?,
+            rule: None,
             comment,
         })
     })?;
@@ -74,8 +80,9 @@ pub(super) async fn reject(
         request,
         deployment,
     } = reject_deployment(&api.context, &call, command).await?;
+    let request = show_request(&api.context, &call, request).await?;
     Ok(proto::RejectResponse {
-        approval_request: Some(shown(api, request, &message.project).await?),
+        approval_request: Some(shown(&api.context, request, &message.project).await?),
         deployment: Some(shown_deployment(&api.context, deployment, &message.project).await?),
     })
 }
@@ -102,7 +109,7 @@ pub(super) async fn get(
     let (project, name) = fields.finish(|| Some((project?, name?)))?;
     let request = get_approval_request(&api.context, &session.call(""), &project, name).await?;
     Ok(proto::GetApprovalRequestResponse {
-        approval_request: Some(shown(api, request, &message.project).await?),
+        approval_request: Some(shown(&api.context, request, &message.project).await?),
     })
 }
 
@@ -133,16 +140,16 @@ pub(super) async fn list(
     let after: Option<ApprovalPlace> = list.place(&message.page_token)?;
     let call = session.call("");
     let page = list_approval_requests(&api.context, &call, &project, wanted, after, size).await?;
-    let names = names(api, &page.items).await?;
-    let ids = page.items.iter().map(|request| request.environment);
-    let environments = Environments::of(&api.context, ids).await?;
-    let place = |request: &ApprovalRequest| ApprovalPlace {
-        created_at: request.created_at,
-        id: request.id,
+    let names = names(&api.context, &page.items).await?;
+    let ids = page.items.iter().map(|shown| shown.request.environment);
+    let scopes = page.items.iter().flat_map(|shown| scoped(&shown.request));
+    let environments = Environments::of(&api.context, ids.chain(scopes)).await?;
+    let place = |shown: &Shown| ApprovalPlace {
+        created_at: shown.request.created_at,
+        id: shown.request.id,
     };
-    let page = fitting(page, api.max_page_bytes, place, |request| {
-        let environment = environments.slug(request.environment);
-        message_of(request, project.as_str(), environment, &names)
+    let page = fitting(page, api.max_page_bytes, place, |shown| {
+        message_of(shown, project.as_str(), &environments, &names)
     });
     Ok(proto::ListApprovalRequestsResponse {
         approval_requests: page.items,
@@ -150,51 +157,32 @@ pub(super) async fn list(
     })
 }
 
-async fn names(api: &Api, requests: &[ApprovalRequest]) -> Result<Names, StoreError> {
-    let deciders = requests.iter().flat_map(|request| &request.decisions);
-    let ids: Vec<_> = requests
-        .iter()
-        .map(|request| request.requester)
-        .chain(deciders.map(|decision| decision.principal))
-        .collect();
-    Ok(Names(api.context.display_names(ids).await?))
-}
-
-async fn shown(
+pub(super) async fn withdraw(
     api: &Api,
-    request: ApprovalRequest,
-    project: &str,
-) -> Result<proto::ApprovalRequest, StoreError> {
-    let names = names(api, std::slice::from_ref(&request)).await?;
-    let environment = api.context.environment_slug(request.environment).await?;
-    Ok(message_of(request, project, environment.into(), &names))
-}
-
-fn message_of(
-    request: ApprovalRequest,
-    project: &str,
-    environment: String,
-    names: &Names,
-) -> proto::ApprovalRequest {
-    let decisions = request.decisions.into_iter().map(|made| proto::Decision {
-        principal: Some(names.principal(made.principal)),
-        verdict: shown_verdict(made.verdict).into(),
-        comment: made.comment.into(),
-        decided_time: Some(show::time(made.at)),
-        plan_digest: made.digest.to_string(),
-    });
-    proto::ApprovalRequest {
-        approval_request_id: request.id.to_string(),
-        project: project.to_owned(),
-        deployment_id: request.deployment.to_string(),
-        deployment_number: request.deployment_number,
-        environment,
-        plan_digest: request.digest.to_string(),
-        state: shown_state(request.state.kind()).into(),
-        requested_by: Some(names.principal(request.requester)),
-        created_time: Some(show::time(request.created_at)),
-        expire_time: Some(show::time(request.expires_at)),
-        closed_time: request.state.since().map(show::time),
-        decisions: decisions.collect(),
-    }
+    session: &mut Session,
+    message: proto::WithdrawApprovalRequest,
+) -> Result<proto::WithdrawApprovalResponse, Refusal> {
+    session.admit(&message.project).await?;
+    let mut fields = Fields::default();
+    fields.request_id(&message.request_id);
+    let project = fields.required("project", &message.project);
+    let deployment = named(&mut fields, &message.deployment);
+    let reason = fields.required_text("reason", message.reason);
+    let command = fields.finish(|| {
+        Some(WithdrawApproval {
+            project: project?,
+            deployment: deployment?,
+            reason,
+        })
+    })?;
+    let call = session.call(&message.request_id);
+    let Decided {
+        request,
+        deployment,
+    } = withdraw_approval(&api.context, &call, command).await?;
+    let request = show_request(&api.context, &call, request).await?;
+    Ok(proto::WithdrawApprovalResponse {
+        approval_request: Some(shown(&api.context, request, &message.project).await?),
+        deployment: Some(shown_deployment(&api.context, deployment, &message.project).await?),
+    })
 }

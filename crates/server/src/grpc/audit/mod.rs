@@ -1,8 +1,11 @@
 //! `slipway.audit.v1`.
 
 mod chain;
+mod dora;
 mod events;
 mod export;
+mod report;
+mod report_shown;
 
 use slipway_api::audit::v1 as proto;
 use slipway_api::audit::v1::audit_service_server::AuditService;
@@ -16,6 +19,7 @@ use super::stream::{Answers, answers};
 #[async_trait]
 impl AuditService for Api {
     type ExportAuditEventsStream = Answers<proto::ExportAuditEventsResponse>;
+    type GetComplianceReportStream = Answers<proto::GetComplianceReportResponse>;
 
     async fn list_audit_events(
         &self,
@@ -47,5 +51,23 @@ impl AuditService for Api {
         request: Request<proto::ExportCheckpointRequest>,
     ) -> Result<Response<proto::ExportCheckpointResponse>, Status> {
         unary!(self, ExportCheckpoint, request, chain::checkpoint)
+    }
+
+    async fn get_compliance_report(
+        &self,
+        request: Request<proto::GetComplianceReportRequest>,
+    ) -> Result<Response<Self::GetComplianceReportStream>, Status> {
+        let (mut session, message) = self.enter(Command::GetComplianceReport, request).await?;
+        match report::start(&mut session, message).await {
+            Ok(report) => Ok(Response::new(answers(session, &self.shutdown, report))),
+            Err(refusal) => Err(session.refused(refusal).await),
+        }
+    }
+
+    async fn get_dora_metrics(
+        &self,
+        request: Request<proto::GetDoraMetricsRequest>,
+    ) -> Result<Response<proto::GetDoraMetricsResponse>, Status> {
+        unary!(self, GetDoraMetrics, request, dora::metrics)
     }
 }

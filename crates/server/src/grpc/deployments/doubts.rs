@@ -2,11 +2,12 @@
 
 use slipway_api::deployments::v1 as proto;
 use slipway_application::deployments::{
-    ResolveInDoubt, RollbackDeployment, plan_rollback, resolve_in_doubt, rollback_deployment,
+    PlannedRollback, ResolveInDoubt, RollbackDeployment, plan_rollback, resolve_in_doubt,
+    rollback_deployment,
 };
 
 use super::plans::shown_plan;
-use super::promotions::named;
+use super::promotions::{named, named_by};
 use super::shown::shown;
 use super::words::verdict;
 use crate::grpc::Api;
@@ -25,19 +26,30 @@ pub(super) async fn roll_back(
     let project = fields.required("project", &message.project);
     let deployment = named(&mut fields, &message.deployment);
     let reason = fields.required_text("reason", message.reason);
+    let back_to = match message.back_to.as_str() {
+        "" => Some(None),
+        name => named_by(&mut fields, "back_to", name).map(Some),
+    };
     let command = fields.finish(|| {
         Some(RollbackDeployment {
             project: project?,
             deployment: deployment?,
             reason,
+            back_to: back_to?,
         })
     })?;
     let call = session.call(&message.request_id);
     if message.validate_only {
-        let (target, plan) = plan_rollback(&api.context, &call, &command).await?;
-        return Ok(proto::RollbackDeploymentResponse {
-            deployment: None,
-            plan: Some(shown_plan(api, plan, target.into())),
+        let planned = plan_rollback(&api.context, &call, &command).await?;
+        return Ok(match planned {
+            PlannedRollback::Workflows { target, plan } => proto::RollbackDeploymentResponse {
+                deployment: None,
+                plan: Some(shown_plan(api, plan, target.into())),
+            },
+            PlannedRollback::Release(rollback) => proto::RollbackDeploymentResponse {
+                deployment: Some(shown(&api.context, *rollback, &message.project).await?),
+                plan: None,
+            },
         });
     }
     let deployment = rollback_deployment(&api.context, &call, command).await?;

@@ -1,22 +1,27 @@
 //! `slipway.deployments.v1`.
 
+mod checks;
 mod doubts;
 mod pipelines;
 mod plans;
 mod promotions;
 mod refusals;
+mod releases;
 mod shown;
+mod templates;
 mod watch;
 mod words;
 
 pub(super) use plans::shown_plan;
 pub(super) use promotions::named;
-pub(super) use shown::shown;
+pub(super) use shown::{shown, shown_transition};
 use slipway_api::deployments::v1 as proto;
 use slipway_api::deployments::v1::deployment_service_server::DeploymentService;
 use slipway_api::deployments::v1::pipeline_service_server::PipelineService;
+use slipway_api::deployments::v1::template_service_server::TemplateService;
 use slipway_identity::Command;
 use tonic::{Request, Response, Status};
+pub(super) use words::{shown_kind, shown_state};
 
 use super::Api;
 use super::door::unary;
@@ -61,8 +66,60 @@ impl PipelineService for Api {
 }
 
 #[tonic::async_trait]
+impl TemplateService for Api {
+    async fn create_template(
+        &self,
+        request: Request<proto::CreateTemplateRequest>,
+    ) -> Result<Response<proto::CreateTemplateResponse>, Status> {
+        unary!(self, CreateTemplate, request, templates::create)
+    }
+
+    async fn get_template(
+        &self,
+        request: Request<proto::GetTemplateRequest>,
+    ) -> Result<Response<proto::GetTemplateResponse>, Status> {
+        unary!(self, GetTemplate, request, templates::get)
+    }
+
+    async fn list_templates(
+        &self,
+        request: Request<proto::ListTemplatesRequest>,
+    ) -> Result<Response<proto::ListTemplatesResponse>, Status> {
+        unary!(self, ListTemplates, request, templates::list)
+    }
+
+    async fn update_template(
+        &self,
+        request: Request<proto::UpdateTemplateRequest>,
+    ) -> Result<Response<proto::UpdateTemplateResponse>, Status> {
+        unary!(self, UpdateTemplate, request, templates::update)
+    }
+
+    async fn delete_template(
+        &self,
+        request: Request<proto::DeleteTemplateRequest>,
+    ) -> Result<Response<proto::DeleteTemplateResponse>, Status> {
+        unary!(self, DeleteTemplate, request, templates::delete)
+    }
+}
+
+#[tonic::async_trait]
 impl DeploymentService for Api {
     type WatchDeploymentStream = Answers<proto::WatchDeploymentResponse>;
+
+    async fn create_release(
+        &self,
+        request: Request<proto::CreateReleaseRequest>,
+    ) -> Result<Response<proto::CreateReleaseResponse>, Status> {
+        unary!(self, CreateRelease, request, releases::create)
+    }
+
+    async fn execute_deployment(
+        &self,
+        request: Request<proto::ExecuteDeploymentRequest>,
+    ) -> Result<Response<proto::ExecuteDeploymentResponse>, Status> {
+        unary!(self, ExecuteDeployment, request, releases::execute)
+    }
 
     async fn plan_promotion(
         &self,
@@ -122,6 +179,13 @@ impl DeploymentService for Api {
         request: Request<proto::ResolveInDoubtRequest>,
     ) -> Result<Response<proto::ResolveInDoubtResponse>, Status> {
         unary!(self, ResolveInDoubt, request, doubts::resolve)
+    }
+
+    async fn report_check(
+        &self,
+        request: Request<proto::ReportCheckRequest>,
+    ) -> Result<Response<proto::ReportCheckResponse>, Status> {
+        unary!(self, ReportCheck, request, checks::report)
     }
 
     async fn get_deployment_summary(

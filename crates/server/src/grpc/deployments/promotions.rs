@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use slipway_api::deployments::v1 as proto;
+use slipway_application::checks::checks;
 use slipway_application::deployments::{
     CancelDeployment, ListDeployments, PlanPromotion, StartPromotion, cancel_deployment,
     get_deployment, get_deployment_summary, list_deployments, plan_promotion, start_promotion,
@@ -10,8 +11,9 @@ use slipway_application::deployments::{
 use slipway_deployments::{DeploymentName, MAX_ITEMS, State};
 use slipway_kernel::{Key, Sha256, Slug};
 
+use super::checks::shown_check;
 use super::plans::shown_plan;
-use super::shown::{Names, shown, shown_counts};
+use super::shown::{Names, shown, shown_counts, shown_transition};
 use super::words::state;
 use crate::grpc::Api;
 use crate::grpc::door::Session;
@@ -116,18 +118,30 @@ pub(super) async fn get(
     let project: Option<Slug> = fields.required("project", &message.project);
     let name = named(&mut fields, &message.deployment);
     let (project, name) = fields.finish(|| Some((project?, name?)))?;
-    let deployment = get_deployment(&api.context, &session.call(""), &project, name).await?;
+    let (deployment, history) =
+        get_deployment(&api.context, &session.call(""), &project, name).await?;
+    let checks = checks(&api.context, &deployment).await?;
+    let deployment = shown(&api.context, deployment, &message.project).await?;
     Ok(proto::GetDeploymentResponse {
-        deployment: Some(shown(&api.context, deployment, &message.project).await?),
+        deployment: Some(proto::Deployment {
+            history: history.into_iter().map(shown_transition).collect(),
+            checks: checks.into_iter().map(shown_check).collect(),
+            ..deployment
+        }),
     })
 }
 
 /// A deployment by its number or its id.
 pub(in crate::grpc) fn named(fields: &mut Fields, text: &str) -> Option<DeploymentName> {
+    named_by(fields, "deployment", text)
+}
+
+/// A deployment that a field names so.
+pub(super) fn named_by(fields: &mut Fields, field: &str, text: &str) -> Option<DeploymentName> {
     // People write `#7`, and so do messages.
     match text.strip_prefix('#').unwrap_or(text).parse::<i64>() {
         Ok(number) => Some(DeploymentName::Number(number)),
-        Err(_) => fields.required("deployment", text).map(DeploymentName::Id),
+        Err(_) => fields.required(field, text).map(DeploymentName::Id),
     }
 }
 

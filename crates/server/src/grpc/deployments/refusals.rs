@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use slipway_api::errors::v1::ErrorReason;
 use slipway_application::deployments::{DeploymentError, PuttingBackError};
 use slipway_application::pipelines::PipelineError;
+use slipway_application::releases::ReleaseError;
 use tonic::Code;
 
-use crate::grpc::refusal::Refusal;
+use crate::grpc::refusal::{Refusal, Unmet};
 
 impl From<PipelineError> for Refusal {
     fn from(error: PipelineError) -> Self {
@@ -50,6 +51,54 @@ impl From<PuttingBackError> for Refusal {
                 message,
             )
             .with("problem", problem.reason),
+        }
+    }
+}
+
+impl From<ReleaseError> for Refusal {
+    fn from(error: ReleaseError) -> Self {
+        let message = error.to_string();
+        let unfit = |reason| Self::new(Code::FailedPrecondition, reason, message.clone());
+        match error {
+            ReleaseError::HasFindings { findings } => {
+                let unmet = findings.errors().map(|finding| Unmet {
+                    reason: finding.reason.as_str(),
+                    subject: finding
+                        .item
+                        .map(|item| format!("items[{item}]"))
+                        .unwrap_or_default(),
+                    message: finding.message.clone(),
+                });
+                unfit(ErrorReason::ReleaseHasFindings).unmet(unmet)
+            }
+            ReleaseError::ApprovalFell { number, .. } => {
+                unfit(ErrorReason::ApprovalFell).about("deployment", number)
+            }
+            ReleaseError::NotExecutable {
+                number,
+                kind,
+                state,
+            } => unfit(ErrorReason::DeploymentNotExecutable)
+                .about("deployment", number)
+                .with("kind", kind.as_str())
+                .with("state", state.as_str()),
+            ReleaseError::NotATarget { number, .. } => {
+                unfit(ErrorReason::NotARollbackTarget).about("deployment", number)
+            }
+            ReleaseError::Frozen(frozen) => frozen.into(),
+            ReleaseError::ChecksMissing { number, missing } => {
+                let names: Vec<_> = missing.into_iter().map(|check| check.name).collect();
+                unfit(ErrorReason::ChecksMissing)
+                    .about("deployment", number)
+                    .with("checks", names.join(","))
+            }
+            ReleaseError::TooEarly { number, until } => unfit(ErrorReason::TooEarly)
+                .about("deployment", number)
+                .with("not_before_time", until.to_string()),
+            ReleaseError::Changed { number, .. } => {
+                Self::new(Code::Aborted, ErrorReason::PlanChanged, message)
+                    .about("deployment", number)
+            }
         }
     }
 }
@@ -119,6 +168,7 @@ impl From<DeploymentError> for Refusal {
             DeploymentError::Unresolvable { number, .. } => {
                 unfit(ErrorReason::VerdictNotPossible).about("deployment", number)
             }
+            DeploymentError::Release(error) => error.into(),
             DeploymentError::PuttingBack(error) => error.into(),
             DeploymentError::Engine(error) => error.into(),
             DeploymentError::Objects(error) => error.into(),

@@ -4,10 +4,12 @@ use std::collections::HashMap;
 
 use slipway_api::deployments::v1 as proto;
 use slipway_application::Context;
-use slipway_deployments::{Deployment, Item, ItemCounts, Origin, Problem, Resolution};
+use slipway_deployments::{Deployment, Item, ItemCounts, Origin, Problem, Resolution, Transition};
 use slipway_kernel::{PipelineId, Slug, SnapshotId, StoreError};
 
+use super::releases::{shown_chosen, shown_release};
 use super::words::{shown_change, shown_kind, shown_state, shown_status, shown_verdict};
+use crate::grpc::ledger::shown_risk;
 use crate::grpc::show::{self, Environments};
 
 /// A deployment as a message has it, with its items.
@@ -56,18 +58,21 @@ impl Names {
     pub(super) fn shown(&self, deployment: Deployment, project: &str) -> proto::Deployment {
         use proto::deployment::Origin as Shown;
         let origin = match deployment.origin {
+            Origin::Chosen => None,
             Origin::Stage {
                 pipeline, source, ..
-            } => Shown::Stage(proto::StageOrigin {
+            } => Some(Shown::Stage(proto::StageOrigin {
                 pipeline: self
                     .pipelines
                     .get(&pipeline)
                     .map(Slug::to_string)
                     .unwrap_or_default(),
                 source: self.environments.slug(source),
-            }),
-            Origin::Snapshot { snapshot } => Shown::SnapshotId(snapshot.to_string()),
-            Origin::Undoes { deployment } => Shown::UndoneDeploymentId(deployment.to_string()),
+            })),
+            Origin::Snapshot { snapshot } => Some(Shown::SnapshotId(snapshot.to_string())),
+            Origin::Undoes { deployment } => {
+                Some(Shown::UndoneDeploymentId(deployment.to_string()))
+            }
         };
         let id = |id: Option<SnapshotId>| id.map(|id| id.to_string()).unwrap_or_default();
         proto::Deployment {
@@ -77,7 +82,7 @@ impl Names {
             kind: shown_kind(deployment.kind).into(),
             state: shown_state(deployment.state).into(),
             target: self.environments.slug(deployment.target),
-            origin: Some(origin),
+            origin,
             plan_digest: deployment.plan_digest.to_string(),
             requested_by: deployment.requested_by.to_string(),
             created_time: Some(show::time(deployment.created_at)),
@@ -103,7 +108,27 @@ impl Names {
                 .approved_by
                 .map(|id| id.to_string())
                 .unwrap_or_default(),
+            release: deployment.release.map(shown_release),
+            risk_level: shown_risk(deployment.risk).into(),
+            not_before_time: deployment.not_before.map(show::time),
+            executed_by: deployment
+                .executed_by
+                .map(|id| id.to_string())
+                .unwrap_or_default(),
+            back_to_deployment_id: deployment
+                .back_to
+                .map(|id| id.to_string())
+                .unwrap_or_default(),
+            history: Vec::new(),
+            checks: Vec::new(),
         }
+    }
+}
+
+pub(in crate::grpc) fn shown_transition(transition: Transition) -> proto::Transition {
+    proto::Transition {
+        state: shown_state(transition.state).into(),
+        time: Some(show::time(transition.at)),
     }
 }
 
@@ -139,6 +164,7 @@ fn shown_item(item: Item) -> proto::DeploymentItem {
         status: shown_status(item.status).into(),
         workflow_id: item.workflow.map(|id| id.0).unwrap_or_default(),
         problem: item.problem.map(shown_problem),
+        chosen: item.released.map(shown_chosen),
     }
 }
 

@@ -138,6 +138,7 @@ pub(in crate::grpc) fn shown_verdict(word: Verdict) -> proto::Verdict {
 /// A kind of deployment as a message has it.
 pub(in crate::grpc) fn shown_kind(word: DeploymentKind) -> proto::DeploymentKind {
     match word {
+        DeploymentKind::Release => proto::DeploymentKind::Release,
         DeploymentKind::Promotion => proto::DeploymentKind::Promotion,
         DeploymentKind::Restore => proto::DeploymentKind::Restore,
         DeploymentKind::Rollback => proto::DeploymentKind::Rollback,

@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 
 use slipway_api::identity::v1 as proto;
+use slipway_application::identities::given_in;
 use slipway_application::memberships::{
     RemoveMember, SetMembership, list_members, remove_member, set_membership,
 };
 use slipway_identity::membership::{Groups, MAX_GROUPS, Roles, TooManyGroups};
-use slipway_identity::{Membership, Role};
+use slipway_identity::{Given, Membership, Role};
 use slipway_kernel::{PrincipalId, Slug};
 
+use super::identities;
 use crate::grpc::Api;
 use crate::grpc::door::Session;
 use crate::grpc::fields::Fields;
@@ -40,8 +42,10 @@ pub(super) async fn set(
     let membership =
         set_membership(&api.context, &session.call(&message.request_id), command).await?;
     let names = Names(api.context.display_names([membership.principal]).await?);
+    let members = [membership.principal];
+    let given = given_in(&api.context, membership.project, &members).await?;
     Ok(proto::SetMembershipResponse {
-        membership: Some(shown(membership, message.project, &names)),
+        membership: Some(shown(membership, message.project, &names, &given)),
     })
 }
 
@@ -59,12 +63,13 @@ pub(super) async fn list(
     let after: Option<PrincipalId> = list.place(&message.page_token)?;
     let page = list_members(&api.context, &session.call(""), &project, after, size).await?;
     let members = page.items.iter().map(|membership| membership.principal);
-    let names = Names(
-        api.context
-            .display_names(members.collect::<Vec<_>>())
-            .await?,
-    );
-    let page = page.map(|membership| shown(membership, project.to_string(), &names));
+    let members: Vec<_> = members.collect();
+    let given = match page.items.first() {
+        Some(first) => given_in(&api.context, first.project, &members).await?,
+        None => Vec::new(),
+    };
+    let names = Names(api.context.display_names(members).await?);
+    let page = page.map(|membership| shown(membership, project.to_string(), &names, &given));
     Ok(proto::ListMembersResponse {
         memberships: page.items,
         next_page_token: list.token(page.next)?,
@@ -138,26 +143,39 @@ fn role(role: proto::Role) -> Option<Role> {
     }
 }
 
-/// A membership as a message.
-pub(super) fn shown(membership: Membership, project: String, names: &Names) -> proto::Membership {
+/// A membership as a message, with what of it is among what issuers give.
+pub(super) fn shown(
+    membership: Membership,
+    project: String,
+    names: &Names,
+    given: &[Given],
+) -> proto::Membership {
+    let part_of_it = |given: &&Given| {
+        given.membership.project == membership.project
+            && given.membership.principal == membership.principal
+    };
     proto::Membership {
         project,
         principal: Some(names.principal(membership.principal)),
-        roles: membership
-            .roles
-            .into_iter()
-            .map(|role| {
-                match role {
-                    Role::Viewer => proto::Role::Viewer,
-                    Role::Developer => proto::Role::Developer,
-                    Role::Approver => proto::Role::Approver,
-                    Role::Admin => proto::Role::Admin,
-                }
-                .into()
-            })
+        issued: given
+            .iter()
+            .filter(part_of_it)
+            .map(identities::issued)
             .collect(),
+        roles: roles(&membership.roles),
         groups: membership.groups.into_iter().map(Into::into).collect(),
         created_time: Some(show::time(membership.created_at)),
         updated_time: Some(show::time(membership.updated_at)),
     }
+}
+
+/// Roles as a message has them.
+pub(super) fn roles(roles: &BTreeSet<Role>) -> Vec<i32> {
+    let shown = |role: &Role| match role {
+        Role::Viewer => proto::Role::Viewer,
+        Role::Developer => proto::Role::Developer,
+        Role::Approver => proto::Role::Approver,
+        Role::Admin => proto::Role::Admin,
+    };
+    roles.iter().map(|role| shown(role).into()).collect()
 }

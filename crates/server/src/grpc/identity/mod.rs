@@ -1,9 +1,11 @@
 //! `slipway.identity.v1`.
 
+mod identities;
 mod memberships;
 mod principals;
 mod projects;
 mod refusals;
+mod requirements;
 mod tokens;
 
 use slipway_api::identity::v1 as proto;
@@ -83,6 +85,20 @@ impl IdentityService for Api {
         request: Request<proto::DisablePrincipalRequest>,
     ) -> Result<Response<proto::DisablePrincipalResponse>, Status> {
         unary!(self, DisablePrincipal, request, principals::disable)
+    }
+
+    async fn link_identity(
+        &self,
+        request: Request<proto::LinkIdentityRequest>,
+    ) -> Result<Response<proto::LinkIdentityResponse>, Status> {
+        unary!(self, LinkIdentity, request, identities::link)
+    }
+
+    async fn unlink_identity(
+        &self,
+        request: Request<proto::UnlinkIdentityRequest>,
+    ) -> Result<Response<proto::UnlinkIdentityResponse>, Status> {
+        unary!(self, UnlinkIdentity, request, identities::unlink)
     }
 
     async fn set_membership(

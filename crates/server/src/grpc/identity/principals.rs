@@ -1,14 +1,15 @@
 //! Principals.
 
 use slipway_api::identity::v1 as proto;
+use slipway_application::identities::given_to;
 use slipway_application::principals::{
-    CreatePrincipal, DisablePrincipal, NewPrincipal, create_principal, disable_principal,
+    CreatePrincipal, DisablePrincipal, NewPrincipal, With, create_principal, disable_principal,
     get_principal, list_principals, who_am_i as ask_who_am_i,
 };
 use slipway_identity::{Principal, PrincipalKind};
 use slipway_kernel::PrincipalId;
 
-use super::{memberships, tokens};
+use super::{identities, memberships, tokens};
 use crate::grpc::Api;
 use crate::grpc::door::Session;
 use crate::grpc::fields::Fields;
@@ -23,14 +24,38 @@ pub(super) async fn who_am_i(
 ) -> Result<proto::WhoAmIResponse, Refusal> {
     let caller = ask_who_am_i(&api.context, &session.call("")).await?;
     let names = Names(api.context.display_names([caller.principal.id]).await?);
+    let (token, method, expires_at, key) = match caller.with {
+        With::Token(token) => {
+            let expires_at = token.expires_at;
+            (
+                Some(token),
+                proto::AuthenticationMethod::Token,
+                expires_at,
+                None,
+            )
+        }
+        With::Proof(proof) => {
+            let method = identities::method(&proof);
+            (None, method, Some(proof.expires_at), Some(proof.key))
+        }
+    };
+    let (known, given) = given_to(&api.context, caller.principal.id).await?;
+    let identity = known
+        .into_iter()
+        .find(|identity| Some(&identity.key) == key.as_ref());
     Ok(proto::WhoAmIResponse {
         principal: Some(shown(caller.principal)),
-        token: Some(tokens::shown(caller.token)),
+        token: token.map(tokens::shown),
         memberships: caller
             .memberships
             .into_iter()
-            .map(|(project, membership)| memberships::shown(membership, project.into(), &names))
+            .map(|(project, membership)| {
+                memberships::shown(membership, project.into(), &names, &given)
+            })
             .collect(),
+        authentication_method: method.into(),
+        identity: identity.map(identities::shown),
+        expire_time: expires_at.map(show::time),
     })
 }
 
@@ -85,8 +110,10 @@ pub(super) async fn get(
     let id: Option<PrincipalId> = fields.required("principal_id", &message.principal_id);
     let id = fields.finish(|| id)?;
     let principal = get_principal(&api.context, &session.call(""), id).await?;
+    let (identities, _) = given_to(&api.context, id).await?;
     Ok(proto::GetPrincipalResponse {
         principal: Some(shown(principal)),
+        identities: identities.into_iter().map(identities::shown).collect(),
     })
 }
 

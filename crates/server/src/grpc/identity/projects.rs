@@ -8,9 +8,12 @@ use slipway_application::projects::{
 use slipway_identity::Project;
 use slipway_kernel::Slug;
 
+use super::requirements;
+
 use crate::grpc::Api;
 use crate::grpc::door::Session;
 use crate::grpc::fields::Fields;
+use crate::grpc::page::fitting;
 use crate::grpc::page_token::List;
 use crate::grpc::refusal::Refusal;
 use crate::grpc::show;
@@ -72,8 +75,14 @@ pub(super) async fn list(
         size,
     )
     .await?;
+    let page = fitting(
+        page,
+        api.max_page_bytes,
+        |project| project.slug.clone(),
+        shown,
+    );
     Ok(proto::ListProjectsResponse {
-        projects: page.items.into_iter().map(shown).collect(),
+        projects: page.items,
         next_page_token: list.token(page.next)?,
     })
 }
@@ -87,18 +96,32 @@ pub(super) async fn update(
     let mut fields = Fields::default();
     fields.request_id(&message.request_id);
     let project = fields.required("project", &message.project);
-    let mask = fields.mask(message.update_mask, &["display_name", "description"]);
+    let mask = fields.mask(
+        message.update_mask,
+        &[
+            "display_name",
+            "description",
+            "required_locales",
+            "validation_rules",
+        ],
+    );
     let changes = |field: &str| mask.iter().any(|path| path == field);
     let display_name =
         changes("display_name").then(|| fields.required_text("display_name", message.display_name));
     let description =
         changes("description").then(|| fields.text("description", message.description));
+    let required_locales = changes("required_locales")
+        .then(|| requirements::locales(&mut fields, &message.required_locales));
+    let validation_rules = changes("validation_rules")
+        .then(|| requirements::rules(&mut fields, message.validation_rules));
     let etag = Some(message.etag).filter(|etag| !etag.is_empty());
     let command = fields.finish(|| {
         Some(UpdateProject {
             project: project?,
             display_name,
             description,
+            required_locales: required_locales.flatten(),
+            validation_rules: validation_rules.flatten(),
             etag,
         })
     })?;
@@ -134,5 +157,13 @@ fn shown(project: Project) -> proto::Project {
         created_time: Some(show::time(project.created_at)),
         archived_time: project.archived_at.map(show::time),
         etag: project.revision.to_string(),
+        required_locales: Vec::from(project.requirements.locales)
+            .into_iter()
+            .map(String::from)
+            .collect(),
+        validation_rules: Vec::from(project.requirements.rules)
+            .into_iter()
+            .map(requirements::shown)
+            .collect(),
     }
 }

@@ -1,6 +1,7 @@
 //! Why commands about identity are refused.
 
 use slipway_api::errors::v1::ErrorReason;
+use slipway_application::identities::IdentityError;
 use slipway_application::memberships::MembershipError;
 use slipway_application::principals::PrincipalError;
 use slipway_application::tokens::TokenError;
@@ -60,7 +61,48 @@ impl From<MembershipError> for Refusal {
                 Self::new(Code::NotFound, ErrorReason::MembershipNotFound, message)
                     .about("membership", principal)
             }
+            MembershipError::FromIssuer {
+                principal, issuer, ..
+            } => Self::new(
+                Code::FailedPrecondition,
+                ErrorReason::MembershipFromIssuer,
+                message,
+            )
+            .about("membership", principal)
+            .with("issuer", issuer),
             MembershipError::Command(error) => error.into(),
+        }
+    }
+}
+
+impl From<IdentityError> for Refusal {
+    fn from(error: IdentityError) -> Self {
+        let message = error.to_string();
+        match error {
+            IdentityError::PrincipalNotFound { id } => {
+                Self::new(Code::NotFound, ErrorReason::PrincipalNotFound, message)
+                    .about("principal", id)
+            }
+            IdentityError::PrincipalDisabled { id } => Self::new(
+                Code::FailedPrecondition,
+                ErrorReason::NamedPrincipalDisabled,
+                message,
+            )
+            .about("principal", id),
+            IdentityError::AlreadyLinked { principal, .. } => Self::new(
+                Code::AlreadyExists,
+                ErrorReason::IdentityAlreadyLinked,
+                message,
+            )
+            .about("principal", principal),
+            // Its subject may be a person's address, which stays out of the audit trail.
+            IdentityError::NotFound { key } => {
+                Self::new(Code::NotFound, ErrorReason::IdentityNotFound, message)
+                    .about("identity of", key.issuer)
+            }
+            IdentityError::UnknownIssuer => Self::fields(vec![("issuer".to_owned(), message)]),
+            IdentityError::NoCertificateName => Self::fields(vec![("subject".to_owned(), message)]),
+            IdentityError::Command(error) => error.into(),
         }
     }
 }

@@ -10,6 +10,8 @@ mod resolve;
 mod statistics;
 mod watch;
 
+pub(super) use record::shown_risk;
+pub(super) use report::risk_level;
 use slipway_api::ledger::v1 as proto;
 use slipway_api::ledger::v1::ledger_service_server::LedgerService;
 use slipway_identity::Command;

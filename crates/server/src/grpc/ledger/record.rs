@@ -3,7 +3,8 @@
 use slipway_api::ledger::v1 as proto;
 use slipway_application::ledger::{RecordDeployment, record_deployment};
 use slipway_kernel::PrincipalId;
-use slipway_ledger::{Record, RecordKind, RiskLevel};
+use slipway_kernel::RiskLevel;
+use slipway_ledger::{Record, RecordKind};
 
 use super::report;
 use crate::grpc::Api;
@@ -93,12 +94,7 @@ pub(super) fn shown(record: Record, project: &str, names: &Names) -> proto::Depl
         deployed_by: record.deployed_by.unwrap_or_default(),
         risk_level: record
             .risk
-            .map_or(proto::RiskLevel::Unspecified, |level| match level {
-                RiskLevel::Low => proto::RiskLevel::Low,
-                RiskLevel::Medium => proto::RiskLevel::Medium,
-                RiskLevel::High => proto::RiskLevel::High,
-                RiskLevel::Critical => proto::RiskLevel::Critical,
-            })
+            .map_or(proto::RiskLevel::Unspecified, shown_risk)
             .into(),
         notes: record.notes,
         attributes: record.attributes.into(),
@@ -108,5 +104,20 @@ pub(super) fn shown(record: Record, project: &str, names: &Names) -> proto::Depl
             retracted_by: Some(names.principal(retraction.by)),
             reason: retraction.reason.into(),
         }),
+        deployment_id: record
+            .deployment
+            .map(|id| id.to_string())
+            .unwrap_or_default(),
+        outside_governance: record.outside_governance,
+    }
+}
+
+/// A level of risk as a message has it.
+pub(in crate::grpc) const fn shown_risk(level: RiskLevel) -> proto::RiskLevel {
+    match level {
+        RiskLevel::Low => proto::RiskLevel::Low,
+        RiskLevel::Medium => proto::RiskLevel::Medium,
+        RiskLevel::High => proto::RiskLevel::High,
+        RiskLevel::Critical => proto::RiskLevel::Critical,
     }
 }

@@ -2,11 +2,15 @@
 
 use slipway_api::ledger::v1 as proto;
 use slipway_application::ledger::{CreateMissing, Report};
+use slipway_kernel::RiskLevel;
 use slipway_kernel::{ApplicationKind, Tier};
-use slipway_ledger::{RecordKind, RiskLevel};
+use slipway_ledger::RecordKind;
 
 use crate::grpc::catalog::words::{application_kind, tier};
 use crate::grpc::fields::Fields;
+
+/// What the external ids of records begin with that deployments write: nobody can take them first.
+const OWN_IDS: &str = "slipway:";
 
 /// A report, with all its faults noted in `fields`.
 pub(super) fn parse(fields: &mut Fields, message: proto::DeploymentReport) -> Option<Report> {
@@ -19,6 +23,12 @@ pub(super) fn parse(fields: &mut Fields, message: proto::DeploymentReport) -> Op
     let risk = fields.choice("risk_level", message.risk_level, risk_level);
     let notes = fields.text("notes", message.notes);
     let attributes = fields.attributes("attributes", message.attributes);
+    if message.external_id.starts_with(OWN_IDS) {
+        fields.refuse(
+            "external_id",
+            format_args!("begins with `{OWN_IDS}`, which deployments use"),
+        );
+    }
     let external_id = fields.optional_text("external_id", message.external_id);
     Some(Report {
         application: application?,
@@ -66,7 +76,8 @@ pub(super) fn record_kind(kind: proto::RecordKind) -> Option<RecordKind> {
     }
 }
 
-fn risk_level(level: proto::RiskLevel) -> Option<RiskLevel> {
+/// A level of risk that a message names.
+pub(in crate::grpc) fn risk_level(level: proto::RiskLevel) -> Option<RiskLevel> {
     match level {
         proto::RiskLevel::Unspecified => None,
         proto::RiskLevel::Low => Some(RiskLevel::Low),

@@ -194,6 +194,7 @@ pub(crate) fn item(position: u32) -> Item {
         rank: 0,
         in_cycle: false,
         problem: None,
+        released: None,
     }
 }
 

@@ -9,7 +9,7 @@ use slipway_catalog::{Application, Environment, Version};
 use slipway_identity::{Principal, PrincipalKind, Project};
 use slipway_kernel::{
     ApplicationId, ApplicationKind, Attributes, EnvironmentId, Key, PersonId, PrincipalId,
-    ProjectId, RecordId, Revision, Slug, Tier, Timestamp, VersionId,
+    ProjectId, RecordId, Requirements, Revision, Slug, Tier, Timestamp, VersionId,
 };
 use slipway_ledger::{
     CellPlace, NewRecord, RecordKind,
@@ -105,6 +105,7 @@ impl<'a> World<'a> {
                     .expect("a slug"),
                 display_name: "Shop".parse().expect("short"),
                 description: "".parse().expect("short"),
+                requirements: Requirements::default(),
                 created_at,
                 archived_at: None,
                 revision: Revision::FIRST,
@@ -237,6 +238,8 @@ impl<'a> World<'a> {
             notes: "".parse().expect("short"),
             attributes: Attributes::default(),
             external_id: None,
+            deployment: None,
+            outside_governance: false,
         }
     }
 

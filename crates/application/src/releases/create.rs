@@ -1,0 +1,260 @@
+use serde::Serialize;
+use serde_json::json;
+use slipway_audit::Resource;
+use slipway_catalog::Environment;
+use slipway_deployments::{
+    Bound, BoundItem, Change as ItemChange, Deployment, DeploymentKind, Item, ItemStatus,
+    NewDeployment, Origin, Release, Released, VersionRef,
+    release::{
+        Draft, DraftItem, Finding, Findings, assess, circumstances, findings, findings::Reason,
+    },
+};
+use slipway_identity::Command;
+use slipway_kernel::{
+    ApplicationKind, DeploymentId, RiskLevel, Slug, Timestamp,
+    requirements::Severity,
+    text::{Description, DisplayName},
+};
+
+use super::{
+    ReleaseError,
+    facts::{self, Known},
+    start::start_new,
+};
+use crate::{
+    Call, CommandError, Context,
+    approvals::gate,
+    change::{Change, Done},
+    deployments::{DeploymentError, putting_back::GATES, started_before},
+};
+
+/// A release to make.
+#[derive(Debug, Clone, Serialize)]
+pub struct CreateRelease {
+    /// The project.
+    pub project: Slug,
+    /// What people call it.
+    pub name: DisplayName,
+    /// What it is for.
+    pub description: Description,
+    /// Where.
+    pub environment: Slug,
+    /// What becomes current.
+    pub draft: Draft,
+    /// Whether it is carried out as soon as nobody has to agree any more.
+    pub execute_on_approval: bool,
+    /// When it is to be carried out.
+    pub start_at: Option<Timestamp>,
+    /// Only says what would be made.
+    pub validate_only: bool,
+}
+
+/// A release, and what should be known about it.
+#[derive(Debug, Clone)]
+pub struct Made {
+    /// The deployment.
+    pub deployment: Deployment,
+    /// What was found.
+    pub findings: Findings,
+}
+
+/// Makes a release.
+pub async fn create_release(
+    context: &Context,
+    call: &Call<'_>,
+    command: CreateRelease,
+) -> Result<Made, DeploymentError> {
+    let project = context
+        .authorise_in(call, Command::CreateRelease, &command.project)
+        .await?;
+    let reader = context.reader();
+    let slug = &command.project;
+    let described = reader.project(slug).await?;
+    let described =
+        described.ok_or_else(|| CommandError::ProjectNotFound { slug: slug.clone() })?;
+    let target = reader.environment(project, &command.environment).await?;
+    let target = target.ok_or_else(|| DeploymentError::EnvironmentNotFound {
+        slug: command.environment.clone(),
+    })?;
+    let items = &command.draft.items;
+    let known = facts::read(context, &described, &target, items).await?;
+    let mut findings = findings(&command.draft, &known.facts);
+    let engine = reader.engine(target.id).await?;
+    if engine.is_some() {
+        findings.listed.extend(needing_promotion(items, &known));
+    }
+    let id = DeploymentId::new(&*context.ids);
+    let mut change = Change::begin(context, call, Command::CreateRelease, Some(project)).await?;
+    if !command.validate_only
+        && let Some(earlier) = change.made_before(&command, &id.to_string()).await?
+    {
+        let deployment = started_before(&mut change, project, &earlier).await?;
+        return Ok(Made {
+            deployment,
+            findings: Findings::default(),
+        });
+    }
+    change.require_open(&command.project).await?;
+    if target.archived_at.is_some() {
+        return Err(DeploymentError::EnvironmentArchived { slug: target.slug });
+    }
+    if findings.refuse() {
+        return Err(ReleaseError::HasFindings { findings }.into());
+    }
+    let bound = bound(items, &known, &target);
+    let mut deployment = Deployment {
+        release: Some(Release {
+            name: command.name.clone(),
+            description: command.description.clone(),
+            // What has a time begins by itself then.
+            execute_on_approval: command.execute_on_approval || command.start_at.is_some(),
+        }),
+        not_before: command.start_at,
+        ..Deployment::from(NewDeployment {
+            id,
+            project,
+            kind: DeploymentKind::Release,
+            target: target.id,
+            origin: Origin::Chosen,
+            gates: GATES,
+            plan_digest: bound.digest()?,
+            requested_by: call.caller.principal,
+            created_at: change.now,
+            reason: None,
+            items: chosen(&command.draft, &known),
+        })
+    };
+    deployment.risk = riskiest(&deployment);
+    let asked_for = gate::add(context, &mut *change.unit, &mut deployment).await?;
+    if command.validate_only {
+        return Ok(Made {
+            deployment,
+            findings,
+        });
+    }
+    let now = change.now;
+    let facts = start_new(context, &mut *change.unit, &mut deployment, now).await?;
+    let after = json!({
+        "number": deployment.number,
+        "kind": deployment.kind,
+        "state": deployment.state,
+        "name": command.name,
+        "target": command.environment,
+        "risk": deployment.risk,
+        "plan_digest": deployment.plan_digest,
+        "items": deployment.items.len(),
+        "approval_request": asked_for,
+    });
+    change
+        .audit(Done {
+            resource: Resource::new("deployment", &id),
+            before: None,
+            after: Some(after),
+            facts: &facts,
+        })
+        .await?;
+    change.commit().await?;
+    Ok(Made {
+        deployment,
+        findings,
+    })
+}
+
+fn riskiest(deployment: &Deployment) -> RiskLevel {
+    let risks = deployment.items.iter().filter_map(|item| {
+        let released = item.released.as_ref()?;
+        Some(released.risk)
+    });
+    risks.max().unwrap_or(RiskLevel::Low)
+}
+
+/// The ledger alone does not change what an engine runs.
+fn needing_promotion(items: &[DraftItem], known: &Known) -> Vec<Finding> {
+    let is_workflow = |item: &DraftItem| {
+        let application = known.applications.get(&item.application);
+        application.is_some_and(|it| it.kind == ApplicationKind::Workflow)
+    };
+    let items = items.iter().enumerate();
+    let found = items.filter(|(_, item)| is_workflow(item)).map(|(at, item)| Finding {
+        reason: Reason::NeedsPromotion,
+        severity: Severity::Error,
+        item: Some(at),
+        message: format!(
+            "`{}` is a workflow, and the environment has a workflow engine: promote it through a pipeline, or restore a \
+             snapshot",
+            item.application
+        ),
+    });
+    found.collect()
+}
+
+/// What people agree to.
+fn bound(items: &[DraftItem], known: &Known, target: &Environment) -> Bound {
+    let bound = items.iter().filter_map(|item| {
+        let application = known.applications.get(&item.application)?;
+        let version = known.version(item);
+        let bound = BoundItem {
+            application: application.id,
+            version: version.map(|version| version.id),
+            content: version.and_then(|version| version.digest),
+        };
+        Some((application.key.clone(), bound))
+    });
+    let base = known.current.iter();
+    Bound {
+        target: target.id,
+        items: bound.collect(),
+        base: base.map(|(key, it)| (key.clone(), it.version)).collect(),
+    }
+}
+
+fn chosen(draft: &Draft, known: &Known) -> Vec<Item> {
+    let chosen = (0..).zip(&draft.items).filter_map(|(position, item)| {
+        let application = known.applications.get(&item.application)?;
+        let before = known.current.get(&item.application);
+        let after = known.version(item);
+        let assessment = assess(item.declared, circumstances(draft, item, &known.facts)?);
+        let released = Released {
+            kind: application.kind,
+            before: before.map(|it| VersionRef {
+                id: it.version,
+                identifier: it.identifier.clone(),
+            }),
+            after: after.map(|it| VersionRef {
+                id: it.id,
+                identifier: it.identifier.clone(),
+            }),
+            message: item.message.clone(),
+            declared: item.declared,
+            risk: assessment.level,
+            factors: assessment.factors,
+        };
+        Some(Item {
+            position,
+            key: application.key.clone(),
+            name: application.display_name.to_string(),
+            application: Some(application.id),
+            change: change_of(&released),
+            status: ItemStatus::Pending,
+            workflow: None,
+            before: None,
+            after: None,
+            rank: 0,
+            in_cycle: false,
+            problem: None,
+            released: Some(released),
+        })
+    });
+    chosen.collect()
+}
+
+/// What a chosen version does to its application.
+pub(super) fn change_of(released: &Released) -> ItemChange {
+    let (before, after) = (released.before.as_ref(), released.after.as_ref());
+    match (before, after) {
+        (None, Some(_)) => ItemChange::Created,
+        (Some(before), Some(after)) if before.id != after.id => ItemChange::Updated,
+        (Some(_), None) => ItemChange::Deleted,
+        (Some(_), Some(_)) | (None, None) => ItemChange::Unchanged,
+    }
+}

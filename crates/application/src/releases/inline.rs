@@ -1,0 +1,280 @@
+//! A release is carried out in one unit of work: its versions become current in the moment in which it commits.
+
+use slipway_audit::{Fact, FactKind};
+use slipway_deployments::{
+    Bound, BoundItem, Change, Deployment, Item, ItemStatus, Problem, State, VersionRef,
+};
+use slipway_kernel::{Attributes, PersonId, RecordId, Slug, StoreError, Timestamp, text::Notes};
+use slipway_ledger::{
+    CellPlace, NewRecord, RecordKind,
+    record::{ExternalId, Placed, Target, TargetNames},
+};
+use slipway_store::UnitOfWork;
+
+use super::{create::change_of, facts};
+use crate::{CommandError, Context, deployments::executor::tell_undone, error::dangling};
+
+/// What became of carrying out.
+pub(crate) enum Ran {
+    /// The versions are current; the records that say so.
+    Done {
+        /// What the audit event vouches for.
+        facts: Vec<Fact>,
+    },
+    /// Something else would happen than what was agreed to; nothing was written.
+    Changed,
+    /// It can't be done; nothing was written.
+    Impossible(Problem),
+}
+
+/// Carries a release out that is [`State::Approved`]. Whoever calls has looked at everything else that may stand against it.
+pub(crate) async fn run(
+    context: &Context,
+    unit: &mut dyn UnitOfWork,
+    deployment: &mut Deployment,
+    now: Timestamp,
+) -> Result<Ran, CommandError> {
+    // Held, so that deployments to one environment look at each other's outcome.
+    let target = unit.environments().hold(deployment.target).await?;
+    let target = target.ok_or_else(|| dangling("environment", deployment.target))?;
+    if target.archived_at.is_some() {
+        let message = format!("the environment `{}` is archived", target.slug);
+        return Ok(Ran::Impossible(problem("ENVIRONMENT_ARCHIVED", message)));
+    }
+    if look(unit, deployment).await?.digest()? != deployment.plan_digest {
+        return Ok(Ran::Changed);
+    }
+    let facts = match record(context, unit, deployment, &target.slug, now).await? {
+        Ok(facts) => facts,
+        Err(problem) => return Ok(Ran::Impossible(problem)),
+    };
+    let from = deployment.state;
+    let succeeded = from
+        .to(State::Queued)?
+        .to(State::Running)?
+        .to(State::Succeeded)?;
+    deployment.state = succeeded;
+    deployment.started_at = Some(now);
+    deployment.finished_at = Some(now);
+    deployment.problem = None;
+    for item in &mut deployment.items {
+        item.status = match item.change {
+            Change::Unchanged | Change::Skipped => ItemStatus::Skipped,
+            Change::Created | Change::Updated | Change::Deleted => ItemStatus::Succeeded,
+        };
+    }
+    let deployments = unit.deployments();
+    deployments
+        .update_items(deployment.id, &deployment.items)
+        .await?;
+    deployments.update(deployment, from).await?;
+    tell_undone(deployment, unit).await?;
+    Ok(Ran::Done { facts })
+}
+
+/// Gives a release the digest, and its items what they take the place of, as things are now.
+pub(crate) async fn rebase(
+    unit: &mut dyn UnitOfWork,
+    deployment: &mut Deployment,
+) -> Result<(), CommandError> {
+    let target = unit.environments().hold(deployment.target).await?;
+    target.ok_or_else(|| dangling("environment", deployment.target))?;
+    let keys = deployment
+        .items
+        .iter()
+        .map(|item| item.key.clone())
+        .collect();
+    let current = unit
+        .records()
+        .hold_versions(deployment.target, &keys)
+        .await?;
+    let current = facts::by_key(current);
+    deployment.plan_digest = look(unit, deployment).await?.digest()?;
+    for item in &mut deployment.items {
+        if let Some(released) = &mut item.released {
+            released.before = current.get(&item.key).map(|it| VersionRef {
+                id: it.version,
+                identifier: it.identifier.clone(),
+            });
+            item.change = change_of(released);
+        }
+    }
+    Ok(unit.deployments().replace_plan(deployment, &[]).await?)
+}
+
+/// What the release does and rests on, as things are now. What is current is held.
+pub(super) async fn look(
+    unit: &mut dyn UnitOfWork,
+    deployment: &Deployment,
+) -> Result<Bound, StoreError> {
+    let chosen = deployment.items.iter().filter_map(|item| {
+        let released = item.released.as_ref()?;
+        Some(released.after.as_ref()?.id)
+    });
+    let versions = unit.versions().with_ids(&chosen.collect()).await?;
+    let keys = deployment.items.iter().map(|item| item.key.clone());
+    let rested_on = facts::rested_on(keys.collect(), versions.iter());
+    let held = unit
+        .records()
+        .hold_versions(deployment.target, &rested_on)
+        .await?;
+    let items = deployment.items.iter().filter_map(|item| {
+        let released = item.released.as_ref()?;
+        let version = released.after.as_ref();
+        let version = version.and_then(|after| versions.iter().find(|it| it.id == after.id));
+        let bound = BoundItem {
+            application: item.application?,
+            version: version.map(|version| version.id),
+            content: version.and_then(|version| version.digest),
+        };
+        Some((item.key.clone(), bound))
+    });
+    Ok(Bound {
+        target: deployment.target,
+        items: items.collect(),
+        base: held.into_iter().map(|it| (it.key, it.version)).collect(),
+    })
+}
+
+/// Adds the ledger's records of everything that changes.
+async fn record(
+    context: &Context,
+    unit: &mut dyn UnitOfWork,
+    deployment: &Deployment,
+    target: &Slug,
+    now: Timestamp,
+) -> Result<Result<Vec<Fact>, Problem>, CommandError> {
+    let mut moved = Vec::with_capacity(deployment.items.len());
+    for item in &deployment.items {
+        moved.extend(moved_by(deployment, item)?);
+    }
+    let names: Vec<_> = moved
+        .iter()
+        .map(|moved| TargetNames {
+            application: &moved.item.key,
+            version: &moved.version.identifier,
+            environment: target,
+            deployed_by: None,
+            reporter: deployment.requested_by,
+            external_id: Some(&moved.external_id),
+            reported_at: now,
+            kind: moved.kind,
+        })
+        .collect();
+    let targets = unit.records().targets(deployment.project, &names).await?;
+    let stands_against = moved
+        .iter()
+        .zip(&targets)
+        .find_map(|(moved, found)| unfit(moved, found));
+    if let Some(problem) = stands_against {
+        return Ok(Err(problem));
+    }
+    let mut records = Vec::with_capacity(moved.len());
+    for (moved, found) in moved.iter().zip(&targets) {
+        records.push((moved.record(context, deployment, now)?, found.sequence));
+    }
+    let mut facts = Vec::with_capacity(records.len());
+    let mut placed = Vec::with_capacity(records.len());
+    for ((record, sequence), moved) in records.iter().zip(&moved) {
+        facts.push(Fact {
+            kind: FactKind::DeploymentRecord,
+            record: record.id,
+            digest: record.digest(*sequence)?,
+        });
+        placed.push(Placed {
+            record,
+            sequence: *sequence,
+            cell: CellPlace {
+                application: moved.item.key.clone(),
+                environment: target.clone(),
+            },
+        });
+    }
+    if !placed.is_empty() {
+        unit.records().add(&placed).await?;
+    }
+    Ok(Ok(facts))
+}
+
+/// A version that an item brings or takes away.
+struct Moved<'a> {
+    item: &'a Item,
+    kind: RecordKind,
+    version: &'a VersionRef,
+    external_id: ExternalId,
+}
+
+fn moved_by<'d>(deployment: &Deployment, item: &'d Item) -> Result<Option<Moved<'d>>, StoreError> {
+    let Some(released) = &item.released else {
+        return Ok(None);
+    };
+    let (kind, version) = match item.change {
+        Change::Created | Change::Updated => (RecordKind::Deployed, released.after.as_ref()),
+        Change::Deleted => (RecordKind::Removed, released.before.as_ref()),
+        Change::Unchanged | Change::Skipped => return Ok(None),
+    };
+    let id = format!("slipway:deployment:{}:{}", deployment.id, item.position);
+    let external_id = id
+        .parse()
+        .map_err(|error| StoreError::Fault(Box::new(error)))?;
+    Ok(version.map(|version| Moved {
+        item,
+        kind,
+        version,
+        external_id,
+    }))
+}
+
+/// Why a version can't become current any more.
+fn unfit(moved: &Moved<'_>, found: &Target) -> Option<Problem> {
+    let key = &moved.item.key;
+    if found.application.as_ref().is_none_or(|it| it.archived) {
+        let message = format!("the application `{key}` is archived");
+        return Some(problem("APPLICATION_ARCHIVED", message));
+    }
+    let deprecated = found.version.is_some_and(|version| version.deprecated);
+    (deprecated && moved.kind == RecordKind::Deployed).then(|| {
+        let message = format!(
+            "version `{}` of `{key}` is deprecated",
+            moved.version.identifier
+        );
+        problem("VERSION_DEPRECATED", message)
+    })
+}
+
+impl Moved<'_> {
+    fn record(
+        &self,
+        context: &Context,
+        deployment: &Deployment,
+        now: Timestamp,
+    ) -> Result<NewRecord, StoreError> {
+        let application = self.item.application;
+        Ok(NewRecord {
+            id: RecordId::new(&*context.ids),
+            project: deployment.project,
+            application: application.ok_or_else(|| dangling("application", &self.item.key))?,
+            version: self.version.id,
+            environment: deployment.target,
+            kind: self.kind,
+            deployed_at: now,
+            reported_at: now,
+            recorded_at: now,
+            reporter: deployment.requested_by,
+            deployed_by: Some(PersonId::from_uuid(deployment.requested_by.uuid())),
+            risk: self.item.released.as_ref().map(|released| released.risk),
+            notes: Notes::default(),
+            attributes: Attributes::default(),
+            external_id: Some(self.external_id.clone()),
+            deployment: Some(deployment.id),
+            outside_governance: false,
+        })
+    }
+}
+
+fn problem(reason: &str, message: String) -> Problem {
+    Problem {
+        reason: reason.to_owned(),
+        message,
+    }
+}

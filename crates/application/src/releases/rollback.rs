@@ -1,0 +1,147 @@
+//! Releases are rolled back to what was current right after an earlier deployment had succeeded.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use slipway_deployments::{
+    Change, Deployment, DeploymentKind, DeploymentName, Item, ItemStatus, NewDeployment, Origin,
+    Released, State, VersionRef,
+};
+use slipway_kernel::{
+    DeploymentId, Key, PrincipalId, RiskLevel, Timestamp,
+    text::{Notes, Reason},
+};
+use slipway_ledger::{AsOf, CurrentVersion};
+use slipway_store::UnitOfWork;
+
+use super::{ReleaseError, create::change_of, facts, inline};
+use crate::{
+    Context,
+    deployments::{DeploymentError, putting_back::GATES},
+};
+
+/// Who wants a release rolled back, and why.
+pub(crate) struct Wish {
+    pub(crate) by: PrincipalId,
+    pub(crate) at: Timestamp,
+    pub(crate) reason: Reason,
+    /// The earlier deployment to go back to; `None`: the last one that succeeded before.
+    pub(crate) back_to: Option<DeploymentName>,
+}
+
+/// The deployment that rolls a release back, not added yet.
+pub(crate) async fn rollback(
+    context: &Context,
+    unit: &mut dyn UnitOfWork,
+    undone: &Deployment,
+    wish: Wish,
+) -> Result<Deployment, DeploymentError> {
+    let back_to = match wish.back_to {
+        None => unit.deployments().success_before(undone.id).await?,
+        Some(name) => Some(chosen(unit, undone, name).await?),
+    };
+    let moved = |item: &&Item| item.status == ItemStatus::Succeeded;
+    let keys: BTreeSet<Key> = undone
+        .items
+        .iter()
+        .filter(moved)
+        .map(|item| item.key.clone())
+        .collect();
+    let then = match back_to.as_ref().and_then(|it| it.finished_at) {
+        Some(at) => {
+            let as_of = AsOf {
+                at,
+                known_at: Some(at),
+            };
+            let then = unit
+                .records()
+                .versions_at(undone.target, &keys, as_of)
+                .await?;
+            facts::by_key(then)
+        }
+        None => BTreeMap::default(),
+    };
+    let now = facts::by_key(unit.records().hold_versions(undone.target, &keys).await?);
+    let mut items = Vec::with_capacity(keys.len());
+    for (position, item) in (0..).zip(undone.items.iter().filter(moved)) {
+        let Some(was) = &item.released else { continue };
+        let released = Released {
+            kind: was.kind,
+            before: now.get(&item.key).map(named),
+            // Without an earlier deployment, what the release took the place of.
+            after: match &back_to {
+                Some(_) => then.get(&item.key).map(named),
+                None => was.before.clone(),
+            },
+            message: Notes::default(),
+            declared: RiskLevel::Low,
+            risk: RiskLevel::Low,
+            factors: Vec::new(),
+        };
+        items.push(Item {
+            position,
+            change: change_of(&released),
+            status: ItemStatus::Pending,
+            problem: None,
+            released: Some(released),
+            ..item.clone()
+        });
+    }
+    if items.iter().all(|item| item.change == Change::Unchanged) {
+        return Err(DeploymentError::NothingToDo);
+    }
+    let mut deployment = Deployment {
+        back_to: back_to.map(|it| it.id),
+        ..Deployment::from(NewDeployment {
+            id: DeploymentId::new(&*context.ids),
+            project: undone.project,
+            kind: DeploymentKind::Rollback,
+            target: undone.target,
+            origin: Origin::Undoes {
+                deployment: undone.id,
+            },
+            gates: GATES,
+            plan_digest: undone.plan_digest,
+            requested_by: wish.by,
+            created_at: wish.at,
+            reason: Some(wish.reason),
+            items,
+        })
+    };
+    deployment.plan_digest = inline::look(unit, &deployment)
+        .await?
+        .digest()
+        .map_err(crate::CommandError::from)?;
+    Ok(deployment)
+}
+
+fn named(current: &CurrentVersion) -> VersionRef {
+    VersionRef {
+        id: current.version,
+        identifier: current.identifier.clone(),
+    }
+}
+
+/// The deployment that somebody chose to go back to: it succeeded in the same environment, earlier.
+async fn chosen(
+    unit: &mut dyn UnitOfWork,
+    undone: &Deployment,
+    name: DeploymentName,
+) -> Result<Deployment, DeploymentError> {
+    let found = unit.deployments().find(undone.project, name).await?;
+    let found = found.ok_or(DeploymentError::NotFound { name })?;
+    let why = if found.target != undone.target {
+        "it went to another environment"
+    } else if found.state != State::Succeeded {
+        "it did not succeed there, or was rolled back since"
+    } else if (found.finished_at, found.number) >= (undone.finished_at, undone.number) {
+        "it is not earlier"
+    } else {
+        return Ok(found);
+    };
+    Err(ReleaseError::NotATarget {
+        number: found.number,
+        undone: undone.number,
+        why,
+    }
+    .into())
+}

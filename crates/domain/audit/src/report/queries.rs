@@ -1,0 +1,102 @@
+//! What reports read.
+
+use std::collections::{BTreeSet, HashMap};
+
+use async_trait::async_trait;
+use slipway_approvals::{ApprovalRequest, Person};
+use slipway_deployments::{DeploymentKind, State, Transition};
+use slipway_kernel::{
+    ApplicationKind, DeploymentId, EnvironmentId, PrincipalId, RiskLevel, Sha256, Slug, StoreError,
+    Timestamp,
+};
+
+use super::Bounds;
+
+/// Another deployment that one names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReportedLink {
+    /// Its identifier.
+    pub id: DeploymentId,
+    /// What people call it.
+    pub number: i64,
+}
+
+/// A deployment as reports show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportedDeployment {
+    /// Its identifier.
+    pub id: DeploymentId,
+    /// What people call it.
+    pub number: i64,
+    /// What kind of change it is.
+    pub kind: DeploymentKind,
+    /// A release's name.
+    pub name: Option<String>,
+    /// Where it is.
+    pub state: State,
+    /// What it changes.
+    pub target: EnvironmentId,
+    /// That one's slug.
+    pub environment: Slug,
+    /// Whether people had to agree.
+    pub approval_required: bool,
+    /// The digest of what it is to do.
+    pub plan_digest: Sha256,
+    /// Who asked for it.
+    pub requested_by: PrincipalId,
+    /// Who executed it, where somebody had to.
+    pub executed_by: Option<PrincipalId>,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// When its first step began.
+    pub started_at: Option<Timestamp>,
+    /// When it was over.
+    pub finished_at: Option<Timestamp>,
+    /// Why, where it had to be said.
+    pub reason: Option<String>,
+    /// Why it failed or waits, for programs.
+    pub problem: Option<String>,
+    /// How risky it is taken to be.
+    pub risk: RiskLevel,
+    /// The kinds of its applications; empty where it has no items that say so.
+    pub kinds: BTreeSet<ApplicationKind>,
+    /// How many items it has.
+    pub items: u64,
+    /// The deployment that it undoes.
+    pub undoes: Option<ReportedLink>,
+    /// The deployment that undid it.
+    pub rolled_back_by: Option<ReportedLink>,
+    /// The deployment whose outcome it goes back to.
+    pub back_to: Option<ReportedLink>,
+}
+
+/// Reads for reports. Whatever takes deployments or principals takes one statement for each 1,000 of them, or a fixed
+/// number of those.
+#[async_trait]
+pub trait ReportQueries: Send + Sync {
+    /// The deployments of a period, by number, at most `limit`: those that were created before its end and not over before
+    /// its beginning, and those that wrote a record of it.
+    async fn reported_deployments(
+        &self,
+        bounds: &Bounds,
+        limit: u32,
+    ) -> Result<Vec<ReportedDeployment>, StoreError>;
+
+    /// The states that these deployments have had, oldest first.
+    async fn histories(
+        &self,
+        deployments: &[DeploymentId],
+    ) -> Result<HashMap<DeploymentId, Vec<Transition>>, StoreError>;
+
+    /// All approval requests of these deployments with their decisions, oldest first.
+    async fn requests_of(
+        &self,
+        deployments: &[DeploymentId],
+    ) -> Result<HashMap<DeploymentId, Vec<ApprovalRequest>>, StoreError>;
+
+    /// Whom these accounts belong to. Those that don't exist are left out.
+    async fn people(
+        &self,
+        principals: &[PrincipalId],
+    ) -> Result<HashMap<PrincipalId, Person>, StoreError>;
+}

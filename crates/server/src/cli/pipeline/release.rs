@@ -1,0 +1,335 @@
+//! `slipway release`.
+
+use clap::{ArgGroup, Args};
+use slipway_api::deployments::v1::{
+    CreateReleaseRequest, CreateReleaseResponse, Finding, FindingSeverity, ReleaseItem,
+    release_item,
+};
+use slipway_kernel::Timestamp;
+
+use super::ending::{Ending, help};
+use super::session::{present, print};
+use super::wait::WaitArgs;
+use super::{CallArgs, RequestIdArgs, Risk, Session, Step, deployment, risk_on_wire};
+use crate::cli::call_error::CallError;
+use crate::cli::output::printable;
+use crate::cli::{Failure, time};
+
+const HELP: &str = help!(
+    "\
+All of it becomes current in one moment, or nothing does. Where people have to agree, the release waits for them; then for
+`slipway execute`, unless --execute-on-approval or --start-time says otherwise. What stands against it, and what people
+should know, is told one finding a line.
+
+Examples:
+  slipway release --name \"Chatbot 2\" --environment prod --item greeting=2.0.0 --item model=7 --message \"New tone\"
+  slipway release --name \"Chatbot 2\" --environment prod --item greeting=2.0.0 --validate-only
+  slipway release --name \"Run $CI_PIPELINE_ID\" --environment prod --item cart=$TAG --request-id release-$CI_PIPELINE_ID \\
+    --execute-on-approval --wait --timeout 4h"
+);
+
+/// The arguments of `slipway release`.
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+#[command(group(ArgGroup::new("changes").args(["item", "remove"]).required(true).multiple(true)))]
+pub(in crate::cli) struct Release {
+    /// What people call it
+    #[arg(long, value_name = "NAME")]
+    name: String,
+
+    /// The environment's slug
+    #[arg(long, value_name = "SLUG")]
+    environment: String,
+
+    /// An application and the identifier of the version that becomes current; may be given several times
+    #[arg(long, value_name = "APP=VERSION", value_parser = item)]
+    item: Vec<(String, String)>,
+
+    /// The key of an application that is taken out; may be given several times
+    #[arg(long, value_name = "APP")]
+    remove: Vec<String>,
+
+    /// What changes, for those who are asked to agree
+    #[arg(long, value_name = "TEXT")]
+    message: Option<String>,
+
+    /// How risky you say it is; what Slipway finds can raise it
+    #[arg(long, value_enum)]
+    risk: Option<Risk>,
+
+    /// Versions may be older than the ones that are current
+    #[arg(long)]
+    allow_older: bool,
+
+    /// Carry it out as soon as nobody has to agree any more
+    #[arg(long)]
+    execute_on_approval: bool,
+
+    /// Carry it out at this time, if nobody has to agree any more then: RFC 3339, or a day in UTC
+    #[arg(long, value_name = "TIME", value_parser = time::parse)]
+    start_time: Option<Timestamp>,
+
+    /// Say what would be made and what stands against it, and make nothing
+    #[arg(long, conflicts_with = "wait")]
+    validate_only: bool,
+
+    #[command(flatten)]
+    wait: WaitArgs,
+
+    #[command(flatten)]
+    request_id: RequestIdArgs,
+
+    #[command(flatten)]
+    calls: CallArgs,
+}
+
+fn item(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((application, version)) if !application.is_empty() && !version.is_empty() => {
+            Ok((application.to_owned(), version.to_owned()))
+        }
+        _ => Err("write APP=VERSION, for example cart=1.4.2".to_owned()),
+    }
+}
+
+impl Step for Release {
+    fn calls(&self) -> &CallArgs {
+        &self.calls
+    }
+
+    async fn run(&self, session: &Session) -> Result<Ending, Failure> {
+        let request = self.request();
+        let created = session
+            .call(async || {
+                let mut deployments = session.client.deployments();
+                deployments.create_release(request.clone()).await
+            })
+            .await;
+        let mut answer = match created {
+            Ok(answer) => answer,
+            Err(error) => {
+                tell_findings(session, &against(&error), &request)?;
+                return Err(error.into());
+            }
+        };
+        tell_findings(session, &answer.findings, &request)?;
+        let made = present(answer.deployment.take())?;
+        let (made, ending) = self.wait.follow(session, made).await?;
+        let words = deployment::words(&made);
+        answer.deployment = Some(made);
+        self.tell(session, &answer, &words)?;
+        Ok(ending)
+    }
+}
+
+impl Release {
+    fn tell(
+        &self,
+        session: &Session,
+        answer: &CreateReleaseResponse,
+        words: &str,
+    ) -> Result<(), Failure> {
+        let words = if self.validate_only {
+            format!("would be made: {words}")
+        } else {
+            words.to_owned()
+        };
+        session.tell(
+            "slipway.deployments.v1.CreateReleaseResponse",
+            answer,
+            &words,
+        )
+    }
+
+    fn request(&self) -> CreateReleaseRequest {
+        let brought = self
+            .item
+            .iter()
+            .map(|(application, version)| self.change(application, Some(version)));
+        let removed = self
+            .remove
+            .iter()
+            .map(|application| self.change(application, None));
+        CreateReleaseRequest {
+            project: self.calls.project.clone(),
+            name: self.name.clone(),
+            environment: self.environment.clone(),
+            items: brought.chain(removed).collect(),
+            execute_on_approval: self.execute_on_approval,
+            start_time: self.start_time.map(time::to_wire),
+            validate_only: self.validate_only,
+            request_id: self.request_id.id(),
+            ..CreateReleaseRequest::default()
+        }
+    }
+
+    /// The item of an application, whose version is brought or which is taken out.
+    fn change(&self, application: &str, version: Option<&str>) -> ReleaseItem {
+        let change = match version {
+            Some(version) => release_item::Change::Version(version.to_owned()),
+            None => release_item::Change::Remove(true),
+        };
+        ReleaseItem {
+            application: application.to_owned(),
+            change: Some(change),
+            change_message: self.message.clone().unwrap_or_default(),
+            risk_level: risk_on_wire(self.risk),
+            allow_older: self.allow_older,
+        }
+    }
+}
+
+/// Tells findings one a line: on standard error where standard output is for the document.
+fn tell_findings(
+    session: &Session,
+    findings: &[Finding],
+    request: &CreateReleaseRequest,
+) -> Result<(), Failure> {
+    for finding in findings {
+        let line = told(finding, request);
+        if session.json {
+            eprintln!("slipway: {line}");
+        } else {
+            print(&line)?;
+        }
+    }
+    Ok(())
+}
+
+/// What stands against a release that was refused.
+fn against(error: &CallError) -> Vec<Finding> {
+    let unmet = error.unmet().into_iter();
+    unmet
+        .map(|unmet| Finding {
+            item: place(&unmet.subject),
+            reason: unmet.r#type,
+            severity: FindingSeverity::Error.into(),
+            message: unmet.description,
+        })
+        .collect()
+}
+
+/// The item's place in `items[3]`.
+fn place(subject: &str) -> Option<i32> {
+    let number = subject.strip_prefix("items[")?.strip_suffix(']')?;
+    number.parse().ok()
+}
+
+/// A finding on one line.
+fn told(finding: &Finding, request: &CreateReleaseRequest) -> String {
+    let severity = match finding.severity() {
+        FindingSeverity::Error => "error",
+        FindingSeverity::Warning => "warning",
+        FindingSeverity::Unspecified => "finding",
+    };
+    let about = finding
+        .item
+        .and_then(|place| request.items.get(usize::try_from(place).ok()?))
+        .map_or("release", |item| item.application.as_str());
+    printable(&format!(
+        "{severity} {} {about}: {}",
+        finding.reason, finding.message
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use slipway_api::ledger::v1::RiskLevel;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        release: Release,
+    }
+
+    fn parse(arguments: &[&str]) -> Result<Release, clap::Error> {
+        let least = ["release", "--name", "n", "--environment", "prod"];
+        let words = least.iter().chain(arguments);
+        Line::try_parse_from(words).map(|line| line.release)
+    }
+
+    #[test]
+    fn items_are_brought_then_removed() {
+        let release = parse(&[
+            "--remove",
+            "old",
+            "--item",
+            "cart=1=2",
+            "--item",
+            "shop=3",
+            "--message",
+            "why",
+            "--risk",
+            "medium",
+            "--execute-on-approval",
+            "--allow-older",
+        ])
+        .unwrap();
+        let request = release.request();
+        assert!(request.execute_on_approval && !request.validate_only);
+        let changes: Vec<_> = request
+            .items
+            .iter()
+            .map(|item| (item.application.as_str(), item.change.clone().unwrap()))
+            .collect();
+        let expected = [
+            ("cart", release_item::Change::Version("1=2".to_owned())),
+            ("shop", release_item::Change::Version("3".to_owned())),
+            ("old", release_item::Change::Remove(true)),
+        ];
+        assert_eq!(changes, expected);
+        for item in &request.items {
+            assert_eq!(item.risk_level(), RiskLevel::Medium);
+            assert_eq!(item.change_message, "why");
+            assert!(item.allow_older);
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_refused_before_any_call() {
+        let wrong: [&[&str]; 7] = [
+            &[],
+            &["--item", "cart"],
+            &["--item", "=1"],
+            &["--item", "cart="],
+            &["--item", "cart=1", "--validate-only", "--wait"],
+            &["--item", "cart=1", "--timeout", "1h"],
+            &["--item", "cart=1", "--wait", "--timeout", "soon"],
+        ];
+        for arguments in wrong {
+            assert!(parse(arguments).is_err(), "{arguments:?}");
+        }
+        assert!(parse(&["--remove", "cart"]).is_ok());
+    }
+
+    #[test]
+    fn a_place_is_that_of_an_item() {
+        assert_eq!(place("items[3]"), Some(3));
+        for other in ["", "items", "items[]", "items[x]", "name"] {
+            assert_eq!(place(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_finding_names_its_application() {
+        let request = parse(&["--item", "cart=1"]).unwrap().request();
+        let mut finding = Finding {
+            reason: "VERSION_NOT_FOUND".to_owned(),
+            severity: FindingSeverity::Error.into(),
+            item: Some(0),
+            message: "no\nsuch".to_owned(),
+        };
+        assert_eq!(
+            told(&finding, &request),
+            "error VERSION_NOT_FOUND cart: no such"
+        );
+        finding.item = None;
+        assert_eq!(
+            told(&finding, &request),
+            "error VERSION_NOT_FOUND release: no such"
+        );
+    }
+}
