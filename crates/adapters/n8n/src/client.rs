@@ -189,7 +189,7 @@ impl Client {
                     self.root
                 ))
             } else {
-                NoAnswer::Lost(problem)
+                NoAnswer::Lost(format!("{problem}, asked of n8n at {}", self.root))
             }
         })?;
         let (head, body) = response.into_parts();
