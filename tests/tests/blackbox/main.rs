@@ -71,6 +71,7 @@ const TOPICS: &[&[Case]] = &[
     deployments::races::CASES,
     deployments::real::CASES,
     deployments::governance::CASES,
+    deployments::falls::CASES,
     deployments::releases::CASES,
     deployments::rollbacks::CASES,
     deployments::templates::CASES,

@@ -7,7 +7,10 @@ use slipway_approvals::{
     ApprovalRequest, Asked, AtStart, Effective, Governed, IllegalStep, RequestState, Rule, Source,
     StateKind, Subject, stage_rule,
 };
-use slipway_deployments::{Deployment, DeploymentKind, Item, ItemStatus, Origin, Problem, State};
+use slipway_deployments::{
+    APPROVAL_NEEDED, Deployment, DeploymentKind, Item, ItemStatus, Origin, PLAN_CHANGED, Problem,
+    State,
+};
 use slipway_kernel::{
     ApplicationKind, ApprovalRequestId, DeploymentId, EnvironmentId, StoreError, Timestamp,
 };
@@ -263,7 +266,7 @@ pub(crate) async fn ask_again(
     deployment.approved_by = None;
     deployment.started_at = None;
     deployment.problem = Some(Problem {
-        reason: "APPROVAL_NEEDED".to_owned(),
+        reason: APPROVAL_NEEDED.to_owned(),
         message: why.to_owned(),
     });
     let mut demands = demands(unit, deployment).await?;
@@ -301,7 +304,8 @@ async fn asked_before(
 }
 
 /// What was agreed to is not what a release would do any more, and it has been planned anew: it waits for approval again
-/// where somebody has to agree, and else for whoever executes what it does now.
+/// where somebody has to agree, and else for whoever looks at what it does now and executes that, also where it was to begin
+/// by itself.
 pub(crate) async fn fall(
     context: &Context,
     unit: &mut dyn UnitOfWork,
@@ -310,13 +314,28 @@ pub(crate) async fn fall(
     now: Timestamp,
 ) -> Result<(), CommandError> {
     let demands = demands(unit, deployment).await?;
-    if !demands.rules.is_empty() || deployment.approved_by.is_some() {
+    let Some(release) = deployment
+        .release
+        .as_mut()
+        .filter(|_| demands.rules.is_empty() && deployment.approved_by.is_none())
+    else {
         return ask_again(context, unit, deployment, why, now).await;
-    }
-    Ok(unit
-        .deployments()
-        .update(deployment, deployment.state)
-        .await?)
+    };
+    release.execute_on_approval = false;
+    deployment.problem = Some(Problem {
+        reason: PLAN_CHANGED.to_owned(),
+        message: format!("{why}: look at what it does now, and execute it"),
+    });
+    let state = deployment.state;
+    unit.deployments().update(deployment, state).await?;
+    let before = Some(json!({ "state": state }));
+    let after = Some(json!({
+        "state": state,
+        "plan_digest": deployment.plan_digest,
+        "reason": why,
+    }));
+    let event = event(context, deployment, CARRY_OUT, (before, after), now);
+    Ok(unit.audit().append(&event).await?)
 }
 
 /// Ends the request that a deployment has waited for, where it still is open.

@@ -7,7 +7,7 @@ use slipway_deployments::{
     Deployment, DeploymentKind, DeploymentName, NewDeployment, Origin, Plan, State,
 };
 use slipway_identity::Command;
-use slipway_kernel::{DeploymentId, ProjectId, Slug, SnapshotId, text::Reason};
+use slipway_kernel::{DeploymentId, ProjectId, Slug, SnapshotId, Tier, text::Reason};
 
 use super::{
     DeploymentError, environment,
@@ -133,7 +133,7 @@ async fn rollback(
         return Err(DeploymentError::EnvironmentArchived { slug: target.slug });
     }
     if undone.runs_inline() {
-        return of_release(context, call, change, &undone, command).await;
+        return of_release(context, call, change, (&undone, target.tier), command).await;
     }
     if command.back_to.is_some() {
         return Err(DeploymentError::NotReversible {
@@ -175,7 +175,7 @@ async fn of_release(
     context: &Context,
     call: &Call<'_>,
     change: &mut Change<'_>,
-    undone: &Deployment,
+    (undone, tier): (&Deployment, Tier),
     command: &RollbackDeployment,
 ) -> Result<Deployment, DeploymentError> {
     let number = undone.number;
@@ -199,6 +199,7 @@ async fn of_release(
         return Err(DeploymentError::LaterDeployments { number, later });
     }
     let wish = Wish {
+        tier,
         by: call.caller.principal,
         at: change.now,
         reason: command.reason.clone(),

@@ -11,13 +11,14 @@ use slipway_deployments::{
 };
 use slipway_identity::Command;
 use slipway_kernel::{
-    ApplicationKind, DeploymentId, RiskLevel, Slug, Timestamp,
+    ApplicationKind, DeploymentId, Slug, Timestamp,
     requirements::Severity,
     text::{Description, DisplayName},
 };
 
 use super::{
     ReleaseError,
+    base::riskiest,
     facts::{self, Known},
     start::start_new,
 };
@@ -124,7 +125,7 @@ pub async fn create_release(
             items: chosen(&command.draft, &known),
         })
     };
-    deployment.risk = riskiest(&deployment);
+    deployment.risk = riskiest(&deployment.items);
     let asked_for = gate::add(context, &mut *change.unit, &mut deployment).await?;
     if command.validate_only {
         return Ok(Made {
@@ -158,14 +159,6 @@ pub async fn create_release(
         deployment,
         findings,
     })
-}
-
-fn riskiest(deployment: &Deployment) -> RiskLevel {
-    let risks = deployment.items.iter().filter_map(|item| {
-        let released = item.released.as_ref()?;
-        Some(released.risk)
-    });
-    risks.max().unwrap_or(RiskLevel::Low)
 }
 
 /// The ledger alone does not change what an engine runs.
@@ -228,6 +221,7 @@ fn chosen(draft: &Draft, known: &Known) -> Vec<Item> {
             declared: item.declared,
             risk: assessment.level,
             factors: assessment.factors,
+            allow_older: item.allow_older,
         };
         Some(Item {
             position,

@@ -123,7 +123,11 @@ fn application_facts(application: &Application) -> ApplicationFacts {
     }
 }
 
-fn version_facts(version: &Version, by_a_person: bool, text: Option<String>) -> VersionFacts {
+pub(super) fn version_facts(
+    version: &Version,
+    by_a_person: bool,
+    text: Option<String>,
+) -> VersionFacts {
     let needed = version.dependencies.iter().map(|dependency| Needed {
         application: dependency.application.clone(),
         requirement: dependency.requirement.to_string(),
@@ -140,7 +144,9 @@ fn version_facts(version: &Version, by_a_person: bool, text: Option<String>) -> 
     }
 }
 
-fn current_facts(current: &CurrentVersion) -> slipway_deployments::release::CurrentVersion {
+pub(super) fn current_facts(
+    current: &CurrentVersion,
+) -> slipway_deployments::release::CurrentVersion {
     slipway_deployments::release::CurrentVersion {
         id: current.version,
         identifier: current.identifier.clone(),

@@ -1,9 +1,7 @@
 //! A release is carried out in one unit of work: its versions become current in the moment in which it commits.
 
 use slipway_audit::{Fact, FactKind};
-use slipway_deployments::{
-    Bound, BoundItem, Change, Deployment, Item, ItemStatus, Problem, State, VersionRef,
-};
+use slipway_deployments::{Change, Deployment, Item, ItemStatus, Problem, State, VersionRef};
 use slipway_kernel::{Attributes, PersonId, RecordId, Slug, StoreError, Timestamp, text::Notes};
 use slipway_ledger::{
     CellPlace, NewRecord, RecordKind,
@@ -11,7 +9,7 @@ use slipway_ledger::{
 };
 use slipway_store::UnitOfWork;
 
-use super::{create::change_of, facts};
+use super::base::Base;
 use crate::{CommandError, Context, deployments::executor::tell_undone, error::dangling};
 
 /// What became of carrying out.
@@ -41,8 +39,12 @@ pub(crate) async fn run(
         let message = format!("the environment `{}` is archived", target.slug);
         return Ok(Ran::Impossible(problem("ENVIRONMENT_ARCHIVED", message)));
     }
-    if look(unit, deployment).await?.digest()? != deployment.plan_digest {
+    let base = Base::hold(unit, deployment).await?;
+    if base.digest(deployment)? != deployment.plan_digest {
         return Ok(Ran::Changed);
+    }
+    if let Some(problem) = base.objection(deployment, target.tier) {
+        return Ok(Ran::Impossible(problem));
     }
     let facts = match record(context, unit, deployment, &target.slug, now).await? {
         Ok(facts) => facts,
@@ -72,68 +74,16 @@ pub(crate) async fn run(
     Ok(Ran::Done { facts })
 }
 
-/// Gives a release the digest, and its items what they take the place of, as things are now.
+/// Lets a release say what it would do as things are now, and how risky that is.
 pub(crate) async fn rebase(
     unit: &mut dyn UnitOfWork,
     deployment: &mut Deployment,
 ) -> Result<(), CommandError> {
     let target = unit.environments().hold(deployment.target).await?;
-    target.ok_or_else(|| dangling("environment", deployment.target))?;
-    let keys = deployment
-        .items
-        .iter()
-        .map(|item| item.key.clone())
-        .collect();
-    let current = unit
-        .records()
-        .hold_versions(deployment.target, &keys)
-        .await?;
-    let current = facts::by_key(current);
-    deployment.plan_digest = look(unit, deployment).await?.digest()?;
-    for item in &mut deployment.items {
-        if let Some(released) = &mut item.released {
-            released.before = current.get(&item.key).map(|it| VersionRef {
-                id: it.version,
-                identifier: it.identifier.clone(),
-            });
-            item.change = change_of(released);
-        }
-    }
+    let target = target.ok_or_else(|| dangling("environment", deployment.target))?;
+    let base = Base::hold(unit, deployment).await?;
+    base.apply(deployment, target.tier)?;
     Ok(unit.deployments().replace_plan(deployment, &[]).await?)
-}
-
-/// What the release does and rests on, as things are now. What is current is held.
-pub(super) async fn look(
-    unit: &mut dyn UnitOfWork,
-    deployment: &Deployment,
-) -> Result<Bound, StoreError> {
-    let chosen = deployment.items.iter().filter_map(|item| {
-        let released = item.released.as_ref()?;
-        Some(released.after.as_ref()?.id)
-    });
-    let versions = unit.versions().with_ids(&chosen.collect()).await?;
-    let keys = deployment.items.iter().map(|item| item.key.clone());
-    let rested_on = facts::rested_on(keys.collect(), versions.iter());
-    let held = unit
-        .records()
-        .hold_versions(deployment.target, &rested_on)
-        .await?;
-    let items = deployment.items.iter().filter_map(|item| {
-        let released = item.released.as_ref()?;
-        let version = released.after.as_ref();
-        let version = version.and_then(|after| versions.iter().find(|it| it.id == after.id));
-        let bound = BoundItem {
-            application: item.application?,
-            version: version.map(|version| version.id),
-            content: version.and_then(|version| version.digest),
-        };
-        Some((item.key.clone(), bound))
-    });
-    Ok(Bound {
-        target: deployment.target,
-        items: items.collect(),
-        base: held.into_iter().map(|it| (it.key, it.version)).collect(),
-    })
 }
 
 /// Adds the ledger's records of everything that changes.
@@ -228,12 +178,15 @@ fn moved_by<'d>(deployment: &Deployment, item: &'d Item) -> Result<Option<Moved<
 /// Why a version can't become current any more.
 fn unfit(moved: &Moved<'_>, found: &Target) -> Option<Problem> {
     let key = &moved.item.key;
+    if moved.kind == RecordKind::Removed {
+        return None;
+    }
     if found.application.as_ref().is_none_or(|it| it.archived) {
         let message = format!("the application `{key}` is archived");
         return Some(problem("APPLICATION_ARCHIVED", message));
     }
     let deprecated = found.version.is_some_and(|version| version.deprecated);
-    (deprecated && moved.kind == RecordKind::Deployed).then(|| {
+    deprecated.then(|| {
         let message = format!(
             "version `{}` of `{key}` is deprecated",
             moved.version.identifier

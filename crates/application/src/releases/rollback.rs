@@ -7,13 +7,13 @@ use slipway_deployments::{
     Released, State, VersionRef,
 };
 use slipway_kernel::{
-    DeploymentId, Key, PrincipalId, RiskLevel, Timestamp,
+    DeploymentId, Key, PrincipalId, RiskLevel, Tier, Timestamp,
     text::{Notes, Reason},
 };
 use slipway_ledger::{AsOf, CurrentVersion};
 use slipway_store::UnitOfWork;
 
-use super::{ReleaseError, create::change_of, facts, inline};
+use super::{ReleaseError, base::Base, create::change_of, facts};
 use crate::{
     Context,
     deployments::{DeploymentError, putting_back::GATES},
@@ -21,6 +21,7 @@ use crate::{
 
 /// Who wants a release rolled back, and why.
 pub(crate) struct Wish {
+    pub(crate) tier: Tier,
     pub(crate) by: PrincipalId,
     pub(crate) at: Timestamp,
     pub(crate) reason: Reason,
@@ -76,6 +77,8 @@ pub(crate) async fn rollback(
             declared: RiskLevel::Low,
             risk: RiskLevel::Low,
             factors: Vec::new(),
+            // Going back is what it is for.
+            allow_older: true,
         };
         items.push(Item {
             position,
@@ -107,9 +110,8 @@ pub(crate) async fn rollback(
             items,
         })
     };
-    deployment.plan_digest = inline::look(unit, &deployment)
-        .await?
-        .digest()
+    let base = Base::hold(unit, &deployment).await?;
+    base.apply(&mut deployment, wish.tier)
         .map_err(crate::CommandError::from)?;
     Ok(deployment)
 }

@@ -101,8 +101,7 @@ async fn hold(
     now: Timestamp,
 ) -> Result<Option<Hold>, StoreError> {
     let policy_says = gate::earliest_start(unit, deployment).await?;
-    let frozen_then = deployment.is_frozen();
-    let scheduled = deployment.not_before.filter(|_| !frozen_then);
+    let scheduled = deployment.not_before.filter(|_| !deployment.is_put_off());
     if let Some(until) = policy_says.max(scheduled).filter(|until| *until > now) {
         return Ok(Some(Hold::Early(until)));
     }

@@ -13,6 +13,6 @@ pub use facts::{
     ApplicationFacts, CurrentVersion, Facts, MAX_LOOKED_THROUGH, Needed, VersionFacts,
     is_looked_through,
 };
-pub use findings::{Finding, Findings, MAX_FINDINGS, findings};
+pub use findings::{Finding, Findings, MAX_FINDINGS, against_current, findings};
 pub use requirement::is_met_by;
 pub use risk::{Assessment, Circumstances, Factor, Movement, RiskFactor, assess, circumstances};

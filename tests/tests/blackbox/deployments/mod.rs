@@ -7,6 +7,7 @@ pub(crate) mod checks;
 pub(crate) mod comparisons;
 pub(crate) mod doubts;
 pub(crate) mod endings;
+pub(crate) mod falls;
 mod floor;
 pub(crate) mod four_eyes;
 pub(crate) mod four_eyes_by_policy;

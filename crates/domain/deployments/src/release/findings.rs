@@ -164,6 +164,34 @@ pub fn findings(draft: &Draft, facts: &Facts) -> Findings {
     found.listed()
 }
 
+/// What stands against a draft by what is current in the environment, and by nothing else: what was in order when the draft was
+/// looked at may not be any more.
+pub fn against_current(draft: &Draft, facts: &Facts) -> Findings {
+    let mut found = Found::default();
+    let firsts = firsts(draft);
+    for (position, item) in draft.items.iter().enumerate() {
+        let Some(identifier) = item.version() else {
+            continue;
+        };
+        let Some(version) = facts.version(&item.application, identifier) else {
+            continue;
+        };
+        let looked_at = Looked {
+            item,
+            facts,
+            firsts: &firsts,
+        };
+        let chosen = Chosen {
+            identifier,
+            version,
+        };
+        let mut about = found.about(position);
+        catalog::look_back(&looked_at, &chosen, &mut about);
+        dependencies::look(&looked_at, &chosen, &mut about);
+    }
+    found.listed()
+}
+
 /// What a draft wants of each application, with the place of its first item, which is the one that counts.
 type Firsts<'a> = BTreeMap<&'a Key, (usize, &'a Wanted)>;
 
