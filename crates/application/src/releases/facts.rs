@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use slipway_catalog::{Application, Environment, Version};
 use slipway_deployments::release::{
-    ApplicationFacts, DraftItem, Facts, Needed, VersionFacts, is_looked_through,
+    ApplicationFacts, DraftItem, Facts, MAX_LOOKED_THROUGH, Needed, VersionFacts, is_text,
 };
 use slipway_identity::{PrincipalKind, Project};
 use slipway_kernel::{Key, PrincipalId, StoreError};
@@ -141,6 +141,10 @@ pub(super) fn version_facts(
         attributes: version.attributes.clone(),
         notes: version.notes.clone(),
         text,
+        unread: version.content.as_ref().and_then(|held| {
+            let large = is_text(&held.media_type) && held.size > MAX_LOOKED_THROUGH;
+            large.then_some(held.size)
+        }),
     }
 }
 
@@ -159,7 +163,7 @@ async fn text(context: &Context, version: &Version) -> Result<Option<String>, De
     let (Some(digest), Some(held)) = (version.digest, &version.content) else {
         return Ok(None);
     };
-    if !is_looked_through(&held.media_type, held.size) {
+    if !is_text(&held.media_type) || held.size > MAX_LOOKED_THROUGH {
         return Ok(None);
     }
     let bytes = context.objects.get(digest).await?;

@@ -41,6 +41,8 @@ pub enum Reason {
     RuleViolated,
     /// The content holds what looks like a secret.
     SecretInContent,
+    /// The content is text, and too large to be looked through.
+    ContentNotLookedThrough,
     /// The application is there twice.
     DuplicateItem,
     /// Nothing in the environment would change.
@@ -69,6 +71,7 @@ words! {
     VersionGoesBack = "VERSION_GOES_BACK",
     RuleViolated = "RULE_VIOLATED",
     SecretInContent = "SECRET_IN_CONTENT",
+    ContentNotLookedThrough = "CONTENT_NOT_LOOKED_THROUGH",
     DuplicateItem = "DUPLICATE_ITEM",
     NothingToDo = "NOTHING_TO_DO",
     AlreadyCurrent = "ALREADY_CURRENT",
