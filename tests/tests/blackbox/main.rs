@@ -72,6 +72,7 @@ const TOPICS: &[&[Case]] = &[
     deployments::real::CASES,
     deployments::governance::CASES,
     deployments::falls::CASES,
+    deployments::starts::CASES,
     deployments::releases::CASES,
     deployments::rollbacks::CASES,
     deployments::templates::CASES,

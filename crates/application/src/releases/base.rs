@@ -12,7 +12,8 @@ use slipway_deployments::{
     },
 };
 use slipway_kernel::{
-    Key, Requirements, RiskLevel, Sha256, StoreError, Tier, VersionId, digest::CanonicalError,
+    Key, Requirements, RiskLevel, Sha256, StoreError, Tier, Timestamp, VersionId,
+    digest::CanonicalError,
 };
 use slipway_ledger::CurrentVersion;
 use slipway_store::UnitOfWork;
@@ -23,6 +24,7 @@ use super::{create::change_of, facts};
 pub(super) struct Base {
     versions: BTreeMap<VersionId, Version>,
     current: BTreeMap<Key, CurrentVersion>,
+    latest: Option<Timestamp>,
 }
 
 impl Base {
@@ -44,8 +46,15 @@ impl Base {
             .await?;
         Ok(Self {
             versions: versions.into_iter().map(|it| (it.id, it)).collect(),
-            current: facts::by_key(held),
+            current: facts::by_key(held.versions),
+            latest: held.latest,
         })
+    }
+
+    /// The moment at which a release is carried out that is carried out now: the clock of another server may have been ahead,
+    /// and nothing becomes current that was deployed before what is.
+    pub(super) fn moment(&self, now: Timestamp) -> Timestamp {
+        self.latest.map_or(now, |latest| latest.max(now))
     }
 
     /// The digest of what people agree to.

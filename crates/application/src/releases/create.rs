@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use serde::Serialize;
 use serde_json::json;
 use slipway_audit::Resource;
@@ -20,7 +22,7 @@ use super::{
     ReleaseError,
     base::riskiest,
     facts::{self, Known},
-    start::start_new,
+    start::{Started, start_new},
 };
 use crate::{
     Call, CommandError, Context,
@@ -102,6 +104,7 @@ pub async fn create_release(
     if findings.refuse() {
         return Err(ReleaseError::HasFindings { findings }.into());
     }
+    check_start(command.start_at, change.now)?;
     let bound = bound(items, &known, &target);
     let mut deployment = Deployment {
         release: Some(Release {
@@ -134,7 +137,8 @@ pub async fn create_release(
         });
     }
     let now = change.now;
-    let facts = start_new(context, &mut *change.unit, &mut deployment, now).await?;
+    let started = start_new(context, &mut *change.unit, &mut deployment, now).await?;
+    let facts = started.map_or_else(Vec::new, Started::facts);
     let after = json!({
         "number": deployment.number,
         "kind": deployment.kind,
@@ -159,6 +163,19 @@ pub async fn create_release(
         deployment,
         findings,
     })
+}
+
+/// How far ahead the start of a release may be.
+const MOST_AHEAD: Duration = Duration::from_hours(90 * 24);
+
+fn check_start(start_at: Option<Timestamp>, now: Timestamp) -> Result<(), ReleaseError> {
+    match start_at {
+        Some(at) if at < now || at > now.plus(MOST_AHEAD) => Err(ReleaseError::StartTime {
+            at,
+            days: MOST_AHEAD.as_secs() / 86_400,
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// The ledger alone does not change what an engine runs.

@@ -1,7 +1,9 @@
 //! A release is carried out in one unit of work: its versions become current in the moment in which it commits.
 
 use slipway_audit::{Fact, FactKind};
-use slipway_deployments::{Change, Deployment, Item, ItemStatus, Problem, State, VersionRef};
+use slipway_deployments::{
+    Change, Deployment, DeploymentKind, Item, ItemStatus, Problem, State, VersionRef,
+};
 use slipway_kernel::{Attributes, PersonId, RecordId, Slug, StoreError, Timestamp, text::Notes};
 use slipway_ledger::{
     CellPlace, NewRecord, RecordKind,
@@ -40,6 +42,7 @@ pub(crate) async fn run(
         return Ok(Ran::Impossible(problem("ENVIRONMENT_ARCHIVED", message)));
     }
     let base = Base::hold(unit, deployment).await?;
+    let now = base.moment(now);
     if base.digest(deployment)? != deployment.plan_digest {
         return Ok(Ran::Changed);
     }
@@ -115,7 +118,7 @@ async fn record(
     let stands_against = moved
         .iter()
         .zip(&targets)
-        .find_map(|(moved, found)| unfit(moved, found));
+        .find_map(|(moved, found)| unfit(deployment.kind, moved, found));
     if let Some(problem) = stands_against {
         return Ok(Err(problem));
     }
@@ -175,18 +178,22 @@ fn moved_by<'d>(deployment: &Deployment, item: &'d Item) -> Result<Option<Moved<
     }))
 }
 
-/// Why a version can't become current any more.
-fn unfit(moved: &Moved<'_>, found: &Target) -> Option<Problem> {
-    let key = &moved.item.key;
+/// Why a version can't become current any more. What is deprecated can be gone back to: what took its place may be worse.
+fn unfit(kind: DeploymentKind, moved: &Moved<'_>, found: &Target) -> Option<Problem> {
+    if found.project_archived {
+        let message = "the project is archived".to_owned();
+        return Some(problem("PROJECT_ARCHIVED", message));
+    }
     if moved.kind == RecordKind::Removed {
         return None;
     }
+    let key = &moved.item.key;
     if found.application.as_ref().is_none_or(|it| it.archived) {
         let message = format!("the application `{key}` is archived");
         return Some(problem("APPLICATION_ARCHIVED", message));
     }
     let deprecated = found.version.is_some_and(|version| version.deprecated);
-    deprecated.then(|| {
+    (deprecated && kind != DeploymentKind::Rollback).then(|| {
         let message = format!(
             "version `{}` of `{key}` is deprecated",
             moved.version.identifier

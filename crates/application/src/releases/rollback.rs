@@ -61,7 +61,8 @@ pub(crate) async fn rollback(
         }
         None => BTreeMap::default(),
     };
-    let now = facts::by_key(unit.records().hold_versions(undone.target, &keys).await?);
+    let held = unit.records().hold_versions(undone.target, &keys).await?;
+    let now = facts::by_key(held.versions);
     let mut items = Vec::with_capacity(keys.len());
     for (position, item) in (0..).zip(undone.items.iter().filter(moved)) {
         let Some(was) = &item.released else { continue };

@@ -23,6 +23,7 @@ pub(crate) mod races;
 pub(crate) mod real;
 pub(crate) mod releases;
 pub(crate) mod rollbacks;
+pub(crate) mod starts;
 pub(crate) mod templates;
 pub(crate) mod watching;
 pub(crate) mod ways_on;
