@@ -111,7 +111,7 @@ pub enum FreezeError {
 meets_command_errors!(FreezeError);
 
 /// How many windows are told by name: a refusal has to fit into headers.
-pub const MAX_TOLD: usize = 20;
+const MAX_TOLD: usize = 20;
 
 /// Windows by their slugs.
 fn listed(windows: &[Slug]) -> String {
