@@ -109,7 +109,7 @@ pub(super) async fn put_off(
     Ok(connection.execute(sql, values).await? == 1)
 }
 
-/// Every one that is queued, not only those that wait for a freeze: one that an executor holds may be about to, and is
+/// Every one that is queued or approved, not only those that wait for a freeze: one that an executor holds may be about to, and is
 /// looked at anew once that has let go.
 pub(super) async fn thaw(connection: &Connection, project: ProjectId) -> Result<(), StoreError> {
     let kept =
