@@ -8,20 +8,16 @@ use slipway_kernel::{DeploymentId, EnvironmentId, ProjectId, StoreError, Timesta
 use uuid::Uuid;
 
 use super::deployment::TABLE;
-use crate::{connection::Connection, row::Place};
+use crate::{
+    connection::Connection,
+    row::{Place, length},
+};
 
 #[derive(FromQueryResult)]
 struct ClaimRow {
     id: Uuid,
     epoch: i64,
     claims: i32,
-}
-
-/// A length of time, in microseconds.
-fn length(lease: Duration) -> Value {
-    i64::try_from(lease.as_micros())
-        .unwrap_or(i64::MAX / 2)
-        .into()
 }
 
 /// One statement. On `PostgreSQL` a deployment that another unit of work holds is passed over: it may be claimed there.
