@@ -410,8 +410,18 @@ mod cases {
             let deployment = world.approved().await;
             world.write("Orders", if round % 2 == 0 { "v0" } else { "v1" });
             let executor = world.executor();
-            let carried_out = tokio::spawn(async move { executor.carry_out_one(|| false).await });
-            tokio::time::sleep(std::time::Duration::from_millis(round * 3)).await;
+            // In the first round the executor comes too late, and in the last one it is through.
+            let (late, wait) = match round {
+                0 => (500, 0),
+                11 => (0, 1_000),
+                _ => (0, round * 3),
+            };
+            let millis = std::time::Duration::from_millis;
+            let carried_out = tokio::spawn(async move {
+                tokio::time::sleep(millis(late)).await;
+                executor.carry_out_one(|| false).await
+            });
+            tokio::time::sleep(millis(wait)).await;
             let stopped = world.cancel(&deployment).await;
             carried_out.await.unwrap().expect("carried out");
             let found = world.get(&deployment).await;
@@ -422,6 +432,9 @@ mod cases {
             seen.insert((found.state, request.state.kind()));
         }
         println!("stopped meanwhile: {seen:?}");
+        for request in [StateKind::Approved, StateKind::Canceled] {
+            assert!(seen.contains(&(State::Canceled, request)), "{seen:?}");
+        }
         assert_eq!(world.in_prod(), 0);
     }
 
