@@ -69,6 +69,8 @@ const TOPICS: &[&[Case]] = &[
     deployments::pipelines::CASES,
     deployments::promotions::CASES,
     deployments::races::CASES,
+    deployments::contested::CASES,
+    deployments::going_back::CASES,
     deployments::real::CASES,
     deployments::governance::CASES,
     deployments::falls::CASES,
