@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use slipway_catalog::{Application, Environment, Version};
 use slipway_deployments::release::{
-    ApplicationFacts, DraftItem, Facts, Needed, VersionFacts, is_looked_through,
+    ApplicationFacts, DraftItem, Facts, MAX_LOOKED_THROUGH, Needed, VersionFacts, looked_through,
 };
 use slipway_identity::{PrincipalKind, Project};
 use slipway_kernel::{Key, PrincipalId, StoreError};
@@ -148,14 +148,14 @@ fn current_facts(current: &CurrentVersion) -> slipway_deployments::release::Curr
     }
 }
 
-/// The content of a version, where Slipway keeps one that is text.
+/// The content of a version, where Slipway keeps one that is looked through.
 async fn text(context: &Context, version: &Version) -> Result<Option<String>, DeploymentError> {
     let (Some(digest), Some(held)) = (version.digest, &version.content) else {
         return Ok(None);
     };
-    if !is_looked_through(&held.media_type, held.size) {
+    if held.size > MAX_LOOKED_THROUGH {
         return Ok(None);
     }
     let bytes = context.objects.get(digest).await?;
-    Ok(bytes.and_then(|bytes| String::from_utf8(bytes.to_vec()).ok()))
+    Ok(bytes.and_then(|bytes| looked_through(&held.media_type, &bytes)))
 }

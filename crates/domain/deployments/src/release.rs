@@ -11,7 +11,7 @@ pub mod risk;
 pub use draft::{Draft, DraftItem, Wanted};
 pub use facts::{
     ApplicationFacts, CurrentVersion, Facts, MAX_LOOKED_THROUGH, Needed, VersionFacts,
-    is_looked_through,
+    looked_through,
 };
 pub use findings::{Finding, Findings, MAX_FINDINGS, findings};
 pub use requirement::is_met_by;

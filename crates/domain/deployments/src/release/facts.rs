@@ -12,8 +12,20 @@ use slipway_kernel::{
 /// The largest content that is looked through, in bytes.
 pub const MAX_LOOKED_THROUGH: u64 = 256 * 1024;
 
-/// Whether content is text, as its media type says, and small enough to be looked through for languages and secrets.
-pub fn is_looked_through(media_type: &MediaType, size: u64) -> bool {
+/// Content as the text that is looked through for languages and secrets. Where its media type says that it is text, bytes
+/// that are none are left aside; else it is one where all of it is. `None` where there is none, or too much.
+pub fn looked_through(media_type: &MediaType, content: &[u8]) -> Option<String> {
+    let size = u64::try_from(content.len()).unwrap_or(u64::MAX);
+    if size > MAX_LOOKED_THROUGH {
+        return None;
+    }
+    if says_text(media_type) {
+        return Some(String::from_utf8_lossy(content).into_owned());
+    }
+    String::from_utf8(content.to_vec()).ok()
+}
+
+fn says_text(media_type: &MediaType) -> bool {
     const TEXTS: [&str; 8] = [
         "application/json",
         "application/yaml",
@@ -26,12 +38,11 @@ pub fn is_looked_through(media_type: &MediaType, size: u64) -> bool {
     ];
     let essence = media_type.as_str().split(';').next().unwrap_or_default();
     let essence = essence.trim().to_ascii_lowercase();
-    let text = essence.starts_with("text/")
+    essence.starts_with("text/")
         || TEXTS.contains(&essence.as_str())
         || ["+json", "+xml", "+yaml"]
             .iter()
-            .any(|suffix| essence.ends_with(suffix));
-    text && size <= MAX_LOOKED_THROUGH
+            .any(|suffix| essence.ends_with(suffix))
 }
 
 /// What is known about what a draft names, and about the environment that it is for.
@@ -75,7 +86,7 @@ pub struct VersionFacts {
     pub attributes: Attributes,
     /// What changed in it.
     pub notes: Notes,
-    /// Its content, where Slipway keeps one that [`is_looked_through`] and is UTF-8.
+    /// Its content, where Slipway keeps one that is [`looked_through`].
     pub text: Option<String>,
 }
 
@@ -134,16 +145,24 @@ mod tests {
 
     #[test]
     fn small_texts_are_looked_through() {
-        for (media_type, size, so) in [
-            ("text/plain; charset=utf-8", 1, true),
-            ("Application/JSON", MAX_LOOKED_THROUGH, true),
-            ("application/vnd.acme.prompt+json", 1, true),
-            ("text/plain", MAX_LOOKED_THROUGH + 1, false),
-            ("application/octet-stream", 1, false),
-            ("", 1, false),
+        let most = "x".repeat(usize::try_from(MAX_LOOKED_THROUGH).expect("small"));
+        let more = format!("{most}x");
+        let latin: &[u8] = b"pass\xe9: x";
+        for (media_type, content, text) in [
+            ("text/plain; charset=utf-8", b"x".as_slice(), Some("x")),
+            ("Application/JSON", most.as_bytes(), Some(most.as_str())),
+            ("application/vnd.acme.prompt+json", b"x", Some("x")),
+            ("text/plain", more.as_bytes(), None),
+            ("text/plain", latin, Some("pass\u{fffd}: x")),
+            // What it is called hides nothing.
+            ("application/octet-stream", b"x", Some("x")),
+            ("", b"x", Some("x")),
+            ("image/png", b"x", Some("x")),
+            ("image/png", latin, None),
         ] {
             let media_type: MediaType = media_type.parse().expect("a text");
-            assert_eq!(is_looked_through(&media_type, size), so, "{media_type}");
+            let found = looked_through(&media_type, content);
+            assert_eq!(found.as_deref(), text, "{media_type}");
         }
     }
 }
