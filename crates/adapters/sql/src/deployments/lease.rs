@@ -26,7 +26,7 @@ fn length(lease: Duration) -> Value {
 
 /// One statement. On `PostgreSQL` a deployment that another unit of work holds is passed over: it may be claimed there.
 ///
-/// What may not begin yet is passed over, and lets others go first.
+/// What may not begin yet is passed over, and lets others go first; so is what would begin in a project that was archived.
 ///
 /// The states stand in the statement as text, in the words of the partial indexes that serve it. Two units of work can
 /// come to hold one environment only if something was queued before the deployment that one of them claimed and after
@@ -46,6 +46,7 @@ pub(super) async fn claim(
          WHERE d.state IN ('QUEUED', 'RUNNING', 'CANCELING', 'COMPENSATING') \
          AND (d.lease_until IS NULL OR d.lease_until < {now}) \
          AND (d.state <> 'QUEUED' OR ((d.not_before IS NULL OR d.not_before <= {now}) \
+         AND NOT EXISTS (SELECT 1 FROM project p WHERE p.id = d.project_id AND p.archived_at IS NOT NULL) \
          AND NOT EXISTS (SELECT 1 FROM deployment h WHERE h.target_id = d.target_id \
          AND h.state IN ('RUNNING', 'CANCELING', 'COMPENSATING', 'IN_DOUBT')) \
          AND NOT EXISTS (SELECT 1 FROM deployment q WHERE q.target_id = d.target_id AND q.state = 'QUEUED' \

@@ -112,7 +112,8 @@ pub(super) fn item_values(released: Option<&Released>) -> Result<[Value; 7], Sto
     ])
 }
 
-/// The state stands in the statement in the words of the partial index that serves it.
+/// The state stands in the statement in the words of the partial index that serves it. Nothing begins in a project that was
+/// archived.
 pub(super) async fn due(
     connection: &Connection,
     now: Timestamp,
@@ -122,9 +123,9 @@ pub(super) async fn due(
     struct Due {
         id: Uuid,
     }
-    let sql = "SELECT id FROM deployment WHERE state = 'APPROVED' \
-               AND (kind = 'ROLLBACK' OR execute_on_approval) AND (not_before IS NULL OR not_before <= $1) \
-               ORDER BY created_at, id LIMIT $2";
+    let sql = "SELECT d.id FROM deployment d JOIN project p ON p.id = d.project_id WHERE d.state = 'APPROVED' \
+               AND (d.kind = 'ROLLBACK' OR d.execute_on_approval) AND (d.not_before IS NULL OR d.not_before <= $1) \
+               AND p.archived_at IS NULL ORDER BY d.created_at, d.id LIMIT $2";
     let values = [now.micros().into(), i64::from(size.get()).into()];
     let due: Vec<Due> = connection.all(sql, values).await?;
     Ok(due
