@@ -9,7 +9,8 @@ use slipway_approvals::{
 };
 use slipway_deployments::{Deployment, DeploymentKind, Item, ItemStatus, Origin, Problem, State};
 use slipway_kernel::{
-    ApplicationKind, ApprovalRequestId, DeploymentId, EnvironmentId, StoreError, Timestamp,
+    ApplicationKind, ApprovalRequestId, DeploymentId, EnvironmentId, RiskLevel, StoreError,
+    Timestamp,
 };
 use slipway_store::UnitOfWork;
 
@@ -74,7 +75,11 @@ async fn demands(
 ) -> Result<Demands, StoreError> {
     let policies = policies(unit, deployment.target).await?;
     let goes_back = goes_back(unit, deployment).await?;
-    let mut rules = policies.rules(&subject(deployment), goes_back);
+    let subject = Subject {
+        risk: risk(unit, deployment).await?,
+        kinds: kinds(deployment),
+    };
+    let mut rules = policies.rules(&subject, goes_back);
     if is_guarded(unit, deployment).await? {
         rules.push((Source::Stage, stage_rule()));
     }
@@ -104,8 +109,24 @@ pub(crate) async fn governs(
     unit.policies().governed(environment).await
 }
 
-/// What a deployment is, as far as rules ask. What is planned only when it is carried out writes workflows.
-fn subject(deployment: &Deployment) -> Subject {
+/// How risky a deployment is, as far as rules ask. What undoes a release is as risky as that was; where nobody looked at the
+/// risk, every rule applies.
+async fn risk(unit: &mut dyn UnitOfWork, deployment: &Deployment) -> Result<RiskLevel, StoreError> {
+    let undone = match deployment.origin {
+        Origin::Undoes { deployment } => unit.deployments().find_by_id(deployment).await?,
+        Origin::Chosen | Origin::Stage { .. } | Origin::Snapshot { .. } => None,
+    };
+    let assessed = undone.as_ref().unwrap_or(deployment);
+    Ok(match assessed.kind {
+        DeploymentKind::Release => assessed.risk,
+        DeploymentKind::Promotion | DeploymentKind::Restore | DeploymentKind::Rollback => {
+            RiskLevel::Critical
+        }
+    })
+}
+
+/// The kinds of what a deployment changes. What is planned only when it is carried out writes workflows.
+fn kinds(deployment: &Deployment) -> BTreeSet<ApplicationKind> {
     let kind = |item: &Item| match &item.released {
         Some(released) => released.kind,
         None => ApplicationKind::Workflow,
@@ -114,10 +135,7 @@ fn subject(deployment: &Deployment) -> Subject {
     if kinds.is_empty() {
         kinds.insert(ApplicationKind::Workflow);
     }
-    Subject {
-        risk: deployment.risk,
-        kinds,
-    }
+    kinds
 }
 
 /// Whether a deployment goes back to what people had approved for its environment before: to versions that were, or to how
