@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use sea_orm::{FromQueryResult, Value};
 use slipway_approvals::{
-    Governed, Policy, PolicyPlace, PolicyQueries, PolicyRepository, Scope, Terms,
+    Governed, Policy, PolicyPlace, PolicyQueries, PolicyRepository, Scope, SoundTerms, Terms,
 };
 use slipway_kernel::{
     EnvironmentId, Page, PageSize, PolicyId, PrincipalId, ProjectId, StoreError, Tier,
@@ -75,6 +75,11 @@ impl Row {
 
     fn terms(&self, place: &Place<'_>) -> Result<Terms, StoreError> {
         let terms: Terms = place.json("terms", &self.terms)?;
+        let terms = SoundTerms::new(terms).map_err(|faults| {
+            let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
+            place.inconsistent("terms", faults.join("; "))
+        })?;
+        let terms = Terms::from(terms);
         if terms.govern() != self.governs {
             return Err(place.inconsistent("governs", "not what the terms say"));
         }
