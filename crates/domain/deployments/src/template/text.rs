@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 /// How long a parameter's name may be, in bytes.
 const MAX_NAME: usize = 64;
 
+/// How long a text with its values may be, in bytes: no text of a release is longer.
+const MAX_FILLED: usize = 16_384;
+
 /// A text of at most `MAX` bytes, without NUL characters, in which `{{name}}` stands for the value of a parameter. Names
 /// are 1 to 64 of small letters, digits and `_`, a letter first; spaces around them are passed over.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,14 +91,22 @@ impl<const MAX: usize> TemplateText<MAX> {
     }
 
     /// The text with these values in it; a parameter without a value stands for nothing. Values are not looked through for
-    /// parameters.
-    pub fn filled(&self, values: &BTreeMap<String, String>) -> String {
+    /// parameters. Refused where it is longer than any text of a release, before it is put together: a short text can name
+    /// a long value many times.
+    pub fn filled(&self, values: &BTreeMap<String, String>) -> Result<String, TemplateTextError> {
         let pieces = pieces(&self.0).unwrap_or_default().into_iter();
-        let texts = pieces.map(|piece| match piece {
-            Piece::Literal(text) => text,
-            Piece::Parameter(name) => values.get(name).map_or("", String::as_str),
-        });
-        texts.collect()
+        let texts: Vec<_> = pieces
+            .map(|piece| match piece {
+                Piece::Literal(text) => text,
+                Piece::Parameter(name) => values.get(name).map_or("", String::as_str),
+            })
+            .collect();
+        let length = texts.iter().map(|text| text.len()).sum();
+        if length > MAX_FILLED {
+            let limit = MAX_FILLED;
+            return Err(TemplateTextError::TooLong { length, limit });
+        }
+        Ok(texts.concat())
     }
 }
 
@@ -146,9 +157,17 @@ mod tests {
     fn parameters_are_found_and_filled() {
         let text = text("{{a}} and {{ b_2 }}{{a}}, {c} }}").expect("a text");
         assert_eq!(text.parameters(), ["a", "b_2"].into());
-        let filled = text.filled(&values(&[("a", "{{b_2}}"), ("b_2", "ü"), ("c", "x")]));
-        assert_eq!(filled, "{{b_2}} and ü{{b_2}}, {c} }}");
-        assert_eq!(text.filled(&values(&[])), " and , {c} }}");
+        let filled = |pairs| text.filled(&values(pairs)).expect("short");
+        assert_eq!(
+            filled(&[("a", "{{b_2}}"), ("b_2", "ü"), ("c", "x")]),
+            "{{b_2}} and ü{{b_2}}, {c} }}"
+        );
+        assert_eq!(filled(&[]), " and , {c} }}");
+        let long = "x".repeat(MAX_FILLED / 2);
+        assert!(matches!(
+            text.filled(&values(&[("a", &long)])),
+            Err(TemplateTextError::TooLong { length, .. }) if length > MAX_FILLED
+        ));
     }
 
     #[test]
@@ -182,7 +201,8 @@ mod tests {
                     .map(|name| ((*name).to_owned(), format!("{{{{{name}}}}}")))
                     .collect();
                 let plain = |text: &str| text.replace(' ', "");
-                prop_assert_eq!(plain(&text.filled(&same)), plain(&given));
+                let filled = text.filled(&same).expect("short");
+                prop_assert_eq!(plain(&filled), plain(&given));
             }
         }
     }

@@ -168,6 +168,7 @@ impl From<DeploymentError> for Refusal {
             DeploymentError::Unresolvable { number, .. } => {
                 unfit(ErrorReason::VerdictNotPossible).about("deployment", number)
             }
+            DeploymentError::Template(error) => error.into(),
             DeploymentError::Release(error) => error.into(),
             DeploymentError::PuttingBack(error) => error.into(),
             DeploymentError::Engine(error) => error.into(),
