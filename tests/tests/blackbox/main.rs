@@ -73,6 +73,7 @@ const TOPICS: &[&[Case]] = &[
     deployments::governance::CASES,
     deployments::releases::CASES,
     deployments::rollbacks::CASES,
+    deployments::from_templates::CASES,
     deployments::templates::CASES,
     deployments::doubts::CASES,
     deployments::watching::CASES,

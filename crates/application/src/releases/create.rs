@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use serde::Serialize;
 use serde_json::json;
 use slipway_audit::Resource;
@@ -47,6 +49,9 @@ pub struct CreateRelease {
     pub validate_only: bool,
 }
 
+/// How far ahead a release may be to begin.
+const MAX_AHEAD: Duration = Duration::from_hours(90 * 24);
+
 /// A release, and what should be known about it.
 #[derive(Debug, Clone)]
 pub struct Made {
@@ -63,9 +68,7 @@ pub async fn create_release(
     command: CreateRelease,
 ) -> Result<Made, DeploymentError> {
     let asked = command.source.command();
-    let project = context
-        .authorise_in(call, asked, &command.project)
-        .await?;
+    let project = context.authorise_in(call, asked, &command.project).await?;
     let looked_at = look(context, project, &command).await;
     let id = DeploymentId::new(&*context.ids);
     let mut change = Change::begin(context, call, asked, Some(project)).await?;
@@ -86,6 +89,11 @@ pub async fn create_release(
         known,
         findings,
     } = looked_at?;
+    if let Some(at) = command.start_at
+        && !(change.now..=change.now.plus(MAX_AHEAD)).contains(&at)
+    {
+        return Err(ReleaseError::StartTime { at }.into());
+    }
     if target.archived_at.is_some() {
         return Err(DeploymentError::EnvironmentArchived { slug: target.slug });
     }

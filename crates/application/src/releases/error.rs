@@ -13,6 +13,12 @@ pub enum ReleaseError {
         /// All that was found.
         findings: Findings,
     },
+    /// It can't be to begin then.
+    #[error("start_time is {at}: it must not be before now, nor more than 90 days ahead")]
+    StartTime {
+        /// When it was to begin.
+        at: Timestamp,
+    },
     /// It does not wait for somebody to execute it.
     #[error(
         "deployment #{number} is a {kind} that is {state}: only a release that is APPROVED is executed"

@@ -131,11 +131,10 @@ impl Drawn {
         if self.is_part {
             found = found.of_a_part();
         }
-        found.listed.extend(more);
+        found = found.with(more);
         for finding in &mut found.listed {
             finding.item = finding.item.and_then(|at| self.places.get(at).copied());
         }
-        found.listed.extend(self.unfit.iter().cloned());
-        found
+        found.with(self.unfit.iter().cloned())
     }
 }

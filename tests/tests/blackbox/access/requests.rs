@@ -250,6 +250,10 @@ async fn templates(name: &str, target: &Target) -> Option<Value> {
             });
             created.await.granted();
             let mut message = json!({"project": project, "template": fresh});
+            if name == "CreateReleaseFromTemplate" {
+                message["name"] = json!("Walk");
+                message["environment"] = json!("prod");
+            }
             if name == "UpdateTemplate" {
                 message["items"] = items;
                 message["update_mask"] = json!("items");

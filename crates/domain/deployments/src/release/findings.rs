@@ -116,6 +116,17 @@ impl Findings {
         self.errors().next().is_some()
     }
 
+    /// These and more, errors before warnings where there are too many.
+    #[must_use]
+    pub fn with(mut self, more: impl IntoIterator<Item = Finding>) -> Self {
+        self.listed.extend(more);
+        self.listed.sort_by_key(|it| it.severity != Severity::Error);
+        self.left_out += self.listed.len().saturating_sub(MAX_FINDINGS);
+        self.listed.truncate(MAX_FINDINGS);
+        self.listed.sort_by_key(|it| it.item.unwrap_or(usize::MAX));
+        self
+    }
+
     /// What is true of a draft of which some items are not known: less is found of those that are.
     #[must_use]
     pub fn of_a_part(mut self) -> Self {

@@ -182,7 +182,13 @@ mod tests {
         let items: Vec<_> = expanded
             .items
             .iter()
-            .map(|(place, item)| (*place, item.version().map(Key::as_str), item.message.as_str()))
+            .map(|(place, item)| {
+                (
+                    *place,
+                    item.version().map(Key::as_str),
+                    item.message.as_str(),
+                )
+            })
             .collect();
         assert_eq!(
             items,

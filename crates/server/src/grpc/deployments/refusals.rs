@@ -71,6 +71,11 @@ impl From<ReleaseError> for Refusal {
                 });
                 unfit(ErrorReason::ReleaseHasFindings).unmet(unmet)
             }
+            ReleaseError::StartTime { at } => {
+                let what =
+                    format!("is {at}; it must not be before now, nor more than 90 days ahead");
+                Self::fields(vec![("start_time".to_owned(), what)])
+            }
             ReleaseError::ApprovalFell { number, .. } => {
                 unfit(ErrorReason::ApprovalFell).about("deployment", number)
             }
