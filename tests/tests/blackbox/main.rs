@@ -89,6 +89,7 @@ const TOPICS: &[&[Case]] = &[
     ledger::at_once::CASES,
     import::CASES,
     command_line::CASES,
+    command_line::governed::CASES,
     current::CASES,
     requests::ids::CASES,
     requests::checks::CASES,
