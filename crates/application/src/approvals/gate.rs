@@ -9,7 +9,8 @@ use slipway_approvals::{
 };
 use slipway_deployments::{Deployment, DeploymentKind, Item, ItemStatus, Origin, Problem, State};
 use slipway_kernel::{
-    ApplicationKind, ApprovalRequestId, DeploymentId, EnvironmentId, StoreError, Timestamp,
+    ApplicationKind, ApprovalRequestId, DeploymentId, EnvironmentId, PrincipalId, StoreError,
+    Timestamp,
 };
 use slipway_store::UnitOfWork;
 
@@ -27,16 +28,8 @@ pub(crate) async fn add(
     deployment: &mut Deployment,
 ) -> Result<Option<ApprovalRequestId>, CommandError> {
     let demands = demands(unit, deployment).await?;
-    if demands.policies.governs() {
-        let asker = unit
-            .approvals()
-            .voters(deployment.project, Some(&[deployment.requested_by]))
-            .await?;
-        if !asker.iter().any(|voter| demands.policies.lets_ask(voter)) {
-            let slug = context.environment_slug(deployment.target).await?;
-            return Err(CommandError::MayNotAsk { slug });
-        }
-    }
+    let asker = deployment.requested_by;
+    lets(context, unit, &demands.policies, deployment, asker).await?;
     let required = !demands.rules.is_empty();
     deployment.state = match required {
         true => State::PendingApproval,
@@ -50,6 +43,38 @@ pub(crate) async fn add(
         return Ok(None);
     }
     Ok(Some(open(context, unit, deployment, demands, now).await?))
+}
+
+/// Passes where this one may carry out deployments to the environment: as for asking for them.
+pub(crate) async fn lets_execute(
+    context: &Context,
+    unit: &mut dyn UnitOfWork,
+    deployment: &Deployment,
+    who: PrincipalId,
+) -> Result<(), CommandError> {
+    let policies = policies(unit, deployment.target).await?;
+    lets(context, unit, &policies, deployment, who).await
+}
+
+async fn lets(
+    context: &Context,
+    unit: &mut dyn UnitOfWork,
+    policies: &Effective,
+    deployment: &Deployment,
+    who: PrincipalId,
+) -> Result<(), CommandError> {
+    if !policies.governs() {
+        return Ok(());
+    }
+    let voters = unit
+        .approvals()
+        .voters(deployment.project, Some(&[who]))
+        .await?;
+    if voters.iter().any(|voter| policies.lets_ask(voter)) {
+        return Ok(());
+    }
+    let slug = context.environment_slug(deployment.target).await?;
+    Err(CommandError::MayNotAsk { slug })
 }
 
 /// What has to hold for a deployment at this moment.

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     Call, Context,
+    approvals::gate,
     change::{Change, Done},
     deployments::DeploymentError,
 };
@@ -43,6 +44,8 @@ pub async fn execute_deployment(
         return Ok(deployment);
     }
     change.require_open(&command.project).await?;
+    let executor = call.caller.principal;
+    gate::lets_execute(context, &mut *change.unit, &deployment, executor).await?;
     if deployment.state != State::Approved {
         return Err(ReleaseError::NotExecutable {
             number: deployment.number,
@@ -55,7 +58,7 @@ pub async fn execute_deployment(
         return Err(changed(&deployment, &command));
     }
     let now = change.now;
-    deployment.executed_by = Some(call.caller.principal);
+    deployment.executed_by = Some(executor);
     let (id, number) = (deployment.id, deployment.number);
     match start(context, &mut *change.unit, &mut deployment, now).await? {
         Started::Done { facts } => {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use slipway_api::approvals::v1::{ApproveRequest, PolicyTerms};
 use slipway_api::audit::v1::AuditEventFilter;
 use slipway_api::deployments::v1::{
     CreateReleaseFromTemplateRequest, CreateTemplateRequest, DeleteTemplateRequest, Deployment,
@@ -19,7 +20,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use super::policies::admins;
-use super::releases::{execute, prompt};
+use super::releases::{execute, executing, prompt};
 use crate::audit::{events, of};
 use crate::case::cases;
 
@@ -318,7 +319,7 @@ async fn what_is_no_request_is_told(backend: Backend) {
 
 async fn policies_ask_as_for_every_release(backend: Backend) {
     let project = project(backend).await;
-    let only_admins = slipway_api::approvals::v1::PolicyTerms {
+    let only_admins = PolicyTerms {
         requesters: None,
         ..admins(1)
     };
@@ -332,4 +333,18 @@ async fn policies_ask_as_for_every_release(backend: Backend) {
         .refused(Code::PermissionDenied, ErrorReason::RequesterNotEligible);
     let made = make(&project.admin, asking(&project, &values)).await;
     assert_eq!(made.state(), DeploymentState::PendingApproval);
+    let other = project.member(Role::Admin).await;
+    let approval = ApproveRequest {
+        project: project.slug.clone(),
+        deployment: made.number.to_string(),
+        plan_digest: made.plan_digest.clone(),
+        ..Default::default()
+    };
+    other.approvals().approve(approval).await.granted();
+    // Who may not ask may not carry out either.
+    let mut deployments = developer.deployments();
+    let executed = deployments.execute_deployment(executing(&made)).await;
+    executed.refused(Code::PermissionDenied, ErrorReason::RequesterNotEligible);
+    let executed = execute(&project.admin, &made).await;
+    assert_eq!(executed.state(), DeploymentState::Succeeded);
 }
