@@ -112,7 +112,7 @@ const POSTGRES_REFUSED: &str = "
 TRUNCATE snapshot CASCADE
 TRUNCATE deployment_transition
 TRUNCATE deployment_check
-TRUNCATE template_version
+TRUNCATE template_version CASCADE
 INSERT INTO snapshot SELECT * FROM snapshot WHERE TRUE ON CONFLICT (id) DO UPDATE SET notes = 'x'
 ";
 
