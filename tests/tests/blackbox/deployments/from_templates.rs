@@ -326,6 +326,7 @@ async fn policies_ask_as_for_every_release(backend: Backend) {
     project.set_policy("prod", only_admins).await;
     let values = [("greeting", "1.0.0"), ("why", "")];
     let developer = project.member(Role::Developer).await;
+    let other = project.member(Role::Admin).await;
     let mut templates = developer.templates();
     let asked = templates.create_release_from_template(asking(&project, &values));
     asked
@@ -333,7 +334,6 @@ async fn policies_ask_as_for_every_release(backend: Backend) {
         .refused(Code::PermissionDenied, ErrorReason::RequesterNotEligible);
     let made = make(&project.admin, asking(&project, &values)).await;
     assert_eq!(made.state(), DeploymentState::PendingApproval);
-    let other = project.member(Role::Admin).await;
     let approval = ApproveRequest {
         project: project.slug.clone(),
         deployment: made.number.to_string(),
