@@ -147,7 +147,7 @@ impl Release {
     /// What the server makes of it. The answers to both requests have the same fields.
     async fn ask(&self, session: &Session) -> Result<CreateReleaseResponse, CallError> {
         if let Some(template) = &self.template.template {
-            let request = self.from_template(template);
+            let request = self.template_request(template);
             let answer = session
                 .call(async || {
                     let mut templates = session.client.templates();
@@ -170,7 +170,7 @@ impl Release {
             .await
     }
 
-    fn from_template(&self, template: &str) -> CreateReleaseFromTemplateRequest {
+    fn template_request(&self, template: &str) -> CreateReleaseFromTemplateRequest {
         CreateReleaseFromTemplateRequest {
             project: self.calls.project.clone(),
             template: template.to_owned(),

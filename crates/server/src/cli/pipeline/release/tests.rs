@@ -56,7 +56,7 @@ fn items_are_brought_then_removed() {
 fn a_template_takes_values() {
     let words = "--template chat --template-version 2 --parameter version=1=2 --parameter why=";
     let release = parse(&words.split(' ').collect::<Vec<_>>()).unwrap();
-    let request = release.from_template("chat");
+    let request = release.template_request("chat");
     assert_eq!(
         (request.template.as_str(), request.template_version),
         ("chat", 2)
@@ -67,7 +67,7 @@ fn a_template_takes_values() {
     assert_eq!(
         parse(&["--template", "chat"])
             .unwrap()
-            .from_template("chat")
+            .template_request("chat")
             .template_version,
         0
     );
