@@ -6,14 +6,11 @@ use slipway_audit::Resource;
 use slipway_catalog::Environment;
 use slipway_deployments::{
     Bound, BoundItem, Change as ItemChange, Deployment, DeploymentKind, Item, ItemStatus,
-    NewDeployment, Origin, Release, Released, VersionRef,
-    release::{
-        Draft, DraftItem, Finding, Findings, assess, circumstances, findings, findings::Reason,
-    },
+    NewDeployment, Origin, Release, Released, Template, VersionRef,
+    release::{Draft, DraftItem, Finding, Findings, assess, circumstances, findings::Reason},
 };
-use slipway_identity::Command;
 use slipway_kernel::{
-    ApplicationKind, DeploymentId, Slug, Timestamp,
+    ApplicationKind, DeploymentId, ProjectId, Slug, Timestamp,
     requirements::Severity,
     text::{Description, DisplayName},
 };
@@ -22,6 +19,7 @@ use super::{
     ReleaseError,
     base::riskiest,
     facts::{self, Known},
+    source::{Drawn, Source},
     start::{Started, start_new},
 };
 use crate::{
@@ -43,7 +41,7 @@ pub struct CreateRelease {
     /// Where.
     pub environment: Slug,
     /// What becomes current.
-    pub draft: Draft,
+    pub source: Source,
     /// Whether it is carried out as soon as nobody has to agree any more.
     pub execute_on_approval: bool,
     /// When it is to be carried out.
@@ -51,6 +49,9 @@ pub struct CreateRelease {
     /// Only says what would be made.
     pub validate_only: bool,
 }
+
+/// How far ahead a release may be to begin.
+const MAX_AHEAD: Duration = Duration::from_hours(90 * 24);
 
 /// A release, and what should be known about it.
 #[derive(Debug, Clone)]
@@ -67,27 +68,11 @@ pub async fn create_release(
     call: &Call<'_>,
     command: CreateRelease,
 ) -> Result<Made, DeploymentError> {
-    let project = context
-        .authorise_in(call, Command::CreateRelease, &command.project)
-        .await?;
-    let reader = context.reader();
-    let slug = &command.project;
-    let described = reader.project(slug).await?;
-    let described =
-        described.ok_or_else(|| CommandError::ProjectNotFound { slug: slug.clone() })?;
-    let target = reader.environment(project, &command.environment).await?;
-    let target = target.ok_or_else(|| DeploymentError::EnvironmentNotFound {
-        slug: command.environment.clone(),
-    })?;
-    let items = &command.draft.items;
-    let known = facts::read(context, &described, &target, items).await?;
-    let mut findings = findings(&command.draft, &known.facts);
-    let engine = reader.engine(target.id).await?;
-    if engine.is_some() {
-        findings.listed.extend(needing_promotion(items, &known));
-    }
+    let asked = command.source.command();
+    let project = context.authorise_in(call, asked, &command.project).await?;
+    let looked_at = look(context, project, &command).await;
     let id = DeploymentId::new(&*context.ids);
-    let mut change = Change::begin(context, call, Command::CreateRelease, Some(project)).await?;
+    let mut change = Change::begin(context, call, asked, Some(project)).await?;
     if !command.validate_only
         && let Some(earlier) = change.made_before(&command, &id.to_string()).await?
     {
@@ -98,20 +83,32 @@ pub async fn create_release(
         });
     }
     change.require_open(&command.project).await?;
+    // Not before: a request that was carried out answers again, also where its template is gone.
+    let LookedAt {
+        target,
+        drawn,
+        known,
+        findings,
+    } = looked_at?;
+    if let Some(at) = command.start_at
+        && !(change.now..=change.now.plus(MAX_AHEAD)).contains(&at)
+    {
+        return Err(ReleaseError::StartTime { at }.into());
+    }
     if target.archived_at.is_some() {
         return Err(DeploymentError::EnvironmentArchived { slug: target.slug });
     }
     if findings.refuse() {
         return Err(ReleaseError::HasFindings { findings }.into());
     }
-    check_start(command.start_at, change.now)?;
-    let bound = bound(items, &known, &target);
+    let bound = bound(&drawn.draft.items, &known, &target);
     let mut deployment = Deployment {
         release: Some(Release {
             name: command.name.clone(),
-            description: command.description.clone(),
+            description: drawn.description.clone(),
             // What has a time begins by itself then.
             execute_on_approval: command.execute_on_approval || command.start_at.is_some(),
+            template: drawn.template_version(),
         }),
         not_before: command.start_at,
         ..Deployment::from(NewDeployment {
@@ -125,7 +122,7 @@ pub async fn create_release(
             requested_by: call.caller.principal,
             created_at: change.now,
             reason: None,
-            items: chosen(&command.draft, &known),
+            items: chosen(&drawn.draft, &known),
         })
     };
     deployment.risk = riskiest(&deployment.items);
@@ -144,6 +141,7 @@ pub async fn create_release(
         "kind": deployment.kind,
         "state": deployment.state,
         "name": command.name,
+        "template": drawn.template.as_ref().map(named),
         "target": command.environment,
         "risk": deployment.risk,
         "plan_digest": deployment.plan_digest,
@@ -165,17 +163,51 @@ pub async fn create_release(
     })
 }
 
-/// How far ahead the start of a release may be.
-const MOST_AHEAD: Duration = Duration::from_hours(90 * 24);
+/// What there is to decide by, as it is before the unit of work.
+struct LookedAt {
+    target: Environment,
+    drawn: Drawn,
+    known: Known,
+    findings: Findings,
+}
 
-fn check_start(start_at: Option<Timestamp>, now: Timestamp) -> Result<(), ReleaseError> {
-    match start_at {
-        Some(at) if at < now || at > now.plus(MOST_AHEAD) => Err(ReleaseError::StartTime {
-            at,
-            days: MOST_AHEAD.as_secs() / 86_400,
-        }),
-        _ => Ok(()),
-    }
+async fn look(
+    context: &Context,
+    project: ProjectId,
+    command: &CreateRelease,
+) -> Result<LookedAt, DeploymentError> {
+    let reader = context.reader();
+    let slug = &command.project;
+    let described = reader.project(slug).await?;
+    let described =
+        described.ok_or_else(|| CommandError::ProjectNotFound { slug: slug.clone() })?;
+    let target = reader.environment(project, &command.environment).await?;
+    let target = target.ok_or_else(|| DeploymentError::EnvironmentNotFound {
+        slug: command.environment.clone(),
+    })?;
+    let drawn = command.source.draw(context, project, &command.description);
+    let drawn = drawn.await?;
+    let items = &drawn.draft.items;
+    let known = facts::read(context, &described, &target, items).await?;
+    let more = match reader.engine(target.id).await? {
+        Some(_) => needing_promotion(items, &known),
+        None => Vec::new(),
+    };
+    Ok(LookedAt {
+        findings: drawn.findings(&known.facts, more),
+        target,
+        known,
+        drawn,
+    })
+}
+
+/// The version of a template, as the audit trail shows it.
+fn named(template: &Template) -> serde_json::Value {
+    json!({
+        "template_id": template.id,
+        "slug": template.slug,
+        "version": template.version.0,
+    })
 }
 
 /// The ledger alone does not change what an engine runs.

@@ -1,7 +1,8 @@
 //! Releases: chosen versions that become current in an environment, all of them at one moment or none.
 //!
-//! `facts` reads what a release names, `create` asks for it, `base` compares it with what is current later. `start` looks whether it may begin, and `inline` carries it out,
-//! both in the unit of work of whoever says so: a person by `execute`, whoever agreed last, or the server itself (`due`).
+//! `source` says what a release is made of, `facts` reads what that names, `create` asks for it, `base` compares it with what is
+//! current later. `start` looks whether it may begin, and `inline` carries it out, both in the unit of work of whoever says so: a
+//! person by `execute`, whoever agreed last, or the server itself (`due`).
 
 mod base;
 mod create;
@@ -12,9 +13,11 @@ mod facts;
 pub(crate) mod fall;
 pub(crate) mod inline;
 pub(crate) mod rollback;
+mod source;
 pub(crate) mod start;
 
 pub use create::{CreateRelease, Made, create_release};
 pub use due::start_due_releases;
 pub use error::ReleaseError;
 pub use execute::{ExecuteDeployment, execute_deployment};
+pub use source::Source;

@@ -7,7 +7,7 @@ use slipway_deployments::{
     Released, State, VersionRef,
 };
 use slipway_kernel::{
-    DeploymentId, Key, PrincipalId, RiskLevel, Tier, Timestamp,
+    DeploymentId, Key, PrincipalId, Tier, Timestamp,
     text::{Notes, Reason},
 };
 use slipway_ledger::{AsOf, CurrentVersion};
