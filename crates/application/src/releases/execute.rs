@@ -2,7 +2,7 @@ use serde::Serialize;
 use serde_json::json;
 use slipway_audit::Resource;
 use slipway_deployments::{Deployment, DeploymentName, State};
-use slipway_identity::Command;
+use slipway_identity::{Command, Denied, Role};
 use slipway_kernel::{Sha256, Slug};
 
 use super::{
@@ -11,7 +11,8 @@ use super::{
     start::{Hold, Started, start},
 };
 use crate::{
-    Call, Context,
+    Call, CommandError, Context,
+    approvals::gate,
     change::{Change, Done},
     deployments::DeploymentError,
 };
@@ -43,6 +44,7 @@ pub async fn execute_deployment(
         return Ok(deployment);
     }
     change.require_open(&command.project).await?;
+    require_executor(call, &mut change, &deployment).await?;
     if deployment.state != State::Approved {
         return Err(ReleaseError::NotExecutable {
             number: deployment.number,
@@ -93,6 +95,27 @@ pub async fn execute_deployment(
             problems: vec![problem],
         }),
     }
+}
+
+/// Where policies govern the environment, administrators alone carry releases out.
+async fn require_executor(
+    call: &Call<'_>,
+    change: &mut Change<'_>,
+    deployment: &Deployment,
+) -> Result<(), CommandError> {
+    let caller = call.caller;
+    let grant = caller.grants.get(&deployment.project);
+    if caller.tenant_admin || grant.is_some_and(|grant| grant.roles.contains(&Role::Admin)) {
+        return Ok(());
+    }
+    let governs = gate::governs(&mut *change.unit, deployment.target).await?;
+    if !governs.governed {
+        return Ok(());
+    }
+    Err(CommandError::Denied(Denied::RoleMissing {
+        command: Command::ExecuteDeployment.name(),
+        roles: &[Role::Admin],
+    }))
 }
 
 fn changed(deployment: &Deployment, command: &ExecuteDeployment) -> DeploymentError {
