@@ -1,13 +1,16 @@
 //! What happens in a sequence, and how often what.
 
 use proptest::collection::vec;
-use proptest::option::{of, weighted};
+use proptest::option::weighted;
 use proptest::prelude::*;
 
 use super::world::{PEOPLE, Person, Standing, Terms};
 
 /// How many operations a sequence has.
 pub(super) const LENGTH: usize = 30;
+
+/// With how many of them it begins.
+const OPENING: usize = 5;
 
 /// One call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,9 +120,22 @@ impl Operation {
     }
 }
 
-/// A whole sequence.
+/// A whole sequence. At first there is little that could be granted, so it begins with what makes something.
 pub(super) fn sequence() -> impl Strategy<Value = Vec<Operation>> {
-    vec(operation(), LENGTH)
+    (vec(opening(), OPENING), vec(operation(), LENGTH - OPENING)).prop_map(
+        |(mut opening, operations)| {
+            opening.extend(operations);
+            opening
+        },
+    )
+}
+
+fn opening() -> impl Strategy<Value = Operation> {
+    prop_oneof![
+        2 => (writer(), report()).prop_map(|(who, it)| Operation::Record(who, it)),
+        2 => met_terms().prop_map(|it| Operation::SetPolicy(Person::Root, 1, it)),
+        4 => (admin(), release()).prop_map(|(who, it)| Operation::CreateRelease(who, it)),
+    ]
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
@@ -128,15 +144,15 @@ fn operation() -> impl Strategy<Value = Operation> {
         2 => (writer(), vec(import_line(), 1..4)).prop_map(|(who, it)| Operation::Import(who, it)),
         4 => (admin(), any::<u8>()).prop_map(|(who, it)| Operation::Retract(who, it)),
         1 => (writer(), application(), version()).prop_map(|(who, a, v)| Operation::Deprecate(who, a, v)),
-        14 => (writer(), release()).prop_map(|(who, it)| Operation::CreateRelease(who, it)),
+        14 => (asker(), release()).prop_map(|(who, it)| Operation::CreateRelease(who, it)),
         22 => (approver(), pick(), looked()).prop_map(|(who, of, at)| Operation::Approve(who, of, at)),
         2 => (approver(), pick(), looked()).prop_map(|(who, of, at)| Operation::Reject(who, of, at)),
         4 => (approver(), pick()).prop_map(|(who, of)| Operation::Withdraw(who, of)),
         3 => (admin(), pick(), looked()).prop_map(|(who, of, at)| Operation::Override(who, of, at)),
         18 => (admin(), pick(), looked()).prop_map(|(who, of, at)| Operation::Execute(who, of, at)),
         2 => (writer(), pick()).prop_map(|(who, of)| Operation::Cancel(who, of)),
-        8 => (writer(), pick(), of(pick())).prop_map(|(who, of, to)| Operation::Rollback(who, of, to)),
-        5 => (admin(), 0..4_usize, terms()).prop_map(|(who, at, it)| Operation::SetPolicy(who, at, it)),
+        8 => (asker(), pick(), weighted(0.3, pick())).prop_map(|(who, of, to)| Operation::Rollback(who, of, to)),
+        5 => (admin(), prop_oneof![2 => Just(0_usize), 4 => Just(1), 4 => Just(2), 1 => Just(3)], terms()).prop_map(|(who, at, it)| Operation::SetPolicy(who, at, it)),
         3 => membership(),
         2 => (anybody(), application(), environment())
             .prop_map(|(who, a, e)| Operation::GetCurrentState(who, a, e)),
@@ -152,6 +168,10 @@ fn anybody() -> impl Strategy<Value = Person> {
 
 fn writer() -> impl Strategy<Value = Person> {
     prop_oneof![4 => Just(Person::Ada), 4 => Just(Person::Dev), 2 => Just(Person::Root), 1 => anybody()]
+}
+
+fn asker() -> impl Strategy<Value = Person> {
+    prop_oneof![6 => Just(Person::Ada), 2 => Just(Person::Root), 2 => Just(Person::Dev), 1 => anybody()]
 }
 
 fn admin() -> impl Strategy<Value = Person> {
@@ -258,14 +278,17 @@ fn looked() -> impl Strategy<Value = Looked> {
 }
 
 fn terms() -> impl Strategy<Value = Terms> {
+    prop_oneof![6 => met_terms(), 1 => Just(Terms::Nothing), 1 => Just(Terms::Impossible)]
+}
+
+/// Terms that people can meet, as they are at first.
+fn met_terms() -> impl Strategy<Value = Terms> {
     prop::sample::select(vec![
-        Terms::Nothing,
         Terms::OneApprover,
         Terms::TwoPeople,
         Terms::Strict,
         Terms::LeadForPrompts,
         Terms::PromptsOnly,
-        Terms::Impossible,
     ])
 }
 

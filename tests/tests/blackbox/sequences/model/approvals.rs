@@ -180,7 +180,12 @@ impl Model {
     }
 
     /// The deployment, where it waits for an answer that this one may give.
-    fn answerable(&self, who: Person, of: Option<usize>, looked: Looked) -> Result<usize, Answer> {
+    pub(super) fn answerable(
+        &self,
+        who: Person,
+        of: Option<usize>,
+        looked: Looked,
+    ) -> Result<usize, Answer> {
         let of = self.found(of)?;
         let deployment = &self.deployments[of];
         let Some(request) = deployment.requests.last() else {

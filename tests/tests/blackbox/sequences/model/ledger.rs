@@ -55,14 +55,16 @@ impl Model {
 
     pub(super) fn record(&mut self, who: Person, report: &Report) -> Result<Answer, Answer> {
         self.must_write(who)?;
-        self.reported(who, report).map(Answer::Recorded)
+        let before = self.records.len();
+        self.reported(who, report, before).map(Answer::Recorded)
     }
 
     pub(super) fn import(&mut self, who: Person, reports: &[Report]) -> Result<Answer, Answer> {
         self.must_write(who)?;
+        let before = self.records.len();
         let (mut recorded, mut present, mut errors) = (0, 0, Vec::new());
         for (line, report) in (1..).zip(reports) {
-            match self.reported(who, report) {
+            match self.reported(who, report, before) {
                 Ok(false) => recorded += 1,
                 Ok(true) => present += 1,
                 Err(Answer::Refused(_, reason)) => errors.push((line, reason)),
@@ -72,20 +74,39 @@ impl Model {
         Ok(Answer::Imported(recorded, present, errors))
     }
 
-    /// Whether it was there already.
-    fn reported(&mut self, who: Person, report: &Report) -> Result<bool, Answer> {
-        if let Some(known) = self.known(who, report) {
-            let same = known.application == report.application
-                && known.version == report.version
-                && known.environment == report.environment
-                && known.removed == report.removed;
-            if !same {
-                return refused(Code::AlreadyExists, "EXTERNAL_ID_REUSED");
-            }
-            if !self.wrongly(Fault::RepeatedReportIsNew) {
-                return Ok(true);
-            }
+    /// Whether it was there already. Of two lines of one import that are the same, the second is told its own faults first:
+    /// so many records were there `before`.
+    fn reported(&mut self, who: Person, report: &Report, before: usize) -> Result<bool, Answer> {
+        let known = self.known(who, report);
+        let repeated = |at: usize| match is_same(&self.records[at], report) {
+            true => Ok(true),
+            false => refused(Code::AlreadyExists, "EXTERNAL_ID_REUSED"),
+        };
+        let is_known = known.filter(|_| !self.wrongly(Fault::RepeatedReportIsNew));
+        if let Some(at) = is_known.filter(|at| *at < before) {
+            return repeated(at);
         }
+        let (time, outside) = self.recordable(report)?;
+        if let Some(at) = is_known {
+            return repeated(at);
+        }
+        self.records.push(Record {
+            application: report.application,
+            version: report.version,
+            environment: report.environment,
+            removed: report.removed,
+            time,
+            reporter: who,
+            external_id: report.external_id,
+            retracted: false,
+            outside,
+            deployment: None,
+        });
+        Ok(false)
+    }
+
+    /// When a deployment happened that is reported, and whether the report is outside of governance.
+    fn recordable(&self, report: &Report) -> Result<(Time, bool), Answer> {
         if ENVIRONMENTS.get(report.environment).is_none() {
             return not_found("ENVIRONMENT_NOT_FOUND");
         }
@@ -109,46 +130,26 @@ impl Model {
         {
             return failed("VERSION_DEPRECATED");
         }
-        let time = match report.when {
-            When::Before(minutes) => Time::Before(minutes),
-            When::Now => Time::WhenRecorded,
-            When::Ahead => return refused(Code::InvalidArgument, "DEPLOYMENT_TIME_IN_FUTURE"),
-        };
-        self.records.push(Record {
-            application: report.application,
-            version: report.version,
-            environment: report.environment,
-            removed: report.removed,
-            time,
-            reporter: who,
-            external_id: report.external_id,
-            retracted: false,
-            outside: governed,
-            deployment: None,
-        });
-        Ok(false)
+        match report.when {
+            When::Before(minutes) => Ok((Time::Before(minutes), governed)),
+            When::Now => Ok((Time::WhenRecorded, governed)),
+            When::Ahead => refused(Code::InvalidArgument, "DEPLOYMENT_TIME_IN_FUTURE"),
+        }
     }
 
     /// The record that a report would be again: that with the same id of the same reporter; without an id, the same fact.
-    fn known(&self, who: Person, report: &Report) -> Option<&Record> {
-        let reports = self.records.iter().filter(|it| it.deployment.is_none());
-        match (report.external_id, report.when) {
-            (Some(id), _) => {
-                let mut reports = reports;
-                reports.find(|it| it.external_id == Some(id) && it.reporter == who)
-            }
-            (None, When::Before(minutes)) => {
-                let mut reports = reports.filter(|it| it.external_id.is_none());
-                reports.find(|it| {
-                    it.time == Time::Before(minutes)
-                        && it.application == report.application
-                        && it.version == report.version
-                        && it.environment == report.environment
-                        && it.removed == report.removed
-                })
-            }
-            (None, _) => None,
-        }
+    fn known(&self, who: Person, report: &Report) -> Option<usize> {
+        self.records.iter().position(|it| {
+            let reported = it.deployment.is_none() && it.external_id == report.external_id;
+            reported
+                && match (report.external_id, report.when) {
+                    (Some(_), _) => it.reporter == who,
+                    (None, When::Before(minutes)) => {
+                        it.time == Time::Before(minutes) && is_same(it, report)
+                    }
+                    (None, _) => false,
+                }
+        })
     }
 
     fn refuses_reports(&self, environment: usize) -> bool {
@@ -215,4 +216,11 @@ impl Model {
         let listed = |it: &&Record| it.application == application && (all || !it.retracted);
         Ok(Answer::Counted(self.records.iter().filter(listed).count()))
     }
+}
+
+fn is_same(record: &Record, report: &Report) -> bool {
+    record.application == report.application
+        && record.version == report.version
+        && record.environment == report.environment
+        && record.removed == report.removed
 }

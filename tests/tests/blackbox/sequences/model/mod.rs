@@ -218,9 +218,17 @@ impl Model {
         use Operation as Op;
         let in_state = |state| move |it: &Deployment| it.state == state;
         match operation {
-            Op::Approve(_, pick, _) | Op::Reject(_, pick, _) | Op::Override(_, pick, _) => {
-                self.picked(*pick, in_state(PendingApproval))
+            Op::Approve(who, pick, _) | Op::Reject(who, pick, _) => {
+                let fits = |of: &usize| self.answerable(*who, Some(*of), Looked::Now).is_ok();
+                match (0..self.deployments.len()).rfind(fits) {
+                    Some(of) if *pick == Pick::Fit => About {
+                        deployment: Some(of),
+                        ..About::default()
+                    },
+                    _ => self.picked(*pick, in_state(PendingApproval)),
+                }
             }
+            Op::Override(_, pick, _) => self.picked(*pick, in_state(PendingApproval)),
             Op::Execute(_, pick, _) => self.picked(*pick, in_state(Approved)),
             Op::Withdraw(who, pick) => self.picked(*pick, |it| it.has_approval_of(*who)),
             Op::Cancel(_, pick) | Op::GetDeployment(_, pick) => self.picked(*pick, |_| true),
