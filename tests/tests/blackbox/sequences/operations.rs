@@ -10,7 +10,7 @@ use super::world::{PEOPLE, Person, Standing, Terms};
 pub(super) const LENGTH: usize = 30;
 
 /// With how many of them it begins.
-const OPENING: usize = 5;
+const OPENING: usize = 8;
 
 /// One call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,6 +135,7 @@ fn opening() -> impl Strategy<Value = Operation> {
         2 => (writer(), report()).prop_map(|(who, it)| Operation::Record(who, it)),
         2 => met_terms().prop_map(|it| Operation::SetPolicy(Person::Root, 1, it)),
         4 => (admin(), release()).prop_map(|(who, it)| Operation::CreateRelease(who, it)),
+        3 => Just(Operation::Execute(Person::Ada, Pick::Fit, Looked::Now)),
     ]
 }
 
@@ -185,7 +186,7 @@ fn approver() -> impl Strategy<Value = Person> {
 }
 
 fn application() -> impl Strategy<Value = usize> {
-    prop_oneof![30 => 0..4_usize, 1 => Just(4)]
+    prop_oneof![12 => 0..4_usize, 1 => Just(4)]
 }
 
 fn environment() -> impl Strategy<Value = usize> {
@@ -229,7 +230,7 @@ fn report_at(when: impl Strategy<Value = When>) -> impl Strategy<Value = Report>
 }
 
 fn release() -> impl Strategy<Value = Release> {
-    let environment = prop_oneof![2 => Just(0_usize), 8 => Just(1), 6 => Just(2), 1 => Just(3)];
+    let environment = prop_oneof![12 => Just(0_usize), 12 => Just(1), 8 => Just(2), 1 => Just(3)];
     let request_id = weighted(0.15, 0..2_u8);
     let validate_only = prop::bool::weighted(0.1);
     let twice = prop::bool::weighted(0.05);
@@ -257,8 +258,10 @@ fn release() -> impl Strategy<Value = Release> {
 }
 
 fn item() -> impl Strategy<Value = Item> {
+    let application =
+        prop_oneof![12 => Just(0_usize), 6 => Just(1), 9 => Just(2), 9 => Just(3), 1 => Just(4)];
     (
-        application(),
+        application,
         weighted(0.85, version()),
         prop::bool::weighted(0.6),
     )
@@ -270,7 +273,7 @@ fn item() -> impl Strategy<Value = Item> {
 }
 
 fn pick() -> impl Strategy<Value = Pick> {
-    prop_oneof![16 => Just(Pick::Fit), 6 => (0..4_u8).prop_map(Pick::Back), 1 => Just(Pick::Absent)]
+    prop_oneof![30 => Just(Pick::Fit), 8 => (0..4_u8).prop_map(Pick::Back), 1 => Just(Pick::Absent)]
 }
 
 fn looked() -> impl Strategy<Value = Looked> {

@@ -250,7 +250,7 @@ impl Model {
             }
             Op::Retract(_, at) => About {
                 record: match *at {
-                    0..240 => self.records.len().checked_sub(1 + usize::from(*at % 8)),
+                    0..240 => usize::from(*at).checked_rem(self.records.len()),
                     _ => None,
                 },
                 ..About::default()
