@@ -40,9 +40,9 @@ const SEQUENCES: usize = 100;
 /// How many run at the same time.
 const AT_ONCE: usize = 4;
 /// How many sequences it may take to notice a wrong model.
-const UNTIL_NOTICED: usize = 60;
+const UNTIL_NOTICED: usize = 200;
 /// From how many sequences on every method has to be seen granted and refused.
-const ENOUGH: usize = 30;
+const ENOUGH: usize = 100;
 
 /// What sequences need, shared by all of them.
 struct Ground {
@@ -155,6 +155,19 @@ impl Ground {
             failure.why
         ))
     }
+
+    /// Whether some sequence shows that a model is wrong.
+    async fn notices(&self, cast: usize, fault: Fault, backend: Backend) -> bool {
+        for number in 0..UNTIL_NOTICED {
+            let sequence = self.sequence(number);
+            if let Err(failure) = self.run(cast, &sequence, Some(fault)).await {
+                let why = failure.why.split('\n').next().unwrap_or_default();
+                println!("{backend}: {fault:?} noticed in sequence {number}: {why}");
+                return true;
+            }
+        }
+        false
+    }
 }
 
 fn count(tally: &mut Tally, operation: &Operation, answer: &Answer) {
@@ -237,23 +250,19 @@ async fn wrong_models_are_noticed(backend: Backend) {
         F::RollbackGoesToTheLastOne,
         F::LooserPolicyMeetsRequests,
     ];
-    let mut missed = Vec::new();
-    for fault in faults {
-        let mut noticed = None;
-        for number in 0..UNTIL_NOTICED {
-            let sequence = ground.sequence(number);
-            if let Err(failure) = ground.run(0, &sequence, Some(fault)).await {
-                noticed = Some((number + 1, failure.why));
-                break;
+    let next = AtomicUsize::new(0);
+    let workers = (0..AT_ONCE).map(|cast| {
+        let (ground, next, faults) = (&ground, &next, &faults);
+        async move {
+            let mut missed = Vec::new();
+            while let Some(fault) = faults.get(next.fetch_add(1, Ordering::Relaxed)) {
+                if !ground.notices(cast, *fault, backend).await {
+                    missed.push(*fault);
+                }
             }
+            missed
         }
-        match noticed {
-            Some((tries, why)) => {
-                let why = why.split('\n').next().unwrap_or_default();
-                println!("{backend}: {fault:?} noticed in sequence {tries}: {why}");
-            }
-            None => missed.push(fault),
-        }
-    }
+    });
+    let missed = futures_util::future::join_all(workers).await.concat();
     assert_eq!(missed, [], "wrong models that nobody noticed");
 }
