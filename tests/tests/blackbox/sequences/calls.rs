@@ -98,9 +98,33 @@ impl Seen {
     /// Makes the call, and says what was answered.
     pub(super) async fn call(&self, operation: &Operation, about: About) -> Result<Answer, String> {
         use Operation as Op;
-        let (project, deployment) = (self.project(), Model::named(about.deployment));
-        let done = |()| Answer::Done;
         let answer = match operation {
+            Op::Record(..)
+            | Op::Import(..)
+            | Op::Retract(..)
+            | Op::Deprecate(..)
+            | Op::GetCurrentState(..)
+            | Op::ListRecords(..) => self.ledger(operation, about).await,
+            Op::Approve(..)
+            | Op::Reject(..)
+            | Op::Withdraw(..)
+            | Op::Override(..)
+            | Op::SetPolicy(..)
+            | Op::SetMembership(..) => self.approvals(operation, about).await,
+            Op::CreateRelease(..)
+            | Op::Execute(..)
+            | Op::Cancel(..)
+            | Op::Rollback(..)
+            | Op::GetDeployment(..) => self.deployments(operation, about).await,
+        };
+        answer.map_err(|status| format!("{status:?}"))
+    }
+
+    /// Calls about records and versions.
+    async fn ledger(&self, operation: &Operation, about: About) -> Result<Answer, Status> {
+        use Operation as Op;
+        let project = self.project();
+        match operation {
             Op::Record(who, report) => {
                 let request = RecordDeploymentRequest {
                     project,
@@ -124,7 +148,7 @@ impl Seen {
                     .ledger()
                     .retract_deployment_record(request)
                     .await;
-                told(answer, |_| done(()))
+                told(answer, |_| Answer::Done)
             }
             Op::Deprecate(who, application, at) => {
                 let request = DeprecateVersionRequest {
@@ -139,17 +163,44 @@ impl Seen {
                     .applications()
                     .deprecate_version(request)
                     .await;
-                told(answer, |_| done(()))
+                told(answer, |_| Answer::Done)
             }
-            Op::CreateRelease(who, release) => {
-                let request = creating(project, release);
+            Op::GetCurrentState(who, application, environment) => {
+                let request = GetCurrentStateRequest {
+                    project,
+                    application: key(*application).to_owned(),
+                    environment: slug(*environment).to_owned(),
+                    ..Default::default()
+                };
+                let answer = self.client(*who).ledger().get_current_state(request).await;
+                told(answer, |it| {
+                    Answer::Cell(it.state.map(|state| state.version))
+                })
+            }
+            Op::ListRecords(who, application, all) => {
+                let request = ListDeploymentRecordsRequest {
+                    project,
+                    application: key(*application).to_owned(),
+                    include_retracted: *all,
+                    page_size: 1000,
+                    ..Default::default()
+                };
                 let answer = self
                     .client(*who)
-                    .deployments()
-                    .create_release(request)
+                    .ledger()
+                    .list_deployment_records(request)
                     .await;
-                told(answer, |it| shown(it.deployment))
+                told(answer, |it| Answer::Counted(it.records.len()))
             }
+            _ => unreachable!("{operation:?} is called elsewhere"),
+        }
+    }
+
+    /// Calls about answers, and about who answers what.
+    async fn approvals(&self, operation: &Operation, about: About) -> Result<Answer, Status> {
+        use Operation as Op;
+        let (project, deployment) = (self.project(), Model::named(about.deployment));
+        match operation {
             Op::Approve(who, _, looked) => {
                 let request = ApproveRequest {
                     project,
@@ -200,6 +251,41 @@ impl Seen {
                     .await;
                 told(answer, |it| shown(it.deployment))
             }
+            Op::SetPolicy(who, environment, terms) => {
+                let request = setting(project, *environment, *terms);
+                let answer = self.client(*who).approvals().set_policy(request).await;
+                told(answer, |_| Answer::Done)
+            }
+            Op::SetMembership(who, whom, standing) => {
+                let (role, groups) = standing.membership();
+                let request = SetMembershipRequest {
+                    project,
+                    principal_id: self.client(*whom).principal_id.clone(),
+                    roles: vec![role.into()],
+                    groups: groups.iter().map(ToString::to_string).collect(),
+                    ..Default::default()
+                };
+                let answer = self.client(*who).identity().set_membership(request).await;
+                told(answer, |_| Answer::Done)
+            }
+            _ => unreachable!("{operation:?} is called elsewhere"),
+        }
+    }
+
+    /// Calls about releases and rollbacks.
+    async fn deployments(&self, operation: &Operation, about: About) -> Result<Answer, Status> {
+        use Operation as Op;
+        let (project, deployment) = (self.project(), Model::named(about.deployment));
+        match operation {
+            Op::CreateRelease(who, release) => {
+                let request = creating(project, release);
+                let answer = self
+                    .client(*who)
+                    .deployments()
+                    .create_release(request)
+                    .await;
+                told(answer, |it| shown(it.deployment))
+            }
             Op::Execute(who, _, looked) => {
                 let request = ExecuteDeploymentRequest {
                     project,
@@ -243,50 +329,6 @@ impl Seen {
                     .await;
                 told(answer, |it| shown(it.deployment))
             }
-            Op::SetPolicy(who, environment, terms) => {
-                let request = setting(project, *environment, *terms);
-                let answer = self.client(*who).approvals().set_policy(request).await;
-                told(answer, |_| done(()))
-            }
-            Op::SetMembership(who, whom, standing) => {
-                let (role, groups) = standing.membership();
-                let request = SetMembershipRequest {
-                    project,
-                    principal_id: self.client(*whom).principal_id.clone(),
-                    roles: vec![role.into()],
-                    groups: groups.iter().map(ToString::to_string).collect(),
-                    ..Default::default()
-                };
-                let answer = self.client(*who).identity().set_membership(request).await;
-                told(answer, |_| done(()))
-            }
-            Op::GetCurrentState(who, application, environment) => {
-                let request = GetCurrentStateRequest {
-                    project,
-                    application: key(*application).to_owned(),
-                    environment: slug(*environment).to_owned(),
-                    ..Default::default()
-                };
-                let answer = self.client(*who).ledger().get_current_state(request).await;
-                told(answer, |it| {
-                    Answer::Cell(it.state.map(|state| state.version))
-                })
-            }
-            Op::ListRecords(who, application, all) => {
-                let request = ListDeploymentRecordsRequest {
-                    project,
-                    application: key(*application).to_owned(),
-                    include_retracted: *all,
-                    page_size: 1000,
-                    ..Default::default()
-                };
-                let answer = self
-                    .client(*who)
-                    .ledger()
-                    .list_deployment_records(request)
-                    .await;
-                told(answer, |it| Answer::Counted(it.records.len()))
-            }
             Op::GetDeployment(who, _) => {
                 let request = GetDeploymentRequest {
                     project,
@@ -299,8 +341,8 @@ impl Seen {
                     .await;
                 told(answer, |it| shown(it.deployment))
             }
-        };
-        answer.map_err(|status| format!("{status:?}"))
+            _ => unreachable!("{operation:?} is called elsewhere"),
+        }
     }
 
     async fn import(&self, who: Person, reports: &[Report]) -> Result<Answer, Status> {

@@ -243,7 +243,6 @@ async fn wrong_models_are_noticed(backend: Backend) {
         F::RetractionLeavesState,
         F::ExecutesWithoutApproval,
         F::DemotedStillCounts,
-        F::LatecomerCounts,
         F::OnePersonCountsTwice,
         F::ReportsGoAroundPolicies,
         F::RepeatedReportIsNew,

@@ -92,7 +92,7 @@ impl Model {
         if self.wrongly(Fault::DemotedStillCounts) && asked.is_some() {
             return was_asked;
         }
-        (was_asked || self.wrongly(Fault::LatecomerCounts)) && (rule.takes)(self.standing[&who])
+        was_asked && (rule.takes)(self.standing[&who])
     }
 
     /// The rules that a deployment has to meet by now.

@@ -59,7 +59,6 @@ pub(super) enum Fault {
     RetractionLeavesState,
     ExecutesWithoutApproval,
     DemotedStillCounts,
-    LatecomerCounts,
     OnePersonCountsTwice,
     ReportsGoAroundPolicies,
     RepeatedReportIsNew,
