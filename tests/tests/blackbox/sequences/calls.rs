@@ -74,9 +74,10 @@ impl Seen {
     }
 
     fn report(&self, report: &Report) -> DeploymentReport {
-        let kind = match report.removed {
-            true => RecordKind::Removed,
-            false => RecordKind::Deployed,
+        let kind = if report.removed {
+            RecordKind::Removed
+        } else {
+            RecordKind::Deployed
         };
         DeploymentReport {
             application: key(report.application).to_owned(),

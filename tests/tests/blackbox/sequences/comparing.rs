@@ -282,9 +282,10 @@ async fn verify(seen: &Seen) -> Result<(), String> {
             .await,
     )?;
     let found = answer.verification.unwrap_or_default();
-    match found.verified {
-        true => Ok(()),
-        false => Err(format!("the audit trail does not verify: {found:?}")),
+    if found.verified {
+        Ok(())
+    } else {
+        Err(format!("the audit trail does not verify: {found:?}"))
     }
 }
 

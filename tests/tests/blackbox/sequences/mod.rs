@@ -25,7 +25,7 @@ use slipway_tests::{Backend, Client, World};
 use crate::case::cases;
 use calls::Seen;
 use comparing::Comparison;
-use model::{Answer, Fault, LeftOut, Model};
+use model::{Answer, Fault, Model};
 use operations::{LENGTH, Operation, sequence};
 use tally::Tally;
 use world::{Person, Place, people};
@@ -102,12 +102,9 @@ impl Ground {
         for (at, operation) in sequence.iter().enumerate() {
             let mut after = model.clone();
             let about = model.about(operation);
-            let expected = match after.call(operation, about) {
-                Ok(expected) => expected,
-                Err(LeftOut) => {
-                    tally.left_out(operation.method());
-                    continue;
-                }
+            let Ok(expected) = after.call(operation, about) else {
+                tally.left_out(operation.method());
+                continue;
             };
             model = after;
             let told = |why: String| Failure {
@@ -182,9 +179,9 @@ fn count(tally: &mut Tally, operation: &Operation, answer: &Answer) {
             for _ in 0..*recorded + *present {
                 tally.granted(method);
             }
-            errors
-                .iter()
-                .for_each(|(_, reason)| tally.refused(method, reason));
+            for (_, reason) in errors {
+                tally.refused(method, reason);
+            }
         }
         _ => tally.granted(method),
     }

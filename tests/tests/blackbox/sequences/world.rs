@@ -319,9 +319,10 @@ impl Place {
     }
 
     async fn add(&self, index: usize, application: &Application) {
-        let kind = match application.is_service {
-            true => ApplicationKind::Service,
-            false => ApplicationKind::Prompt,
+        let kind = if application.is_service {
+            ApplicationKind::Service
+        } else {
+            ApplicationKind::Prompt
         };
         let request = CreateApplicationRequest {
             project: self.project.slug.clone(),

@@ -186,7 +186,7 @@ impl Model {
         of: Option<usize>,
         looked: Looked,
     ) -> Result<usize, Answer> {
-        let of = self.found(of)?;
+        let of = Self::found(of)?;
         let deployment = &self.deployments[of];
         let Some(request) = deployment.requests.last() else {
             return not_found("APPROVAL_REQUEST_NOT_FOUND");
@@ -252,7 +252,7 @@ impl Model {
 
     fn overridable(&self, who: Person, of: Option<usize>, looked: Looked) -> Result<usize, Answer> {
         self.must_administer(who)?;
-        let of = self.found(of)?;
+        let of = Self::found(of)?;
         let Some(request) = self.deployments[of].requests.last() else {
             return not_found("APPROVAL_REQUEST_NOT_FOUND");
         };
@@ -294,7 +294,7 @@ impl Model {
     }
 
     pub(super) fn withdraw(&mut self, who: Person, of: Option<usize>) -> Result<Answer, Answer> {
-        let of = self.found(of)?;
+        let of = Self::found(of)?;
         let deployment = &self.deployments[of];
         if deployment.requests.is_empty() {
             return not_found("APPROVAL_REQUEST_NOT_FOUND");

@@ -25,9 +25,10 @@ impl Model {
             in_order.sort_by_key(|record| record.time);
         }
         for record in in_order {
-            match record.removed {
-                true => cells.remove(&record.application),
-                false => cells.insert(record.application, record.version),
+            if record.removed {
+                cells.remove(&record.application)
+            } else {
+                cells.insert(record.application, record.version)
             };
         }
         cells
@@ -78,9 +79,12 @@ impl Model {
     /// so many records were there `before`.
     fn reported(&mut self, who: Person, report: &Report, before: usize) -> Result<bool, Answer> {
         let known = self.known(who, report);
-        let repeated = |at: usize| match is_same(&self.records[at], report) {
-            true => Ok(true),
-            false => refused(Code::AlreadyExists, "EXTERNAL_ID_REUSED"),
+        let repeated = |at: usize| {
+            if is_same(&self.records[at], report) {
+                Ok(true)
+            } else {
+                refused(Code::AlreadyExists, "EXTERNAL_ID_REUSED")
+            }
         };
         let is_known = known.filter(|_| !self.wrongly(Fault::RepeatedReportIsNew));
         if let Some(at) = is_known.filter(|at| *at < before) {

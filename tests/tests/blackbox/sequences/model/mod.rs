@@ -290,7 +290,11 @@ impl Model {
             Op::Execute(who, _, looked) => return self.execute(*who, of, *looked),
             Op::Cancel(who, _) => self.cancel(*who, of),
             Op::Rollback(who, _, back_to) => {
-                return self.rollback(*who, of, back_to.map(|_| about.back_to));
+                let back_to = releases::Named {
+                    by_name: back_to.is_some(),
+                    deployment: about.back_to,
+                };
+                return self.rollback(*who, of, back_to);
             }
             Op::SetPolicy(who, environment, terms) => self.set_policy(*who, *environment, *terms),
             Op::SetMembership(who, whom, standing) => self.set_membership(*who, *whom, *standing),
@@ -298,7 +302,7 @@ impl Model {
                 self.get_current_state(*application, *environment)
             }
             Op::ListRecords(_, application, all) => self.list_records(*application, *all),
-            Op::GetDeployment(..) => self.found(of).map(|of| self.told(of)),
+            Op::GetDeployment(..) => Self::found(of).map(|of| self.told(of)),
         };
         Ok(answer.unwrap_or_else(|refusal| refusal))
     }
@@ -307,7 +311,7 @@ impl Model {
         Answer::Deployment(number(of), self.deployments[of].state)
     }
 
-    fn found(&self, deployment: Option<usize>) -> Result<usize, Answer> {
+    fn found(deployment: Option<usize>) -> Result<usize, Answer> {
         deployment.map_or_else(|| not_found("DEPLOYMENT_NOT_FOUND"), Ok)
     }
 
@@ -316,16 +320,18 @@ impl Model {
     }
 
     fn must_administer(&self, who: Person) -> Result<(), Answer> {
-        match self.administers(who) {
-            true => Ok(()),
-            false => denied("PERMISSION_MISSING"),
+        if self.administers(who) {
+            Ok(())
+        } else {
+            denied("PERMISSION_MISSING")
         }
     }
 
     fn must_write(&self, who: Person) -> Result<(), Answer> {
-        match self.administers(who) || self.standing[&who] == Standing::Developer {
-            true => Ok(()),
-            false => denied("PERMISSION_MISSING"),
+        if self.administers(who) || self.standing[&who] == Standing::Developer {
+            Ok(())
+        } else {
+            denied("PERMISSION_MISSING")
         }
     }
 
@@ -356,9 +362,10 @@ impl Model {
         let lets = !self.governed(environment)
             || self.administers(who)
             || developers && self.standing[&who] == Standing::Developer;
-        match lets {
-            true => Ok(()),
-            false => denied("REQUESTER_NOT_ELIGIBLE"),
+        if lets {
+            Ok(())
+        } else {
+            denied("REQUESTER_NOT_ELIGIBLE")
         }
     }
 
@@ -401,9 +408,10 @@ impl Model {
             Looked::AtFirst => deployment.first == deployment.bound,
             Looked::AtNothing => false,
         };
-        match same {
-            true => Ok(()),
-            false => refused(Code::Aborted, "PLAN_CHANGED"),
+        if same {
+            Ok(())
+        } else {
+            refused(Code::Aborted, "PLAN_CHANGED")
         }
     }
 }

@@ -12,6 +12,13 @@ use super::{
 use crate::sequences::operations::{Item, Looked, Release};
 use crate::sequences::world::{APPLICATIONS, ENVIRONMENTS, Person, needs};
 
+/// The deployment to go back to: whether one is named, and where there is one of that name, which.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Named {
+    pub(super) by_name: bool,
+    pub(super) deployment: Option<usize>,
+}
+
 impl Deployment {
     pub(super) fn become_state(&mut self, state: State) {
         self.state = state;
@@ -118,9 +125,10 @@ impl Model {
             .filter(|_| !release.validate_only)
             .map(|id| (who, id));
         if let Some((earlier, of)) = kept_as.and_then(|key| self.repeated.get(&key)) {
-            return match earlier == release {
-                true => Ok(self.told(*of)),
-                false => refused(Code::InvalidArgument, "REQUEST_ID_REUSED"),
+            return if earlier == release {
+                Ok(self.told(*of))
+            } else {
+                refused(Code::InvalidArgument, "REQUEST_ID_REUSED")
             };
         }
         let findings = self.findings(environment, &release.items);
@@ -255,7 +263,7 @@ impl Model {
 
     fn executable(&self, who: Person, of: Option<usize>, looked: Looked) -> Result<usize, Answer> {
         self.must_write(who)?;
-        let of = self.found(of)?;
+        let of = Self::found(of)?;
         let deployment = &self.deployments[of];
         if self.governed(deployment.environment) {
             self.must_administer(who)?;
@@ -305,7 +313,7 @@ impl Model {
 
     pub(super) fn cancel(&mut self, who: Person, of: Option<usize>) -> Result<Answer, Answer> {
         self.must_write(who)?;
-        let of = self.found(of)?;
+        let of = Self::found(of)?;
         match self.deployments[of].state {
             State::PendingApproval | State::Approved => {
                 self.close(of);
@@ -321,7 +329,7 @@ impl Model {
         &mut self,
         who: Person,
         of: Option<usize>,
-        back_to: Option<Option<usize>>,
+        back_to: Named,
     ) -> Result<Answer, LeftOut> {
         let rollback = match self.reversible(who, of, back_to) {
             Ok(rollback) => rollback,
@@ -344,10 +352,10 @@ impl Model {
         &self,
         who: Person,
         of: Option<usize>,
-        back_to: Option<Option<usize>>,
+        back_to: Named,
     ) -> Result<Deployment, Answer> {
         self.must_write(who)?;
-        let of = self.found(of)?;
+        let of = Self::found(of)?;
         let undone = &self.deployments[of];
         let undoes = |it: &Deployment| {
             it.undoes == Some(of) && !matches!(it.state, State::Canceled | State::Rejected)
@@ -365,9 +373,10 @@ impl Model {
         {
             return failed("LATER_DEPLOYMENTS");
         }
-        let back_to = match back_to {
-            Some(named) => Some(self.target(undone, named)?),
-            None => self.last_before(undone),
+        let back_to = if back_to.by_name {
+            Some(self.target(undone, back_to.deployment)?)
+        } else {
+            self.last_before(undone)
         };
         let cells = self.cells(undone.environment);
         let changed = undone.items.iter().filter(|it| it.changes());
@@ -409,14 +418,15 @@ impl Model {
     }
 
     fn target(&self, undone: &Deployment, named: Option<usize>) -> Result<usize, Answer> {
-        let at = self.found(named)?;
+        let at = Self::found(named)?;
         let found = &self.deployments[at];
         let fits = found.environment == undone.environment
             && found.state == State::Succeeded
             && found.begun < undone.begun;
-        match fits {
-            true => Ok(at),
-            false => failed("NOT_A_ROLLBACK_TARGET"),
+        if fits {
+            Ok(at)
+        } else {
+            failed("NOT_A_ROLLBACK_TARGET")
         }
     }
 
