@@ -54,7 +54,7 @@ coverage *ARGS: (tools "cargo-llvm-cov")
     .ci/coverage {{ARGS}}
 
 # The fault tests (kill loops, races, tampering; promotions that are aborted, killed, paused and failed at every point of
-# their steps, and the simulation of executors) at ten times CI's size.
+# their steps, the simulation of executors, and 1,000 sequences of calls beside a model) at ten times CI's size.
 chaos SCALE="10":
     SLIPWAY_TEST_SCALE={{SCALE}} SLIPWAY_TEST_REQUIRE=all .ci/postgres run cargo test --workspace
 

@@ -29,6 +29,7 @@ mod notifications;
 mod process;
 mod requests;
 mod scenarios;
+mod sequences;
 
 use std::process::ExitCode;
 use std::sync::LazyLock;
@@ -111,6 +112,7 @@ const TOPICS: &[&[Case]] = &[
     corpus::CASES,
     generated::CASES,
     crash::CASES,
+    sequences::CASES,
 ];
 
 fn main() -> ExitCode {

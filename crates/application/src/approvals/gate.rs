@@ -175,8 +175,8 @@ async fn was_approved(
     let Some(id) = deployment else {
         return Ok(false);
     };
-    let found = unit.deployments().find_by_id(id).await?;
-    Ok(found.is_some_and(|found| found.approved_by.is_some()))
+    let request = unit.approvals().last_of(id).await?;
+    Ok(request.is_some_and(|it| it.state.kind() == StateKind::Approved && it.overridden.is_none()))
 }
 
 /// Whether a stage adds its rule: the stage as it was when a promotion was asked for or as it is now, and to whatever else

@@ -41,6 +41,16 @@ pub async fn withdraw_approval(
     change.require_open(&command.project).await?;
     let number = found.deployment.number;
     let before = found.deployment.state;
+    // What never began was ended by another answer, by time, or by who stopped it.
+    let ended = match before {
+        State::Rejected => Some(StateKind::Rejected),
+        State::Expired => Some(StateKind::Expired),
+        State::Canceled if found.deployment.started_at.is_none() => Some(StateKind::Canceled),
+        _ => None,
+    };
+    if let Some(state) = ended {
+        return Err(ApprovalError::NotPending { number, state });
+    }
     if !matches!(
         before,
         State::PendingApproval | State::Approved | State::Queued

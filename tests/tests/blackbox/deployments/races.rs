@@ -218,7 +218,7 @@ impl Field {
                     plan_digest: made.plan_digest.clone(),
                     ..Default::default()
                 };
-                let mut deployments = self.developer.deployments();
+                let mut deployments = self.people[0].deployments();
                 deployments.execute_deployment(request).await.map(drop)
             }
             Ask::Cancel => {
