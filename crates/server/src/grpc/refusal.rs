@@ -544,4 +544,22 @@ mod tests {
         let huge = vec![("notes".to_owned(), "x".repeat(5_000))];
         assert!(Refusal::fields(huge).message.contains("notes"));
     }
+
+    #[test]
+    fn what_is_too_long_for_headers_is_cut() {
+        let names: Vec<_> = (0..150).map(|n| format!("{n:0>128}")).collect();
+        let message = format!("it lacks ä{}", names.join(", "));
+        let refusal = Refusal::new(
+            Code::FailedPrecondition,
+            ErrorReason::ChecksMissing,
+            message,
+        )
+        .about("deployment", 1)
+        .with_names("checks", names.iter().map(String::as_str));
+        assert_eq!(refusal.details.metadata, [("checks", names[..7].join(","))]);
+        let status = refusal.into_status("id");
+        assert!(status.message().ends_with('…'));
+        let size = status.message().len() + status.details().len() * 4 / 3;
+        assert!(size < 12_000, "{size}");
+    }
 }
