@@ -135,6 +135,9 @@ impl From<FreezeError> for Refusal {
             FreezeError::NotWaiting { number, state } => {
                 unfit(ErrorReason::DeploymentNotWaiting, number).with("state", state.as_str())
             }
+            FreezeError::PlanChanged { number, .. } => {
+                new(Code::Aborted, ErrorReason::PlanChanged).about("deployment", number)
+            }
             FreezeError::NotStanding { number, windows } => {
                 unfit(ErrorReason::FreezeNotStanding, number)
                     .with("freeze_windows", listed(&windows))
