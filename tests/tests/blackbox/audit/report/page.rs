@@ -75,8 +75,12 @@ async fn a_report_is_a_page_on_which_nothing_runs(backend: Backend) {
         reason: ATTACKS[3].to_owned(),
         ..Default::default()
     };
-    let back = project.admin.deployments().rollback_deployment(undoing);
-    let back = back.await.granted().deployment.unwrap();
+    let back = project
+        .admin
+        .deployments()
+        .rollback_deployment(undoing)
+        .await;
+    let back = back.granted().deployment.unwrap();
     let outside = project.record(report("cart", "1", "prod")).await;
     assert!(outside.outside_governance);
 
