@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use scraper::{ElementRef, Html, Selector};
-use slipway_api::approvals::v1::OverrideApprovalRequest;
+use slipway_api::approvals::v1::{ApproveRequest, OverrideApprovalRequest};
 use slipway_api::audit::v1::ComplianceReportFormat;
 use slipway_api::deployments::v1::{CreateReleaseRequest, ReleaseItem, RollbackDeploymentRequest};
 use slipway_api::identity::v1::Role;
@@ -40,6 +40,7 @@ async fn a_report_is_a_page_on_which_nothing_runs(backend: Backend) {
     let project = shared(backend).await;
     project.environment("prod").await;
     prompt(&project, "greeting", &["1.0.0", "1.1.0"]).await;
+    project.set_policy("prod", admins(1)).await;
     let asked = CreateReleaseRequest {
         name: ATTACKS[0].to_owned(),
         items: vec![ReleaseItem {
@@ -50,8 +51,16 @@ async fn a_report_is_a_page_on_which_nothing_runs(backend: Backend) {
     };
     let first = project.admin.deployments().create_release(asked).await;
     let first = first.granted().deployment.unwrap();
+    let other = project.member(Role::Admin).await;
+    let approval = ApproveRequest {
+        project: project.slug.clone(),
+        deployment: first.deployment_id.clone(),
+        plan_digest: first.plan_digest.clone(),
+        comment: ATTACKS[0].to_owned(),
+        ..Default::default()
+    };
+    other.approvals().approve(approval).await.granted();
     execute(&project.admin, &first).await;
-    project.set_policy("prod", admins(1)).await;
     let asked = CreateReleaseRequest {
         name: ATTACKS[4].to_owned(),
         ..release(&project, vec![bring("greeting", "1.1.0")])
@@ -65,7 +74,6 @@ async fn a_report_is_a_page_on_which_nothing_runs(backend: Backend) {
         reason: ATTACKS[2].to_owned(),
         ..Default::default()
     };
-    let other = project.member(Role::Admin).await;
     let overridden = other.approvals().override_approval(overriding).await;
     overridden.granted();
     execute(&project.admin, &pressed).await;
