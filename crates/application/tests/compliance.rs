@@ -236,11 +236,11 @@ impl World {
 
     fn items(&self) -> Vec<Item> {
         let items = self.brought.iter().zip(0..);
-        let items = items.map(|((key, application, version), position)| Item {
+        let items = items.map(|((application, id, version), position)| Item {
             position,
-            key: key.clone(),
-            name: key.to_string(),
-            application: Some(*application),
+            key: application.clone(),
+            name: application.to_string(),
+            application: Some(*id),
             change: Change::Updated,
             status: ItemStatus::Succeeded,
             workflow: None,

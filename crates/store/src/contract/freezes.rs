@@ -9,7 +9,7 @@ use slipway_approvals::{
 };
 use slipway_catalog::Environment;
 use slipway_deployments::Deployment;
-use slipway_kernel::{FreezeWindowId, ProjectId, Revision, StoreError, Tier, Timestamp};
+use slipway_kernel::{FreezeWindowId, ProjectId, Revision, Sha256, StoreError, Tier, Timestamp};
 
 use super::{
     deployments::given::World,

@@ -182,16 +182,15 @@ impl Sending {
         };
         let names = names(session, &entry).await?;
         add(&mut self.sent, &entry);
-        match self.form {
-            Form::Structured => self.queue(entry, &names),
-            _ => {
-                let name = |id| names.principal(id).display_name;
-                for line in csv::lines(&entry, &name) {
-                    self.text.extend_from_slice(line.as_bytes());
-                }
-                self.cut(CHUNK);
-            }
+        if let Form::Structured = self.form {
+            self.queue(entry, &names);
+            return Ok(true);
         }
+        let name = |id| names.principal(id).display_name;
+        for line in csv::lines(&entry, &name) {
+            self.text.extend_from_slice(line.as_bytes());
+        }
+        self.cut(CHUNK);
         Ok(true)
     }
 

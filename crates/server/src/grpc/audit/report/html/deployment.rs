@@ -7,7 +7,7 @@ use slipway_audit::report::{
 };
 
 use super::super::MAX_STATES;
-use super::{Shown, fact, head_row, id, said, time, words};
+use super::{Shown, fact, head_row, id, said, shown_exception, time, words};
 
 impl Shown<'_> {
     pub(super) fn deployment(
@@ -21,7 +21,7 @@ impl Shown<'_> {
             article id={ "d-" (of.number) } {
                 h3 { "Deployment " (of.number) @if let Some(name) = &of.name { " " (said(name)) } }
                 @if !exceptions.is_empty() {
-                    ul.exceptions { @for exception in exceptions { li { (self.exception(exception)) } } }
+                    ul.exceptions { @for exception in exceptions { li { (shown_exception(exception)) } } }
                 }
                 (self.facts(of, four_eyes))
                 (items(facts))
@@ -38,7 +38,7 @@ impl Shown<'_> {
         html! {
             table.facts {
                 tbody {
-                    (fact("What", &html! { (of.kind) " to " strong { (of.environment) } ", " (id(of.id)) }))
+                    (fact("What", &html! { (of.kind) " to " strong { (of.environment) } ", " (id(&of.id)) }))
                     (fact("Outcome", &html! {
                         strong { (of.state) }
                         @if let Some(problem) = &of.problem { ", " (said(problem)) }
@@ -166,7 +166,7 @@ impl Shown<'_> {
                                 td { (said(&record.version)) }
                                 td { (record.kind) (self.retraction(record)) }
                                 td { (time(record.deployed_at)) }
-                                td { (id(record.id)) }
+                                td { (id(&record.id)) }
                             }
                         }
                     }
