@@ -39,6 +39,7 @@ fn words(element: &ElementRef<'_>) -> String {
 async fn a_report_is_a_page_on_which_nothing_runs(backend: Backend) {
     let project = shared(backend).await;
     project.environment("prod").await;
+    let other = project.member(Role::Admin).await;
     prompt(&project, "greeting", &["1.0.0", "1.1.0"]).await;
     project.set_policy("prod", admins(1)).await;
     let asked = CreateReleaseRequest {
@@ -51,7 +52,6 @@ async fn a_report_is_a_page_on_which_nothing_runs(backend: Backend) {
     };
     let first = project.admin.deployments().create_release(asked).await;
     let first = first.granted().deployment.unwrap();
-    let other = project.member(Role::Admin).await;
     let approval = ApproveRequest {
         project: project.slug.clone(),
         deployment: first.deployment_id.clone(),
