@@ -235,15 +235,7 @@ async fn everything_is_reported_once_and_exceptions_come_first(backend: Backend)
         found.history.last().unwrap().state(),
         DeploymentState::Succeeded
     );
-    assert_eq!((found.item_count, found.changed_item_count), (1, 1));
-    let [item] = &told.items[&agreed.deployment_id][..] else {
-        panic!("{:?}", told.items);
-    };
-    assert_eq!((&*item.version_before, &*item.version_after), ("", "1.0.0"));
-    let chosen = agreed.items[0].chosen.as_ref().unwrap();
-    assert_eq!(item.risk_level, chosen.risk_level);
-    assert_eq!(item.risk_factors, chosen.risk_factors);
-    assert!(!item.risk_factors.is_empty());
+    what_it_changes_is_told(&told, &agreed);
     let (found, exceptions) = told.deployment(&waits);
     assert_eq!(exceptions, []);
     assert_eq!(found.four_eyes(), FourEyesResult::NotCarriedOut);
@@ -271,6 +263,20 @@ async fn everything_is_reported_once_and_exceptions_come_first(backend: Backend)
     the_digest_is_of_what_was_asked(&project, &told, &bounds).await;
 
     an_override_is_shown_as_reviewed(&project, &third, &pressed, bounds).await;
+}
+
+/// The item of a release, with why it is risky.
+fn what_it_changes_is_told(told: &Told, agreed: &Deployment) {
+    let (found, _) = told.deployment(agreed);
+    assert_eq!((found.item_count, found.changed_item_count), (1, 1));
+    let [item] = &told.items[&agreed.deployment_id][..] else {
+        panic!("{:?}", told.items);
+    };
+    assert_eq!((&*item.version_before, &*item.version_after), ("", "1.0.0"));
+    let chosen = agreed.items[0].chosen.as_ref().unwrap();
+    assert_eq!(item.risk_level, chosen.risk_level);
+    assert_eq!(item.risk_factors, chosen.risk_factors);
+    assert!(!item.risk_factors.is_empty());
 }
 
 async fn an_override_is_shown_as_reviewed(

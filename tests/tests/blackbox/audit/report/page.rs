@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use scraper::{ElementRef, Html, Selector};
 use slipway_api::approvals::v1::{ApproveRequest, OverrideApprovalRequest};
 use slipway_api::audit::v1::ComplianceReportFormat;
-use slipway_api::deployments::v1::{CreateReleaseRequest, ReleaseItem, RollbackDeploymentRequest};
+use slipway_api::deployments::v1::{
+    CreateReleaseRequest, Deployment, ReleaseItem, RollbackDeploymentRequest,
+};
 use slipway_api::identity::v1::Role;
 use slipway_tests::world::report;
-use slipway_tests::{Backend, Granted};
+use slipway_tests::{Backend, Granted, Project};
 
 use super::{Told, question, text};
 use crate::audit::shared;
@@ -36,11 +38,11 @@ fn words(element: &ElementRef<'_>) -> String {
     element.text().collect()
 }
 
-async fn a_report_is_a_page_on_which_nothing_runs(backend: Backend) {
-    let project = shared(backend).await;
+/// A release that somebody agreed to, one that somebody let pass, and the rollback of that, with attacks wherever people write.
+async fn attacked(project: &Project) -> [Deployment; 3] {
     project.environment("prod").await;
     let other = project.member(Role::Admin).await;
-    prompt(&project, "greeting", &["1.0.0", "1.1.0"]).await;
+    prompt(project, "greeting", &["1.0.0", "1.1.0"]).await;
     project.set_policy("prod", admins(1)).await;
     let asked = CreateReleaseRequest {
         name: ATTACKS[0].to_owned(),
@@ -48,7 +50,7 @@ async fn a_report_is_a_page_on_which_nothing_runs(backend: Backend) {
             change_message: format!("{}\nsecond line", ATTACKS[1]),
             ..bring("greeting", "1.0.0")
         }],
-        ..release(&project, Vec::new())
+        ..release(project, Vec::new())
     };
     let first = project.admin.deployments().create_release(asked).await;
     let first = first.granted().deployment.unwrap();
@@ -63,7 +65,7 @@ async fn a_report_is_a_page_on_which_nothing_runs(backend: Backend) {
     execute(&project.admin, &first).await;
     let asked = CreateReleaseRequest {
         name: ATTACKS[4].to_owned(),
-        ..release(&project, vec![bring("greeting", "1.1.0")])
+        ..release(project, vec![bring("greeting", "1.1.0")])
     };
     let pressed = project.admin.deployments().create_release(asked).await;
     let pressed = pressed.granted().deployment.unwrap();
@@ -89,6 +91,12 @@ async fn a_report_is_a_page_on_which_nothing_runs(backend: Backend) {
         .rollback_deployment(undoing)
         .await;
     let back = back.granted().deployment.unwrap();
+    [first, pressed, back]
+}
+
+async fn a_report_is_a_page_on_which_nothing_runs(backend: Backend) {
+    let project = shared(backend).await;
+    let [first, pressed, back] = attacked(&project).await;
     let outside = project.record(report("cart", "1", "prod")).await;
     assert!(outside.outside_governance);
 
@@ -141,13 +149,8 @@ async fn a_report_is_a_page_on_which_nothing_runs(backend: Backend) {
     ] {
         assert!(told.contains(expected), "{expected}: {told}");
     }
-    for factor in pressed.items[0]
-        .chosen
-        .as_ref()
-        .unwrap()
-        .risk_factors
-        .iter()
-    {
+    let chosen = pressed.items[0].chosen.as_ref().unwrap();
+    for factor in &chosen.risk_factors {
         assert!(told.contains(&factor.message) && told.contains(&factor.reason));
     }
     let rows = all(&page, "#outside-governance tbody tr");
