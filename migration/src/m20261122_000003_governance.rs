@@ -59,7 +59,7 @@ const APPEND_ONLY: [(&str, &[Same]); 6] = [
         "freeze_override",
         &[(
             Ignore,
-            "deployment_id = NEW.deployment_id AND window_id = NEW.window_id",
+            "deployment_id = NEW.deployment_id AND window_id = NEW.window_id AND plan_digest = NEW.plan_digest",
         )],
     ),
     (

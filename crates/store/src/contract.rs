@@ -265,6 +265,7 @@ macro_rules! store_contract {
             reports {
                 a_period_is_read,
                 what_belongs_to_deployments_is_read,
+                what_deployments_change_is_read,
                 what_ended_is_read,
             }
             audit {

@@ -43,7 +43,9 @@ CREATE TABLE freeze_override (
     overridden_by {uuid} NOT NULL REFERENCES principal (id),
     overridden_at {bigint} NOT NULL,
     reason {text} NOT NULL,
-    PRIMARY KEY (deployment_id, window_id),
+    -- Of what was looked at: as long as the deployment has it, the override counts.
+    plan_digest {bytes} NOT NULL CHECK ({length}(plan_digest) = 32),
+    PRIMARY KEY (deployment_id, window_id, plan_digest),
     FOREIGN KEY (deployment_id, project_id) REFERENCES deployment (id, project_id),
     FOREIGN KEY (window_id, project_id) REFERENCES freeze_window (id, project_id)
 ) {clustered};

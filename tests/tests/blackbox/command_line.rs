@@ -9,6 +9,7 @@ use slipway_api::approvals::v1::RejectRequest;
 use slipway_api::deployments::v1::{CancelDeploymentRequest, Verdict};
 use slipway_api::identity::v1::Role;
 use slipway_api::ledger::v1::ListDeploymentRecordsRequest;
+use slipway_tests::clock::{ago, ahead};
 use slipway_tests::{Backend, Client, Granted, Project, World};
 
 use crate::case::cases;
@@ -25,6 +26,7 @@ cases![
     a_release_that_nobody_has_to_approve_is_waited_for,
     every_ending_has_its_status,
     a_release_is_rolled_back,
+    a_report_is_written_in_each_format,
     what_can_not_be_reached_has_its_status,
     a_wait_goes_on_when_the_server_is_back,
 ];
@@ -384,6 +386,61 @@ async fn a_release_is_rolled_back(backend: Backend) {
 fn free_address() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().to_string()
+}
+
+async fn a_report_is_written_in_each_format(backend: Backend) {
+    let place = Place::new(backend).await;
+    let ci = place.project.admin.clone();
+    let (number, digest) = place.release(&ci, &["greeting=1.0.0"]).await;
+    let day = Duration::from_hours(24);
+    let (from, to) = (ago(day).to_string(), ahead(day).to_string());
+    let (from, to) = (from.as_str(), to.as_str());
+    let year = |more: &[&'static str]| [&["report", "--from", from, "--to", to], more].concat();
+    let page = place.run(&ci, &year(&[])).await;
+    page.is(0);
+    assert!(page.out.starts_with("<!DOCTYPE html>"), "{page:?}");
+    assert!(page.out.ends_with("</html>\n"), "{page:?}");
+    assert!(page.out.contains(&format!("id=\"d-{number}\"")));
+    assert!(
+        page.err.contains("1 deployment and 0 reported records"),
+        "{page:?}"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("report.csv");
+    let into = file.to_str().unwrap();
+    let csv = [&year(&["--format", "csv"])[..], &["--output", into]].concat();
+    let written = place.run(&ci, &csv).await;
+    written.is(0);
+    assert_eq!(written.out, "");
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.starts_with("\"exceptions\","), "{text}");
+    place.run(&ci, &csv).await.is(1);
+    let json = place.run(&ci, &year(&["--format", "json"])).await;
+    json.is(0);
+    let lines = json
+        .out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap());
+    let lines: Vec<Value> = lines.collect();
+    let told = lines[0]["header"]["digest"].as_str().unwrap();
+    assert!(json.err.contains(told) && page.err.contains(told), "{told}");
+    assert_eq!(lines[1]["entry"]["deployment"]["plan_digest"], digest);
+    assert_eq!(lines.last().unwrap()["summary"]["entry_count"], "1");
+
+    let refused = folder.path().join("refused.html");
+    let developer = place.project.member(Role::Developer).await;
+    let arguments = [&year(&[])[..], &["--output", refused.to_str().unwrap()]].concat();
+    place.run(&developer, &arguments).await.is(3);
+    assert!(!refused.exists());
+    place
+        .run(&ci, &year(&["--environment", "nowhere"]))
+        .await
+        .is(3);
+    place
+        .run(&ci, &["report", "--from", to, "--to", from])
+        .await
+        .is(1);
+    place.run(&ci, &["report", "--from", from]).await.is(2);
 }
 
 async fn what_can_not_be_reached_has_its_status(backend: Backend) {

@@ -126,6 +126,7 @@ async fn decide(
     }
     let after = json!({
         "state": deployment.state,
+        "risk": deployment.risk,
         "approval_request": request.id,
         "approval_state": request.state.kind(),
         "verdict": verdict,
@@ -136,7 +137,7 @@ async fn decide(
     change
         .audit(Done {
             resource: Resource::new("deployment", &deployment.id),
-            before: Some(json!({ "state": before })),
+            before: Some(json!({ "state": before, "risk": deployment.risk })),
             after: Some(after),
             facts: &facts,
         })

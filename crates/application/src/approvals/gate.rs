@@ -254,9 +254,10 @@ pub(crate) async fn ask_again(
     unit.deployments().update(deployment, from).await?;
     let fell = close(unit, deployment.id, StateKind::Superseded, now).await?;
     let opened = open(context, unit, deployment, demands, now).await?;
-    let before = Some(json!({ "state": from, "approval_request": fell }));
+    let before = Some(json!({ "state": from, "risk": deployment.risk, "approval_request": fell }));
     let after = Some(json!({
         "state": deployment.state,
+        "risk": deployment.risk,
         "plan_digest": deployment.plan_digest,
         "approval_request": opened,
         "reason": why,

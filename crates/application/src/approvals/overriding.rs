@@ -7,6 +7,7 @@ use slipway_audit::Resource;
 use slipway_deployments::DeploymentName;
 use slipway_identity::Command;
 use slipway_kernel::{Sha256, Slug, text::Reason};
+use slipway_notifications::{EventKind, NewEvent};
 
 use super::{
     ApprovalError,
@@ -16,6 +17,7 @@ use crate::{
     Call, Context,
     change::{Change, Done},
     error::dangling,
+    notifications::facts,
 };
 
 /// A deployment to let pass.
@@ -74,9 +76,17 @@ pub async fn override_approval(
     approvals
         .override_request(&found.request, &overridden)
         .await?;
-    let facts = go_on(context, &mut change, &mut found.deployment, principal).await?;
+    // Before what comes of it is told.
+    let told = NewEvent {
+        deployment: found.deployment.id,
+        kind: EventKind::ApprovalOverridden,
+        facts: facts(&found.deployment, principal, &overridden.reason),
+    };
+    change.unit.notifications().append_event(&told).await?;
+    let records = go_on(context, &mut change, &mut found.deployment, principal).await?;
     let after = json!({
         "state": found.deployment.state,
+        "risk": found.deployment.risk,
         "approval_request": found.request.id,
         "overridden": true,
         "plan_digest": overridden.digest,
@@ -85,9 +95,9 @@ pub async fn override_approval(
     change
         .audit(Done {
             resource: Resource::new("deployment", &found.deployment.id),
-            before: Some(json!({ "state": before })),
+            before: Some(json!({ "state": before, "risk": found.deployment.risk })),
             after: Some(after),
-            facts: &facts,
+            facts: &records,
         })
         .await?;
     change.commit().await?;

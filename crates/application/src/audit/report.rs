@@ -2,7 +2,7 @@ use std::collections::{HashMap, HashSet};
 
 use slipway_approvals::FreezeOverride;
 use slipway_audit::report::{
-    Bounds, DeploymentFacts, MAX_DEPLOYMENTS, MAX_RECORDS, Report, ReportedDeployment,
+    Bounds, DeploymentFacts, MAX_DEPLOYMENTS, MAX_ITEMS, MAX_RECORDS, Report, ReportedDeployment,
     StandingPolicy, unasked,
 };
 use slipway_catalog::Environment;
@@ -160,6 +160,10 @@ impl Gathered {
         tiers: &HashMap<EnvironmentId, Tier>,
     ) -> Result<Report, AuditError> {
         let ids: Vec<_> = self.deployments.iter().map(|found| found.id).collect();
+        let mut items = reader.items_of(&ids, MAX_ITEMS + 1).await?;
+        if items.values().map(Vec::len).sum::<usize>() > MAX_ITEMS {
+            return Err(AuditError::ReportTooLarge);
+        }
         let mut histories = reader.histories(&ids).await?;
         let mut requests = reader.requests_of(&ids).await?;
         let mut makers = reader.parts_in(&ids).await?;
@@ -197,6 +201,7 @@ impl Gathered {
                 requests,
                 makers: makers.remove(&id).unwrap_or_default(),
                 freezes: freezes.remove(&id).unwrap_or_default(),
+                items: items.remove(&id).unwrap_or_default(),
                 records,
                 unasked,
                 deployment,

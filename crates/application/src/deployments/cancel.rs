@@ -61,8 +61,8 @@ pub async fn cancel_deployment(
     change
         .done(
             Resource::new("deployment", &after.id),
-            Some(json!({ "state": before.state })),
-            Some(json!({ "state": after.state, "reason": command.reason })),
+            Some(json!({ "state": before.state, "risk": before.risk })),
+            Some(json!({ "state": after.state, "risk": after.risk, "reason": command.reason })),
         )
         .await?;
     Ok(after)

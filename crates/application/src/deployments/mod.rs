@@ -19,7 +19,9 @@ pub use promotion::{
     PlanPromotion, PlannedPromotion, StartPromotion, plan_promotion, start_promotion,
 };
 pub use putting_back::PuttingBackError;
-pub use read::{ListDeployments, get_deployment, get_deployment_summary, list_deployments};
+pub use read::{
+    ListDeployments, Overrides, get_deployment, get_deployment_summary, list_deployments, overrides,
+};
 pub use resolve::{ResolveInDoubt, resolve_in_doubt};
 pub use rollback::{PlannedRollback, RollbackDeployment, plan_rollback, rollback_deployment};
 pub(crate) use watch::Pulses;

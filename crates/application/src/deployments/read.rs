@@ -1,10 +1,11 @@
 use std::time::Duration;
 
+use slipway_approvals::{FreezeOverride, Override};
 use slipway_deployments::{
     Deployment, DeploymentFilter, DeploymentName, DeploymentSummary, ListedDeployment, Transition,
 };
 use slipway_identity::Command;
-use slipway_kernel::{Page, PageSize, Slug, Timestamp};
+use slipway_kernel::{Page, PageSize, Slug, StoreError, Timestamp};
 
 use super::DeploymentError;
 use crate::{Call, CommandError, Context};
@@ -26,6 +27,29 @@ pub async fn get_deployment(
     let deployment = found.ok_or(DeploymentError::NotFound { name })?;
     let history = context.reader().transitions(deployment.id).await?;
     Ok((deployment, history))
+}
+
+/// What a deployment was let pass.
+#[derive(Debug, Clone)]
+pub struct Overrides {
+    /// Every time that somebody let it pass without those who were asked.
+    pub approvals: Vec<Override>,
+    /// The freezes that it was let through.
+    pub freezes: Vec<FreezeOverride>,
+}
+
+/// What a deployment was ever let pass. Whoever asks may see the deployment.
+pub async fn overrides(
+    context: &Context,
+    deployment: &Deployment,
+) -> Result<Overrides, StoreError> {
+    let (reader, id) = (context.reader(), deployment.id);
+    let requests = reader.requests_of(&[id]).await?.remove(&id);
+    let requests = requests.unwrap_or_default().into_iter();
+    Ok(Overrides {
+        approvals: requests.filter_map(|it| it.overridden).collect(),
+        freezes: reader.freeze_overrides(&[id]).await?,
+    })
 }
 
 /// Which deployments a caller wants; what is `None` or empty selects all.

@@ -98,6 +98,7 @@ pub async fn rollback_deployment(
         "number": deployment.number,
         "kind": deployment.kind,
         "state": deployment.state,
+        "risk": deployment.risk,
         "undoes": deployment.origin,
         "back_to": deployment.back_to,
         "reason": command.reason,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use slipway_approvals::{FreezeAction, StandingFreeze, freeze};
 use slipway_deployments::{Claim, Deployment, DeploymentKind, FROZEN, Problem};
-use slipway_kernel::{DeploymentId, EnvironmentId, Slug, StoreError, Timestamp};
+use slipway_kernel::{Slug, StoreError, Timestamp};
 use slipway_store::UnitOfWork;
 
 use super::listed;
@@ -52,19 +52,22 @@ impl Frozen {
     }
 }
 
-/// The windows that stand in the way of a deployment at this moment, by slug, without those that were overridden for it.
+/// The windows that stand in the way of a deployment at this moment, by slug, without those that were overridden for what it
+/// is to do.
 pub async fn standing(
     unit: &mut dyn UnitOfWork,
-    environment: EnvironmentId,
-    action: FreezeAction,
-    deployment: DeploymentId,
+    deployment: &Deployment,
     now: Timestamp,
 ) -> Result<Vec<StandingFreeze>, StoreError> {
-    let mut windows = unit.freezes().covering(environment).await?;
+    let Some(action) = action(deployment.kind) else {
+        return Ok(Vec::new());
+    };
+    let mut windows = unit.freezes().covering(deployment.target).await?;
     if windows.is_empty() {
         return Ok(Vec::new());
     }
-    let overrides = unit.freezes().overrides(deployment).await?;
+    let mut overrides = unit.freezes().overrides(deployment.id).await?;
+    overrides.retain(|made| made.digest == deployment.plan_digest);
     windows.retain(|window| !overrides.iter().any(|made| made.window == window.id));
     Ok(freeze::standing(windows, action, now))
 }
@@ -89,10 +92,7 @@ pub(crate) async fn hold_back(
     deployment: &mut Deployment,
     now: Timestamp,
 ) -> Result<bool, CommandError> {
-    let standing = match action(deployment.kind) {
-        Some(action) => standing(unit, deployment.target, action, deployment.id, now).await?,
-        None => Vec::new(),
-    };
+    let standing = standing(unit, deployment, now).await?;
     if standing.is_empty() {
         deployment.thaw();
         return Ok(false);

@@ -24,7 +24,9 @@ pub use crate::scope::NamedScope;
 use serde_json::{Value, json};
 use slipway_approvals::{FreezeScope, FreezeWindow, freeze::MAX_WINDOWS};
 use slipway_deployments::{DeploymentName, State};
-use slipway_kernel::{FreezeWindowId, ProjectId, Slug, id::IdError, revision::EtagMismatch};
+use slipway_kernel::{
+    FreezeWindowId, ProjectId, Sha256, Slug, id::IdError, revision::EtagMismatch,
+};
 
 use crate::{
     CommandError, Context,
@@ -81,6 +83,19 @@ pub enum FreezeError {
         number: i64,
         /// Where it is.
         state: State,
+    },
+    /// What was looked at is not what would happen.
+    #[error(
+        "deployment #{number} would do something else than what was looked at: its digest begins with {digest:.12}, and \
+         not with {looked_at:.12}: read it with GetDeployment, and look at it again"
+    )]
+    PlanChanged {
+        /// The deployment's number.
+        number: i64,
+        /// The digest of what would happen.
+        digest: Sha256,
+        /// The digest of what was looked at.
+        looked_at: Sha256,
     },
     /// What was named does not stand in the deployment's way.
     #[error(

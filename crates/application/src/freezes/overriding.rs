@@ -6,10 +6,11 @@ use slipway_approvals::{FreezeOverride, StandingFreeze};
 use slipway_audit::Resource;
 use slipway_deployments::{Deployment, DeploymentName, State};
 use slipway_identity::Command;
-use slipway_kernel::{Slug, text::Reason};
+use slipway_kernel::{Sha256, Slug, text::Reason};
+use slipway_notifications::{EventKind, NewEvent};
 
 use super::{FreezeError, gate};
-use crate::{Call, Context, change::Change};
+use crate::{Call, Context, change::Change, notifications::facts};
 
 /// A deployment to let through a freeze.
 #[derive(Debug, Clone, Serialize)]
@@ -18,6 +19,8 @@ pub struct OverrideFreeze {
     pub project: Slug,
     /// The deployment.
     pub deployment: DeploymentName,
+    /// The digest of what was looked at.
+    pub plan_digest: Sha256,
     /// The windows: all that stand in its way, and no other.
     pub windows: BTreeSet<Slug>,
     /// Why.
@@ -54,7 +57,7 @@ pub async fn override_freeze(
         });
     }
     change.require_open(&command.project).await?;
-    let standing = in_the_way(&mut change, &deployment, &command.windows).await?;
+    let standing = in_the_way(&mut change, &deployment, &command).await?;
     for found in &standing {
         let made = FreezeOverride {
             deployment: deployment.id,
@@ -64,6 +67,7 @@ pub async fn override_freeze(
             by: call.caller.principal,
             at: change.now,
             reason: command.reason.clone(),
+            digest: command.plan_digest,
         };
         change.unit.freezes().add_override(&made).await?;
     }
@@ -72,14 +76,21 @@ pub async fn override_freeze(
         let state = deployment.state;
         change.unit.deployments().update(&deployment, state).await?;
     }
+    let told = NewEvent {
+        deployment: deployment.id,
+        kind: EventKind::FreezeOverridden,
+        facts: facts(&deployment, call.caller.principal, &command.reason),
+    };
+    change.unit.notifications().append_event(&told).await?;
     let overrides = change.unit.freezes().overrides(deployment.id).await?;
-    let windows: Vec<_> = standing.iter().map(told).collect();
+    let windows: Vec<_> = standing.iter().map(shown).collect();
     change
         .done(
             Resource::new("deployment", &deployment.id),
-            None,
+            Some(json!({ "state": deployment.state, "risk": deployment.risk })),
             Some(json!({
                 "state": deployment.state,
+                "risk": deployment.risk,
                 "plan_digest": deployment.plan_digest,
                 "freeze_windows": windows,
                 "reason": command.reason,
@@ -96,7 +107,7 @@ pub async fn override_freeze(
 async fn in_the_way(
     change: &mut Change<'_>,
     deployment: &Deployment,
-    named: &BTreeSet<Slug>,
+    command: &OverrideFreeze,
 ) -> Result<Vec<StandingFreeze>, FreezeError> {
     let (number, state) = (deployment.number, deployment.state);
     if !matches!(
@@ -105,13 +116,16 @@ async fn in_the_way(
     ) {
         return Err(FreezeError::NotWaiting { number, state });
     }
-    let standing = match gate::action(deployment.kind) {
-        Some(action) => {
-            let (target, id, now) = (deployment.target, deployment.id, change.now);
-            gate::standing(&mut *change.unit, target, action, id, now).await?
-        }
-        None => Vec::new(),
-    };
+    let (digest, looked_at) = (deployment.plan_digest, command.plan_digest);
+    if digest != looked_at {
+        return Err(FreezeError::PlanChanged {
+            number,
+            digest,
+            looked_at,
+        });
+    }
+    let named = &command.windows;
+    let standing = gate::standing(&mut *change.unit, deployment, change.now).await?;
     let stand: BTreeSet<_> = standing
         .iter()
         .map(|found| found.window.slug.clone())
@@ -128,7 +142,7 @@ async fn in_the_way(
 }
 
 /// A window that was overridden, as the audit trail shows it.
-fn told(found: &StandingFreeze) -> serde_json::Value {
+fn shown(found: &StandingFreeze) -> serde_json::Value {
     json!({
         "freeze_window_id": found.window.id,
         "slug": found.window.slug,

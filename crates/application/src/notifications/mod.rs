@@ -26,10 +26,24 @@ pub use test::{TestWebhook, test_webhook};
 pub use update::{UpdateWebhook, update_webhook};
 
 use serde_json::{Value, json};
-use slipway_kernel::{DeliveryId, ProjectId, Slug, revision::EtagMismatch};
-use slipway_notifications::{Filter, MAX_WEBHOOKS, NotAllowed, Target, Webhook};
+use slipway_deployments::Deployment;
+use slipway_kernel::{
+    DeliveryId, PrincipalId, ProjectId, Slug, revision::EtagMismatch, text::Reason,
+};
+use slipway_notifications::{Facts, Filter, MAX_WEBHOOKS, NotAllowed, Target, Webhook};
 
 use crate::{CommandError, change::Change, error::meets_command_errors};
+
+/// What is told of somebody who lets a deployment pass.
+pub(crate) fn facts(deployment: &Deployment, by: PrincipalId, reason: &Reason) -> Facts {
+    Facts {
+        name: deployment.release.as_ref().map(|of| of.name.to_string()),
+        risk: Some(deployment.risk),
+        by: Some(by),
+        reason: Some(reason.to_string()),
+        problem_reason: None,
+    }
+}
 
 /// Why a command about webhooks was not carried out.
 #[derive(Debug, thiserror::Error)]

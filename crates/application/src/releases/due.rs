@@ -44,8 +44,12 @@ async fn start_one(context: &Context, id: DeploymentId) -> Result<bool, CommandE
     let started = start(context, &mut *unit, &mut deployment, now).await?;
     match started {
         Started::Done { facts } => {
-            let before = Some(json!({ "state": State::Approved }));
-            let after = json!({ "state": deployment.state, "recorded": facts.len() });
+            let before = Some(json!({ "state": State::Approved, "risk": deployment.risk }));
+            let after = json!({
+                "state": deployment.state,
+                "risk": deployment.risk,
+                "recorded": facts.len(),
+            });
             let event = event(context, &deployment, CARRY_OUT, (before, Some(after)), now);
             unit.audit()
                 .append(&slipway_audit::Event { facts, ..event })

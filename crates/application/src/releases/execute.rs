@@ -67,12 +67,13 @@ pub async fn execute_deployment(
         Started::Done { facts } => {
             let after = json!({
                 "state": deployment.state,
+                "risk": deployment.risk,
                 "plan_digest": deployment.plan_digest,
                 "recorded": facts.len(),
             });
             let done = Done {
                 resource: Resource::new("deployment", &deployment.id),
-                before: Some(json!({ "state": State::Approved })),
+                before: Some(json!({ "state": State::Approved, "risk": deployment.risk })),
                 after: Some(after),
                 facts: &facts,
             };

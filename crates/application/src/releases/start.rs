@@ -127,12 +127,9 @@ async fn hold(
     if let Some(until) = policies_say.max(scheduled).filter(|until| *until > now) {
         return Ok(Some(Hold::Early(until)));
     }
-    if let Some(action) = freezes::action(deployment.kind) {
-        let (target, id) = (deployment.target, deployment.id);
-        let standing = freezes::standing(unit, target, action, id, now).await?;
-        if !standing.is_empty() {
-            return Ok(Some(Hold::Frozen(Frozen { standing })));
-        }
+    let standing = freezes::standing(unit, deployment, now).await?;
+    if !standing.is_empty() {
+        return Ok(Some(Hold::Frozen(Frozen { standing })));
     }
     let missing = passage.missing_checks(unit, deployment).await?;
     Ok((!missing.is_empty()).then_some(Hold::Checks(missing)))

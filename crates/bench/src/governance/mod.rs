@@ -1,9 +1,10 @@
-//! `just bench governance`: a release that people agree to, and what the rules cost.
+//! `just bench governance`: a release that people agree to, what the rules cost, and the report of a year.
 
 mod counted;
 mod cycle;
 mod people;
 mod policy;
+mod year;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -17,7 +18,7 @@ use crate::report::Report;
 /// What to measure, and how long.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Only these metrics: release, policy
+    /// Only these metrics: release, policy, report
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     only: Vec<String>,
     /// How long each side of a ratio is measured in each round, in seconds
@@ -37,7 +38,7 @@ pub(crate) struct Bench<'a> {
 
 /// Runs the benchmark and answers where its report lies.
 pub(crate) async fn run(options: &Options) -> Result<PathBuf, Failure> {
-    const NAMES: [&str; 2] = ["release", "policy"];
+    const NAMES: [&str; 3] = ["release", "policy", "report"];
     let known = |only: &&String| !NAMES.iter().any(|name| name.eq_ignore_ascii_case(only));
     if let Some(unknown) = options.only.iter().find(known) {
         let names = NAMES.join(", ");
@@ -58,6 +59,10 @@ pub(crate) async fn run(options: &Options) -> Result<PathBuf, Failure> {
     let begin = Instant::now();
     if wanted("policy") {
         policy::measure(&mut bench).map_err(|failure| format!("policy: {failure}"))?;
+    }
+    if wanted("report") {
+        let measured = year::measure(&mut bench).await;
+        measured.map_err(|failure| format!("report: {failure}"))?;
     }
     if wanted("release") {
         let measured = cycle::measure(&mut bench).await;

@@ -76,6 +76,16 @@ impl People {
 
     /// Asks for a release into one of a client's environments, by turns.
     pub(super) async fn create(&self, client: usize, number: u64) -> Result<Release, Failure> {
+        self.create_of(client, number, ITEMS).await
+    }
+
+    /// The same, with so many items.
+    pub(super) async fn create_of(
+        &self,
+        client: usize,
+        number: u64,
+        items: u64,
+    ) -> Result<Release, Failure> {
         let environment = client as u64 * OF_EACH + number % OF_EACH;
         let had = &self.had[usize::try_from(environment)?];
         // Everything has `v0` at first.
@@ -93,7 +103,7 @@ impl People {
             project: PROJECT.to_owned(),
             name: "release".to_owned(),
             environment: format!("env-{environment}"),
-            items: (0..ITEMS).map(item).collect(),
+            items: (0..items).map(item).collect(),
             ..Default::default()
         });
         let connection = self.requester.0.connection(client);
@@ -101,7 +111,7 @@ impl People {
             .create_release(request)
             .await?;
         let made = made.into_inner().deployment.ok_or("no deployment")?;
-        if made.state() != DeploymentState::PendingApproval || made.items.len() as u64 != ITEMS {
+        if made.state() != DeploymentState::PendingApproval || made.items.len() as u64 != items {
             return Err(format!("a release became {made:?}").into());
         }
         Ok(Release {

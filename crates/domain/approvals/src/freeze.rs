@@ -14,8 +14,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use slipway_kernel::{
-    DeploymentId, EnvironmentId, FreezeWindowId, PrincipalId, ProjectId, Revision, Slug, Tier,
-    Timestamp, text::Reason, words,
+    DeploymentId, EnvironmentId, FreezeWindowId, PrincipalId, ProjectId, Revision, Sha256, Slug,
+    Tier, Timestamp, text::Reason, words,
 };
 
 pub use clock::{Day, DayError, LocalTime, LocalTimeError, Weekday};
@@ -120,6 +120,8 @@ pub struct FreezeOverride {
     pub at: Timestamp,
     /// Why.
     pub reason: Reason,
+    /// The digest of what was looked at: the override counts as long as the deployment has it.
+    pub digest: Sha256,
 }
 
 #[cfg(test)]

@@ -4,14 +4,16 @@
 //! A report says what the facts say: whether four eyes looked is counted anew from the decisions, the rules that were asked
 //! and the people that accounts belong to, and not read from a state that somebody once set.
 
-pub mod csv;
 mod finding;
 mod queries;
 mod recheck;
 mod standing;
 
 pub use finding::{Exception, Finding, FourEyes};
-pub use queries::{ReportQueries, ReportedDeployment, ReportedLink};
+pub use queries::{
+    MESSAGE_CHARACTERS, ReportQueries, ReportedChoice, ReportedDeployment, ReportedItem,
+    ReportedLink,
+};
 use recheck::recheck;
 pub use standing::{StandingPolicy, unasked};
 
@@ -33,6 +35,8 @@ pub const REPORT_FORM: &str = "slipway.report.v1";
 pub const MAX_DEPLOYMENTS: usize = 20_000;
 /// The most records of a report.
 pub const MAX_RECORDS: usize = 200_000;
+/// The most items of a report.
+pub const MAX_ITEMS: usize = 200_000;
 
 /// What a report is about. A record is of the period when its deployment time is; a deployment when any part of its life
 /// is, from its creation to its end.
@@ -61,6 +65,8 @@ pub struct DeploymentFacts {
     pub makers: Vec<Person>,
     /// What it was let through.
     pub freezes: Vec<FreezeOverride>,
+    /// What it changes, by position.
+    pub items: Vec<ReportedItem>,
     /// The records that it wrote, in the period.
     pub records: Vec<Record>,
     /// Rules that stood unchanged since before it was created and apply to it, where nobody was asked.

@@ -80,6 +80,8 @@ enum Command {
     Rollback(pipeline::Rollback),
     /// Report how a test or a scan stands for a deployment; needs a running server
     ReportCheck(pipeline::ReportCheck),
+    /// Write what changed in a period and who agreed to it, for auditors; needs a running server
+    Report(pipeline::Report),
     /// Bring the database's schema up to date
     Migrate(migrate::Migrate),
     /// Make a new token for an administrator, when all are lost
@@ -115,6 +117,7 @@ impl Cli {
             Command::Wait(wait) => pipeline::run(wait, &config).await,
             Command::Rollback(rollback) => pipeline::run(rollback, &config).await,
             Command::ReportCheck(check) => pipeline::run(check, &config).await,
+            Command::Report(report) => report.run(&config).await,
             Command::Migrate(migrate) => migrate.run(&config).await.map(|()| ExitCode::SUCCESS),
             Command::Token(token) => token.run(&config).await.map(|()| ExitCode::SUCCESS),
         }

@@ -19,6 +19,7 @@ pub(super) fn digest(digest: Sha256) -> String {
 }
 
 /// What people call principals, for the messages of one answer.
+#[derive(Default)]
 pub(super) struct Names(pub(super) HashMap<PrincipalId, DisplayName>);
 
 impl Names {

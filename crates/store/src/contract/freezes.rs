@@ -9,7 +9,7 @@ use slipway_approvals::{
 };
 use slipway_catalog::Environment;
 use slipway_deployments::Deployment;
-use slipway_kernel::{FreezeWindowId, ProjectId, Revision, StoreError, Tier, Timestamp};
+use slipway_kernel::{FreezeWindowId, ProjectId, Revision, Sha256, StoreError, Tier, Timestamp};
 
 use super::{
     deployments::given::World,
@@ -288,6 +288,7 @@ pub async fn an_override_is_kept(store: &dyn Store) {
         by: principal_id(1),
         at: at(micros),
         reason: name("it \"burns\""),
+        digest: deployment.plan_digest,
     };
     let all = [
         made(&first, &windows[2], 150),
@@ -316,6 +317,14 @@ pub async fn an_override_is_kept(store: &dyn Store) {
     let mut work = begin(store).await;
     let again = work.freezes().add_override(&all[0]).await;
     assert!(matches!(again, Err(StoreError::Conflict(_))), "{again:?}");
+    drop(work);
+    let mut work = begin(store).await;
+    let anew = FreezeOverride {
+        digest: Sha256::of_bytes(b"anew"),
+        ..all[0].clone()
+    };
+    let added = work.freezes().add_override(&anew).await;
+    added.expect("another plan");
     drop(work);
     let mut work = begin(store).await;
     let strange = made(&first, &strange, 150);

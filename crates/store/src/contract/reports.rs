@@ -1,8 +1,8 @@
 //! What compliance reports read.
 
 use slipway_approvals::Verdict;
-use slipway_audit::report::{Bounds, ReportedDeployment};
-use slipway_deployments::{Deployment, State};
+use slipway_audit::report::{Bounds, ReportedDeployment, ReportedItem};
+use slipway_deployments::{Change, Deployment, Item, State};
 use slipway_kernel::{ApplicationKind, DeploymentId};
 
 use super::{
@@ -119,6 +119,42 @@ pub async fn what_belongs_to_deployments_is_read(store: &dyn Store) {
     assert_eq!(people[&principal_id(2)].behind(), principal_id(2));
     assert!(reader.people(&[]).await.expect("read").is_empty());
     assert!(reader.histories(&[]).await.expect("read").is_empty());
+}
+
+/// Items are those that change something, by position, and no more than were asked for.
+pub async fn what_deployments_change_is_read(store: &dyn Store) {
+    let world = World::new(store, 1, 3).await;
+    let unchanged = Item {
+        change: Change::Unchanged,
+        ..item(1)
+    };
+    let with_items = |n| Deployment {
+        items: vec![item(0), unchanged.clone(), item(2)],
+        ..world.promotion(n, 0)
+    };
+    let first = world.add(became(&with_items(1), State::Canceled)).await;
+    let second = world.add(became(&with_items(2), State::Canceled)).await;
+    let without = world
+        .add(became(&world.promotion(3, 0), State::Canceled))
+        .await;
+    let reader = store.reader();
+    let ids = [first.id, second.id, without.id];
+    let found = reader.items_of(&ids, 100).await.expect("read");
+    let expected: Vec<_> = [item(0), item(2)]
+        .map(|item| ReportedItem {
+            application: item.key,
+            change: item.change,
+            status: item.status,
+            chosen: None,
+        })
+        .into();
+    assert_eq!(found.len(), 2);
+    for id in &ids[..2] {
+        assert_eq!(found[id], expected);
+    }
+    let some = reader.items_of(&ids, 3).await.expect("read");
+    assert_eq!(some.values().map(Vec::len).sum::<usize>(), 3);
+    assert!(reader.items_of(&[], 3).await.expect("read").is_empty());
 }
 
 /// Figures are made of what ended well or badly in the period, once for each application that was to be changed.

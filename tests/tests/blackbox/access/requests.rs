@@ -467,11 +467,11 @@ async fn freezes(name: &str, target: &Target) -> Option<Value> {
             once.await;
             json!({"project": project, "freeze_window": fresh})
         }
-        "OverrideFreeze" => json!({
-            "project": project, "deployment": waiting(target, "guarded", "vault").await.deployment_id,
-            "freeze_windows": ["still"],
-            "reason": "walked over",
-        }),
+        "OverrideFreeze" => {
+            let waits = waiting(target, "guarded", "vault").await;
+            json!({"project": project, "deployment": waits.deployment_id, "plan_digest": waits.plan_digest,
+                "freeze_windows": ["still"], "reason": "walked over"})
+        }
         _ => return None,
     })
 }

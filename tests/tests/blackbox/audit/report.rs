@@ -1,14 +1,17 @@
 //! Compliance reports: everything of a period is in them once, and what is out of the ordinary comes first.
 
-use std::collections::BTreeSet;
+pub(crate) mod page;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use slipway_api::approvals::v1::OverrideFinding;
 use slipway_api::approvals::v1::{ApproveRequest, OverrideApprovalRequest, ReviewOverrideRequest};
 use slipway_api::audit::v1::compliance_entry::Subject;
 use slipway_api::audit::v1::get_compliance_report_response::Message;
 use slipway_api::audit::v1::{
-    ComplianceDeployment, ComplianceEntry, ComplianceExceptionKind, ComplianceRecord,
-    ComplianceReportFormat, ComplianceReportHeader, FourEyesResult, GetComplianceReportRequest,
+    ComplianceDeployment, ComplianceEntry, ComplianceExceptionKind, ComplianceItem,
+    ComplianceRecord, ComplianceReportFormat, ComplianceReportHeader, FourEyesResult,
+    GetComplianceReportRequest,
 };
 use slipway_api::deployments::v1::{CreateReleaseRequest, Deployment, DeploymentState};
 use slipway_api::errors::v1::ErrorReason;
@@ -31,7 +34,7 @@ cases![
 
 const HOUR: std::time::Duration = std::time::Duration::from_hours(1);
 
-fn question(project: &Project) -> GetComplianceReportRequest {
+pub(crate) fn question(project: &Project) -> GetComplianceReportRequest {
     GetComplianceReportRequest {
         project: project.slug.clone(),
         from_time: Some(ago(HOUR)),
@@ -41,14 +44,50 @@ fn question(project: &Project) -> GetComplianceReportRequest {
 }
 
 /// A report as it came.
-struct Told {
-    header: ComplianceReportHeader,
-    entries: Vec<ComplianceEntry>,
-    records: Vec<ComplianceRecord>,
+pub(crate) struct Told {
+    pub(crate) header: ComplianceReportHeader,
+    pub(crate) entries: Vec<ComplianceEntry>,
+    pub(crate) records: Vec<ComplianceRecord>,
+    /// Those of each deployment, by its id.
+    pub(crate) items: BTreeMap<String, Vec<ComplianceItem>>,
+}
+
+/// A report as a text: how much it is about, and the text.
+pub(crate) async fn text(
+    project: &Project,
+    question: GetComplianceReportRequest,
+    format: ComplianceReportFormat,
+) -> (ComplianceReportHeader, String) {
+    let question = GetComplianceReportRequest {
+        format: format.into(),
+        ..question
+    };
+    let mut audit = project.admin.audit();
+    let mut stream = audit.get_compliance_report(question).await.granted();
+    let (mut text, mut begin, mut end) = (Vec::new(), None, None);
+    while let Some(message) = stream.message().await.unwrap() {
+        assert_eq!(end, None, "the summary is last");
+        match message.message.unwrap() {
+            Message::Header(header) => begin = Some(header),
+            Message::Content(part) => {
+                assert!(part.len() <= 256 * 1024);
+                text.extend_from_slice(&part);
+            }
+            Message::Summary(summary) => end = Some(summary),
+            other => panic!("{other:?}"),
+        }
+    }
+    let (header, summary) = (begin.unwrap(), end.unwrap());
+    assert_eq!(summary.entry_count, header.entry_count);
+    let records = header.deployment_record_count
+        + header.outside_governance_record_count
+        + header.ungoverned_record_count;
+    assert_eq!(summary.record_count, records);
+    (header, String::from_utf8(text).unwrap())
 }
 
 impl Told {
-    async fn of(project: &Project, question: GetComplianceReportRequest) -> Self {
+    pub(crate) async fn of(project: &Project, question: GetComplianceReportRequest) -> Self {
         let mut stream = project
             .admin
             .audit()
@@ -60,6 +99,7 @@ impl Told {
             panic!("no header first: {first:?}");
         };
         let (mut entries, mut records) = (Vec::new(), Vec::new());
+        let mut items: BTreeMap<_, Vec<_>> = BTreeMap::new();
         while let Some(message) = stream.message().await.unwrap() {
             match message.message.unwrap() {
                 Message::Entry(entry) => {
@@ -78,6 +118,12 @@ impl Told {
                     assert_eq!(some.deployment_id, of.deployment_id);
                     records.extend(some.records);
                 }
+                Message::Items(some) => {
+                    items
+                        .entry(some.deployment_id)
+                        .or_default()
+                        .extend(some.items);
+                }
                 Message::Summary(summary) => {
                     assert_eq!(stream.message().await.unwrap(), None, "the summary is last");
                     assert_eq!(summary.entry_count, header.entry_count);
@@ -87,6 +133,7 @@ impl Told {
                         header,
                         entries,
                         records,
+                        items,
                     };
                 }
                 other => panic!("{other:?}"),
@@ -95,7 +142,10 @@ impl Told {
         panic!("the report ended without a summary");
     }
 
-    fn deployment(&self, of: &Deployment) -> (&ComplianceDeployment, Vec<ComplianceExceptionKind>) {
+    pub(crate) fn deployment(
+        &self,
+        of: &Deployment,
+    ) -> (&ComplianceDeployment, Vec<ComplianceExceptionKind>) {
         let found = self.entries.iter().find_map(|entry| match &entry.subject {
             Some(Subject::Deployment(found)) if found.deployment_id == of.deployment_id => {
                 let kinds = entry
@@ -185,6 +235,7 @@ async fn everything_is_reported_once_and_exceptions_come_first(backend: Backend)
         found.history.last().unwrap().state(),
         DeploymentState::Succeeded
     );
+    what_it_changes_is_told(&told, &agreed);
     let (found, exceptions) = told.deployment(&waits);
     assert_eq!(exceptions, []);
     assert_eq!(found.four_eyes(), FourEyesResult::NotCarriedOut);
@@ -212,6 +263,20 @@ async fn everything_is_reported_once_and_exceptions_come_first(backend: Backend)
     the_digest_is_of_what_was_asked(&project, &told, &bounds).await;
 
     an_override_is_shown_as_reviewed(&project, &third, &pressed, bounds).await;
+}
+
+/// The item of a release, with why it is risky.
+fn what_it_changes_is_told(told: &Told, agreed: &Deployment) {
+    let (found, _) = told.deployment(agreed);
+    assert_eq!((found.item_count, found.changed_item_count), (1, 1));
+    let [item] = &told.items[&agreed.deployment_id][..] else {
+        panic!("{:?}", told.items);
+    };
+    assert_eq!((&*item.version_before, &*item.version_after), ("", "1.0.0"));
+    let chosen = agreed.items[0].chosen.as_ref().unwrap();
+    assert_eq!(item.risk_level, chosen.risk_level);
+    assert_eq!(item.risk_factors, chosen.risk_factors);
+    assert!(!item.risk_factors.is_empty());
 }
 
 async fn an_override_is_shown_as_reviewed(
@@ -267,28 +332,11 @@ async fn a_report_is_a_table_without_formulas(backend: Backend) {
     let made = made.granted().deployment.unwrap();
     execute(&project.admin, &made).await;
     let reported = project.record(report("-cart", "+1", "dev")).await;
-    let question = GetComplianceReportRequest {
-        format: ComplianceReportFormat::Csv.into(),
-        ..question(&project)
-    };
-    let mut audit = project.admin.audit();
-    let mut stream = audit.get_compliance_report(question).await.granted();
-    let mut text = Vec::new();
-    let mut last = None;
-    while let Some(message) = stream.message().await.unwrap() {
-        match message.message.unwrap() {
-            Message::Content(part) => text.extend_from_slice(&part),
-            Message::Header(header) => assert_eq!(header.entry_count, 2),
-            other => last = Some(other),
-        }
-    }
-    let Some(Message::Summary(summary)) = last else {
-        panic!("{last:?}");
-    };
-    assert_eq!((summary.entry_count, summary.record_count), (2, 2));
-    let text = String::from_utf8(text).unwrap();
+    let csv = ComplianceReportFormat::Csv;
+    let (header, text) = text(&project, question(&project), csv).await;
+    assert_eq!(header.entry_count, 2);
     let lines: Vec<_> = text.split_terminator("\r\n").collect();
-    assert_eq!(lines.len(), 4, "{text}");
+    assert_eq!(lines.len(), 5, "{text}");
     assert!(lines[0].starts_with("\"exceptions\",\"entry\""));
     assert!(
         text.contains("\"'=HYPERLINK(\"\"http://evil\"\")\""),

@@ -115,6 +115,7 @@ fn overriding(
         project: project.slug.clone(),
         deployment: deployment.number.to_string(),
         freeze_windows: windows.iter().map(ToString::to_string).collect(),
+        plan_digest: deployment.plan_digest.clone(),
         reason: "customers can't pay".to_owned(),
         request_id: String::new(),
     }

@@ -1,5 +1,7 @@
 //! What a regulated team does: releases that several people agree to, go back, and can't be gone around.
 
+mod story;
+
 use std::time::{Duration, Instant};
 
 use slipway_api::approvals::v1::{
@@ -312,6 +314,9 @@ async fn a_story_from_request_to_rollback(backend: Backend) {
     let made = team
         .asks(release(project, vec![bring("assistant", "2.0.0")]))
         .await;
+    let mut approvals = team.lead.approvals();
+    let own = approvals.approve(approving(&made)).await;
+    own.refused(Code::PermissionDenied, ErrorReason::SelfApproval);
     agree(&team.second, &made).await;
     let approved = agree(&team.third, &made).await;
     assert_eq!(approved.state(), DeploymentState::Approved);
@@ -336,6 +341,7 @@ async fn a_story_from_request_to_rollback(backend: Backend) {
     let overriding = OverrideFreezeRequest {
         project: project.slug.clone(),
         deployment: approved.number.to_string(),
+        plan_digest: approved.plan_digest.clone(),
         freeze_windows: vec!["christmas".to_owned()],
         reason: "customers can't log in".to_owned(),
         ..Default::default()
@@ -369,6 +375,7 @@ async fn a_story_from_request_to_rollback(backend: Backend) {
     ];
     assert_eq!(states, expected);
     assert_eq!(team.get(&before).await.state(), DeploymentState::Succeeded);
+    story::is_told(&team, &made, &done, &back).await;
 }
 
 /// What Slipway itself activates changes by deployments only; services may be reported, and are marked.

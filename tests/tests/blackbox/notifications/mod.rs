@@ -2,6 +2,7 @@
 
 pub(crate) mod deliveries;
 pub(crate) mod endings;
+pub(crate) mod overrides;
 pub(crate) mod webhooks;
 
 use std::path::PathBuf;

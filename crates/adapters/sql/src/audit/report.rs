@@ -1,11 +1,15 @@
 //! What compliance reports read.
 
+mod items;
+
 use std::collections::{BTreeSet, HashMap};
 
 use async_trait::async_trait;
 use sea_orm::FromQueryResult;
 use slipway_approvals::{ApprovalRequest, Person};
-use slipway_audit::report::{Bounds, ReportQueries, ReportedDeployment, ReportedLink};
+use slipway_audit::report::{
+    Bounds, ReportQueries, ReportedDeployment, ReportedItem, ReportedLink,
+};
 use slipway_deployments::Transition;
 use slipway_kernel::{ApplicationKind, DeploymentId, EnvironmentId, PrincipalId, StoreError};
 use uuid::Uuid;
@@ -123,6 +127,14 @@ impl ReportQueries for SqlReader {
         let mut found = found?;
         fill_kinds(&self.connection, &mut found).await?;
         Ok(found)
+    }
+
+    async fn items_of(
+        &self,
+        deployments: &[DeploymentId],
+        limit: usize,
+    ) -> Result<HashMap<DeploymentId, Vec<ReportedItem>>, StoreError> {
+        items::of(&self.connection, deployments, limit).await
     }
 
     async fn histories(

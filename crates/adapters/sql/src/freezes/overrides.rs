@@ -12,8 +12,9 @@ use crate::{
 };
 
 const TABLE: &str = "freeze_override";
-const COLUMNS: &str = "deployment_id, window_id, project_id, overridden_by, overridden_at, reason";
-const COLUMN_COUNT: usize = 6;
+const COLUMNS: &str = "deployment_id, window_id, project_id, overridden_by, overridden_at, reason, \
+    plan_digest";
+const COLUMN_COUNT: usize = 7;
 
 #[derive(FromQueryResult)]
 struct Row {
@@ -24,6 +25,7 @@ struct Row {
     overridden_by: Uuid,
     overridden_at: i64,
     reason: String,
+    plan_digest: Vec<u8>,
 }
 
 impl TryFrom<Row> for FreezeOverride {
@@ -43,6 +45,7 @@ impl TryFrom<Row> for FreezeOverride {
             by: PrincipalId::from_uuid(row.overridden_by),
             at: place.parse("overridden_at", row.overridden_at)?,
             reason: place.parse("reason", row.reason)?,
+            digest: place.digest("plan_digest", &row.plan_digest)?,
         })
     }
 }
@@ -55,9 +58,10 @@ pub(super) async fn add(connection: &Connection, made: &FreezeOverride) -> Resul
         made.by.uuid().into(),
         made.at.micros().into(),
         made.reason.as_str().into(),
+        made.digest.as_bytes().to_vec().into(),
     ];
     let sql = format!(
-        "INSERT INTO freeze_override ({COLUMNS}) VALUES {} ON CONFLICT (deployment_id, window_id) DO NOTHING",
+        "INSERT INTO freeze_override ({COLUMNS}) VALUES {} ON CONFLICT (deployment_id, window_id, plan_digest) DO NOTHING",
         placeholders(1, COLUMN_COUNT)
     );
     let added = connection.execute(sql, values).await?;

@@ -19,7 +19,7 @@ INSERT INTO freeze_window (id, {window}) VALUES ({1}, {1}, 'once', NULL, {1}, 1,
     '[]', '', FALSE, 1, NULL, 1);
 INSERT INTO freeze_window (id, {window}) VALUES ({2}, {1}, 'weekly', 'STAGING', NULL, NULL, NULL, 'UTC', '[\"MONDAY\"]', 0,
     1, '2026-01-01', NULL, '[\"RELEASE\"]', '', TRUE, 1, NULL, 1);
-INSERT INTO freeze_override VALUES ({1}, {1}, {1}, {1}, 1, '');
+INSERT INTO freeze_override VALUES ({1}, {1}, {1}, {1}, 1, '', {other});
 ";
 const WINDOW: &str = "project_id, slug, tier, environment_id, starts_at, ends_at, zone, weekdays, start_minute, minutes, \
     first_day, last_day, actions, reason, suspended, created_at, deleted_at, revision";
@@ -49,10 +49,11 @@ UPDATE freeze_window SET start_minute = 1440 WHERE id = {2}
 UPDATE freeze_window SET last_day = '2025-12-31' WHERE id = {2}
 UPDATE freeze_window SET revision = 0
 INSERT INTO freeze_window (id, {window}) SELECT {3}, {window} FROM freeze_window WHERE id = {1}
-INSERT INTO freeze_override VALUES ({2}, {9}, {1}, {1}, 1, '')
-INSERT INTO freeze_override VALUES ({9}, {1}, {1}, {1}, 1, '')
-INSERT INTO freeze_override VALUES ({2}, {1}, {2}, {1}, 1, '')
-INSERT INTO freeze_override VALUES ({2}, {1}, {1}, {9}, 1, '')
+INSERT INTO freeze_override VALUES ({2}, {9}, {1}, {1}, 1, '', {other})
+INSERT INTO freeze_override VALUES ({9}, {1}, {1}, {1}, 1, '', {other})
+INSERT INTO freeze_override VALUES ({2}, {1}, {2}, {1}, 1, '', {other})
+INSERT INTO freeze_override VALUES ({2}, {1}, {1}, {9}, 1, '', {other})
+INSERT INTO freeze_override VALUES ({1}, {1}, {1}, {1}, 1, '', {short})
 ";
 
 const BROKEN: &[(&str, &str)] = &[

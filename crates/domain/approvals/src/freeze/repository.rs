@@ -43,7 +43,7 @@ pub trait FreezeRepository: Send {
     ) -> Result<Vec<FreezeWindow>, StoreError>;
 
     /// Lets a deployment through. An adapter MUST answer [`StoreError::Conflict`] where it was let through this window
-    /// before.
+    /// before with the same digest.
     async fn add_override(&mut self, made: &FreezeOverride) -> Result<(), StoreError>;
 
     /// What a deployment was let through, oldest first, of one moment by slug.

@@ -4,10 +4,11 @@ use std::collections::{BTreeSet, HashMap};
 
 use async_trait::async_trait;
 use slipway_approvals::{ApprovalRequest, Person};
-use slipway_deployments::{DeploymentKind, State, Transition};
+use slipway_deployments::release::RiskFactor;
+use slipway_deployments::{Change, DeploymentKind, ItemStatus, State, Transition};
 use slipway_kernel::{
-    ApplicationKind, DeploymentId, EnvironmentId, PrincipalId, RiskLevel, Sha256, Slug, StoreError,
-    Timestamp,
+    ApplicationKind, DeploymentId, EnvironmentId, Key, PrincipalId, RiskLevel, Sha256, Slug,
+    StoreError, Timestamp,
 };
 
 use super::Bounds;
@@ -60,7 +61,7 @@ pub struct ReportedDeployment {
     pub risk: RiskLevel,
     /// The kinds of its applications; empty where it has no items that say so.
     pub kinds: BTreeSet<ApplicationKind>,
-    /// How many items it has.
+    /// How many items it has, those that change nothing included.
     pub items: u64,
     /// The deployment that it undoes.
     pub undoes: Option<ReportedLink>,
@@ -69,6 +70,39 @@ pub struct ReportedDeployment {
     /// The deployment whose outcome it goes back to.
     pub back_to: Option<ReportedLink>,
 }
+
+/// An item of a deployment that changes something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportedItem {
+    /// Its application.
+    pub application: Key,
+    /// What is done to it.
+    pub change: Change,
+    /// What became of that.
+    pub status: ItemStatus,
+    /// What was chosen for it; `None` where a document is written into an engine.
+    pub chosen: Option<ReportedChoice>,
+}
+
+/// What was chosen for an application.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportedChoice {
+    /// The identifier of the version before.
+    pub before: Option<Key>,
+    /// The identifier of the version that becomes current; `None` where it is taken out.
+    pub after: Option<Key>,
+    /// What changes, in the words of who asked for it: the beginning, of [`MESSAGE_CHARACTERS`].
+    pub message: String,
+    /// How risky they said it is.
+    pub declared: RiskLevel,
+    /// How risky it is taken to be.
+    pub risk: RiskLevel,
+    /// What raised it.
+    pub factors: Vec<RiskFactor>,
+}
+
+/// How much of what people say of a change is in a report.
+pub const MESSAGE_CHARACTERS: usize = 500;
 
 /// Reads for reports. Whatever takes deployments or principals takes one statement for each 1,000 of them, or a fixed
 /// number of those.
@@ -81,6 +115,13 @@ pub trait ReportQueries: Send + Sync {
         bounds: &Bounds,
         limit: u32,
     ) -> Result<Vec<ReportedDeployment>, StoreError>;
+
+    /// The items of these deployments that are not `UNCHANGED` or `SKIPPED`, by position, at most `limit` of all of them.
+    async fn items_of(
+        &self,
+        deployments: &[DeploymentId],
+        limit: usize,
+    ) -> Result<HashMap<DeploymentId, Vec<ReportedItem>>, StoreError>;
 
     /// The states that these deployments have had, oldest first.
     async fn histories(

@@ -142,6 +142,7 @@ fn release(number: i64) -> DeploymentFacts {
         requests: vec![request(number)],
         makers: [REQUESTER, AUTHOR, MAKER].map(account).into(),
         freezes: Vec::new(),
+        items: Vec::new(),
         records: Vec::new(),
         unasked: Vec::new(),
     }

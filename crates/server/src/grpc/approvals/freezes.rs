@@ -190,12 +190,14 @@ pub(super) async fn let_through(
     fields.request_id(&message.request_id);
     let project = fields.required("project", &message.project);
     let deployment = named(&mut fields, &message.deployment);
+    let plan_digest = fields.required("plan_digest", &message.plan_digest);
     let windows = windows(&mut fields, &message.freeze_windows);
     let reason = fields.required_text("reason", message.reason);
     let command = fields.finish(|| {
         Some(OverrideFreeze {
             project: project?,
             deployment: deployment?,
+            plan_digest: plan_digest?,
             windows,
             reason,
         })
@@ -214,6 +216,7 @@ pub(super) async fn let_through(
         overridden_by: Some(names.principal(made.by)),
         overridden_time: Some(show::time(made.at)),
         reason: made.reason.into(),
+        plan_digest: made.digest.to_string(),
     });
     Ok(proto::OverrideFreezeResponse {
         overrides: overrides.collect(),

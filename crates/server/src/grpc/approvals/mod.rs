@@ -14,6 +14,7 @@ use slipway_api::approvals::v1::approval_service_server::ApprovalService;
 use slipway_api::approvals::v1::freeze_service_server::FreezeService;
 use tonic::{Request, Response, Status};
 
+pub(super) use self::words::shown_state;
 use super::Api;
 use super::door::unary;
 

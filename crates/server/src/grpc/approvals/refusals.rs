@@ -132,6 +132,9 @@ impl From<FreezeError> for Refusal {
             FreezeError::NotWaiting { number, state } => {
                 unfit(ErrorReason::DeploymentNotWaiting, number).with("state", state.as_str())
             }
+            FreezeError::PlanChanged { number, .. } => {
+                new(Code::Aborted, ErrorReason::PlanChanged).about("deployment", number)
+            }
             FreezeError::NotStanding { number, windows } => {
                 unfit(ErrorReason::FreezeNotStanding, number)
                     .with_names("freeze_windows", windows.iter().map(Slug::as_str))

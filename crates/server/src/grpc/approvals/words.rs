@@ -18,7 +18,7 @@ pub(super) fn state(word: proto::ApprovalState) -> Option<StateKind> {
 }
 
 /// A state as a message has it.
-pub(super) fn shown_state(word: StateKind) -> proto::ApprovalState {
+pub(in crate::grpc) fn shown_state(word: StateKind) -> proto::ApprovalState {
     match word {
         StateKind::Pending => proto::ApprovalState::Pending,
         StateKind::Approved => proto::ApprovalState::Approved,

@@ -5,7 +5,6 @@ mod dora;
 mod events;
 mod export;
 mod report;
-mod report_shown;
 
 use slipway_api::audit::v1 as proto;
 use slipway_api::audit::v1::audit_service_server::AuditService;

@@ -1,4 +1,8 @@
-//! Compliance reports, as a stream.
+//! Compliance reports, as a stream: in messages, or as a text.
+
+mod csv;
+mod html;
+mod structured;
 
 use std::collections::{HashSet, VecDeque};
 
@@ -6,11 +10,12 @@ use slipway_api::audit::v1 as proto;
 use slipway_api::audit::v1::ComplianceReportFormat as Format;
 use slipway_api::audit::v1::get_compliance_report_response::Message;
 use slipway_application::audit::{ComplianceReport, ReportQuestion, compliance_report};
-use slipway_audit::report::{DeploymentFacts, Entry, Exception, csv};
+use slipway_audit::report::{DeploymentFacts, Entry, Exception};
 use slipway_kernel::time::DAY;
 use slipway_kernel::{PrincipalId, Slug, Timestamp};
 
-use super::report_shown::{self, shown_record};
+use self::html::{Page, Part};
+use self::structured::shown_record;
 use crate::grpc::door::Session;
 use crate::grpc::fields::Fields;
 use crate::grpc::refusal::Refusal;
@@ -22,18 +27,29 @@ const MAX_DAYS: u32 = 366;
 /// How many records go into one message, so that it stays far below what clients accept: a record takes at most 3,000
 /// bytes, most of them the reason of a retraction.
 const RECORDS_PER_MESSAGE: usize = 200;
-
+/// How many items go into one message: an item takes at most 4,000 bytes, most of them what people say of it.
+const ITEMS_PER_MESSAGE: usize = 200;
+/// How many states of a deployment are shown.
+const MAX_STATES: usize = 200;
 /// How many bytes of text go into one message.
 const CHUNK: usize = 256 * 1024;
 
 /// A report that is being sent.
 pub(super) struct Sending {
-    /// What is not sent yet of a text; `None` where the report is told in messages.
-    text: Option<Vec<u8>>,
+    form: Form,
+    /// What is not sent yet of a text.
+    text: Vec<u8>,
     entries: std::vec::IntoIter<Entry>,
     waiting: VecDeque<Message>,
     sent: proto::ComplianceReportSummary,
     ended: bool,
+}
+
+/// How a report is told.
+enum Form {
+    Structured,
+    Csv,
+    Html(Box<Page>),
 }
 
 pub(super) async fn start(
@@ -46,12 +62,18 @@ pub(super) async fn start(
     let call = session.call("");
     let report = compliance_report(session.context(), &call, question).await?;
     let header = header(&project, &report);
-    let text = match format {
-        Format::Unspecified | Format::Structured => None,
-        Format::Csv => Some(csv::header().into_bytes()),
+    let (form, text) = match format {
+        Format::Unspecified | Format::Structured => (Form::Structured, String::new()),
+        Format::Csv => (Form::Csv, csv::header()),
+        Format::Html => {
+            let page = Page::new(&project, &report);
+            let head = page.head();
+            (Form::Html(Box::new(page)), head)
+        }
     };
     Ok(Sending {
-        text,
+        form,
+        text: text.into_bytes(),
         entries: report.report.entries.into_iter(),
         waiting: [Message::Header(header)].into(),
         sent: proto::ComplianceReportSummary::default(),
@@ -126,43 +148,69 @@ fn header(project: &Slug, report: &ComplianceReport) -> proto::ComplianceReportH
     }
 }
 
+/// Counts an entry as sent.
+fn add(sent: &mut proto::ComplianceReportSummary, entry: &Entry) {
+    sent.entry_count += 1;
+    let records = match entry {
+        Entry::Reported { .. } => 1,
+        Entry::Deployment { facts, .. } => facts.records.len(),
+    };
+    sent.record_count += count(records as u64);
+}
+
 impl Sending {
-    /// Puts an entry into the text.
-    fn write(&mut self, entry: &Entry, names: &Names) {
-        self.sent.entry_count += 1;
-        let records = match entry {
-            Entry::Reported { .. } => 1,
-            Entry::Deployment { facts, .. } => facts.records.len(),
+    /// Puts the next part of the report into the text or the queue; `false` where there is none.
+    async fn go_on(&mut self, session: &Session) -> Result<bool, Refusal> {
+        if let Form::Html(page) = &mut self.form {
+            let Some(part) = page.next(self.entries.as_slice()) else {
+                return Ok(false);
+            };
+            let names = match part {
+                Part::Short(entry) | Part::Whole(entry) => names(session, entry).await?,
+                Part::Begin | Part::End => Names::default(),
+            };
+            let told = page.tell(&part, &names);
+            if let Part::Whole(entry) = part {
+                add(&mut self.sent, entry);
+            }
+            self.text.extend_from_slice(told.as_bytes());
+            self.cut(CHUNK);
+            return Ok(true);
+        }
+        let Some(entry) = self.entries.next() else {
+            return Ok(false);
         };
-        self.sent.record_count += count(records as u64);
+        let names = names(session, &entry).await?;
+        add(&mut self.sent, &entry);
+        if let Form::Structured = self.form {
+            self.queue(entry, &names);
+            return Ok(true);
+        }
         let name = |id| names.principal(id).display_name;
-        let text = self.text.get_or_insert_default();
-        for line in csv::lines(entry, &name) {
-            text.extend_from_slice(line.as_bytes());
+        for line in csv::lines(&entry, &name) {
+            self.text.extend_from_slice(line.as_bytes());
         }
         self.cut(CHUNK);
+        Ok(true)
     }
 
     /// Puts parts of the text into the queue, as long as it has so many bytes.
     fn cut(&mut self, least: usize) {
-        let Some(text) = &mut self.text else { return };
-        while !text.is_empty() && text.len() >= least {
-            let rest = text.split_off(text.len().min(CHUNK));
-            let part = std::mem::replace(text, rest);
+        while !self.text.is_empty() && self.text.len() >= least {
+            let rest = self.text.split_off(self.text.len().min(CHUNK));
+            let part = std::mem::replace(&mut self.text, rest);
             self.waiting.push_back(Message::Content(part.into()));
         }
     }
 
     /// Puts an entry's messages into the queue.
     fn queue(&mut self, entry: Entry, names: &Names) {
-        self.sent.entry_count += 1;
         let shown = |exceptions: Vec<Exception>| {
-            let shown = |exception| report_shown::exception(exception, names);
+            let shown = |exception| structured::exception(exception, names);
             exceptions.into_iter().map(shown).collect()
         };
         match entry {
             Entry::Reported { record, exceptions } => {
-                self.sent.record_count += 1;
                 let record = shown_record(*record, names);
                 let subject = proto::compliance_entry::Subject::ReportedRecord(record);
                 self.waiting
@@ -176,16 +224,27 @@ impl Sending {
                 four_eyes,
                 exceptions,
             } => {
+                let items = std::mem::take(&mut facts.items);
                 let records = std::mem::take(&mut facts.records);
-                self.sent.record_count += count(records.len() as u64);
                 let id = facts.deployment.id.to_string();
-                let deployment = report_shown::deployment(*facts, four_eyes, records.len(), names);
+                let counts = (items.len(), records.len());
+                let deployment = structured::deployment(*facts, four_eyes, counts, names);
                 let subject = proto::compliance_entry::Subject::Deployment(deployment);
                 self.waiting
                     .push_back(Message::Entry(proto::ComplianceEntry {
                         exceptions: shown(exceptions),
                         subject: Some(subject),
                     }));
+                let mut items = items.into_iter().peekable();
+                while items.peek().is_some() {
+                    let some = items.by_ref().take(ITEMS_PER_MESSAGE);
+                    let items = some.map(structured::shown_item).collect();
+                    self.waiting
+                        .push_back(Message::Items(proto::ComplianceItems {
+                            deployment_id: id.clone(),
+                            items,
+                        }));
+                }
                 let mut records = records.into_iter().peekable();
                 while records.peek().is_some() {
                     let some = records.by_ref().take(RECORDS_PER_MESSAGE);
@@ -206,14 +265,7 @@ impl Source for Sending {
 
     async fn next(&mut self, session: &mut Session) -> Result<Option<Self::Answer>, Ended> {
         while self.waiting.is_empty() && !self.ended {
-            if let Some(entry) = self.entries.next() {
-                let names = session.context().display_names(mentioned(&entry)).await;
-                let names = Names(names.map_err(Refusal::from)?);
-                match &self.text {
-                    Some(_) => self.write(&entry, &names),
-                    None => self.queue(entry, &names),
-                }
-            } else {
+            if !self.go_on(session).await? {
                 self.ended = true;
                 self.cut(0);
                 self.waiting.push_back(Message::Summary(self.sent));
@@ -224,6 +276,12 @@ impl Source for Sending {
             message: Some(message),
         }))
     }
+}
+
+/// What those are called whom an entry mentions.
+async fn names(session: &Session, entry: &Entry) -> Result<Names, Refusal> {
+    let names = session.context().display_names(mentioned(entry)).await;
+    Ok(Names(names.map_err(Refusal::from)?))
 }
 
 /// Whose names an entry shows.

@@ -2,6 +2,7 @@
 
 mod checks;
 mod doubts;
+mod overrides;
 mod pipelines;
 mod plans;
 mod promotions;
@@ -14,6 +15,7 @@ mod words;
 
 pub(super) use plans::shown_plan;
 pub(super) use promotions::named;
+pub(super) use releases::shown_factor;
 pub(super) use shown::{shown, shown_transition};
 use slipway_api::deployments::v1 as proto;
 use slipway_api::deployments::v1::deployment_service_server::DeploymentService;
@@ -21,7 +23,7 @@ use slipway_api::deployments::v1::pipeline_service_server::PipelineService;
 use slipway_api::deployments::v1::template_service_server::TemplateService;
 use slipway_identity::Command;
 use tonic::{Request, Response, Status};
-pub(super) use words::{shown_kind, shown_state};
+pub(super) use words::{shown_change, shown_kind, shown_state, shown_status};
 
 use super::Api;
 use super::door::unary;

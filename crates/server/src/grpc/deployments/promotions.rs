@@ -6,12 +6,14 @@ use slipway_api::deployments::v1 as proto;
 use slipway_application::checks::checks;
 use slipway_application::deployments::{
     CancelDeployment, ListDeployments, PlanPromotion, StartPromotion, cancel_deployment,
-    get_deployment, get_deployment_summary, list_deployments, plan_promotion, start_promotion,
+    get_deployment, get_deployment_summary, list_deployments, overrides, plan_promotion,
+    start_promotion,
 };
 use slipway_deployments::{DeploymentName, MAX_ITEMS, State};
 use slipway_kernel::{Key, Sha256, Slug};
 
 use super::checks::shown_check;
+use super::overrides::overridden;
 use super::plans::shown_plan;
 use super::shown::{Names, shown, shown_counts, shown_transition};
 use super::words::state;
@@ -121,11 +123,13 @@ pub(super) async fn get(
     let (deployment, history) =
         get_deployment(&api.context, &session.call(""), &project, name).await?;
     let checks = checks(&api.context, &deployment).await?;
+    let overrides = overrides(&api.context, &deployment).await?;
     let deployment = shown(&api.context, deployment, &message.project).await?;
     Ok(proto::GetDeploymentResponse {
         deployment: Some(proto::Deployment {
             history: history.into_iter().map(shown_transition).collect(),
             checks: checks.into_iter().map(shown_check).collect(),
+            overrides: overridden(overrides),
             ..deployment
         }),
     })

@@ -279,7 +279,7 @@ pub(super) fn shown_chosen(released: Released) -> proto::ChosenVersion {
     }
 }
 
-fn shown_factor(factor: RiskFactor) -> proto::RiskFactor {
+pub(in crate::grpc) fn shown_factor(factor: RiskFactor) -> proto::RiskFactor {
     proto::RiskFactor {
         reason: factor.factor.to_string(),
         risk_level: shown_risk(factor.at_least).into(),

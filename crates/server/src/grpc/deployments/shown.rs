@@ -133,6 +133,7 @@ impl Names {
                 .unwrap_or_default(),
             history: Vec::new(),
             checks: Vec::new(),
+            overrides: Vec::new(),
         }
     }
 }

@@ -1,12 +1,13 @@
 //! Reports as comma-separated values (RFC 4180), which spreadsheets open without running anything.
 
-use slipway_kernel::PrincipalId;
+use slipway_audit::report::{
+    DeploymentFacts, Entry, Exception, FourEyes, ReportedItem, ReportedLink,
+};
+use slipway_kernel::{PrincipalId, Timestamp};
 use slipway_ledger::Record;
 
-use super::{DeploymentFacts, Entry, Exception, FourEyes};
-
 /// What the columns are called.
-pub const COLUMNS: [&str; 31] = [
+const COLUMNS: [&str; 37] = [
     "exceptions",
     "entry",
     "deployment_number",
@@ -38,18 +39,24 @@ pub const COLUMNS: [&str; 31] = [
     "deployed_time",
     "recorded_time",
     "retracted",
+    "change",
+    "status",
+    "version_before",
+    "declared_risk",
+    "risk_factors",
+    "change_message",
 ];
 
 /// Says what people call an account now; empty where nobody knows.
-pub type NameOf<'a> = &'a dyn Fn(PrincipalId) -> String;
+pub(super) type NameOf<'a> = &'a dyn Fn(PrincipalId) -> String;
 
 /// The first line.
-pub fn header() -> String {
+pub(super) fn header() -> String {
     line(&COLUMNS.map(str::to_owned))
 }
 
-/// The lines of an entry: one for a deployment, and one more for each record that it wrote, which names it.
-pub fn lines(entry: &Entry, name: NameOf<'_>) -> Vec<String> {
+/// The lines of an entry: one for a deployment, and one more for each item that it changes and each record that it wrote, which name it.
+pub(super) fn lines(entry: &Entry, name: NameOf<'_>) -> Vec<String> {
     match entry {
         Entry::Reported { record, exceptions } => {
             let mut cells = empty();
@@ -68,13 +75,19 @@ pub fn lines(entry: &Entry, name: NameOf<'_>) -> Vec<String> {
         } => {
             let mut cells = of_deployment(facts, *four_eyes, name);
             cells[0] = words(exceptions);
-            let mut lines = Vec::with_capacity(1 + facts.records.len());
+            let mut lines = Vec::with_capacity(1 + facts.items.len() + facts.records.len());
             lines.push(line(&cells));
-            "RECORD".clone_into(&mut cells[1]);
             cells[0].clear();
             for cell in &mut cells[7..] {
                 cell.clear();
             }
+            "ITEM".clone_into(&mut cells[1]);
+            for item in &facts.items {
+                let mut cells = cells.clone();
+                fill_item(&mut cells, item);
+                lines.push(line(&cells));
+            }
+            "RECORD".clone_into(&mut cells[1]);
             for record in &facts.records {
                 fill_record(&mut cells, record);
                 lines.push(line(&cells));
@@ -98,12 +111,9 @@ fn words(exceptions: &[Exception]) -> String {
 fn of_deployment(facts: &DeploymentFacts, four_eyes: FourEyes, name: NameOf<'_>) -> Cells {
     let of = &facts.deployment;
     let mut cells = empty();
-    let time = |time: Option<slipway_kernel::Timestamp>| {
-        time.map(|time| time.to_string()).unwrap_or_default()
-    };
-    let link = |link: Option<super::ReportedLink>| {
-        link.map(|link| link.number.to_string()).unwrap_or_default()
-    };
+    let time = |time: Option<Timestamp>| time.map(|time| time.to_string()).unwrap_or_default();
+    let link =
+        |link: Option<ReportedLink>| link.map(|link| link.number.to_string()).unwrap_or_default();
     "DEPLOYMENT".clone_into(&mut cells[1]);
     cells[2] = of.number.to_string();
     cells[3] = of.id.to_string();
@@ -134,20 +144,28 @@ fn of_deployment(facts: &DeploymentFacts, four_eyes: FourEyes, name: NameOf<'_>)
     cells
 }
 
-/// What was answered to the request that counts.
+/// What was answered, also to requests that don't count any more.
 fn approvals(facts: &DeploymentFacts, name: NameOf<'_>) -> String {
-    let decisions = facts.request().map(|request| request.decisions.iter());
-    let told = decisions.into_iter().flatten().map(|made| {
+    let counts = facts.request().map(|request| request.id);
+    let decisions = facts.requests.iter().flat_map(|request| {
+        let decisions = request.decisions.iter();
+        decisions.map(move |made| (request, made))
+    });
+    let told = decisions.map(|(request, made)| {
+        let state = request.state.kind();
+        let earlier =
+            (counts != Some(request.id)).then(|| format!(", to a request that is {state}"));
         let rule = made.rule.as_ref().map(|rule| format!(" for {rule}"));
         let withdrawn = made.withdrawn.as_ref().map_or("", |_| ", withdrawn");
         format!(
-            "{} by {} ({}){} at {} of {}{withdrawn}",
+            "{} by {} ({}){} at {} of {}{withdrawn}{}",
             made.verdict,
             name(made.principal),
             made.principal,
             rule.unwrap_or_default(),
             made.at,
             made.digest,
+            earlier.unwrap_or_default(),
         )
     });
     told.collect::<Vec<_>>().join("; ")
@@ -175,6 +193,27 @@ fn overrides(facts: &DeploymentFacts, name: NameOf<'_>) -> String {
             )
         });
     told.collect::<Vec<_>>().join("; ")
+}
+
+fn fill_item(cells: &mut Cells, item: &ReportedItem) {
+    cells[25] = item.application.to_string();
+    cells[31] = item.change.to_string();
+    cells[32] = item.status.to_string();
+    let Some(chosen) = &item.chosen else { return };
+    let version = |version: &Option<slipway_kernel::Key>| {
+        version
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default()
+    };
+    let factors = chosen.factors.iter();
+    let factors = factors.map(|factor| format!("{}: {}", factor.factor, factor.message));
+    cells[9] = chosen.risk.to_string();
+    cells[26] = version(&chosen.after);
+    cells[33] = version(&chosen.before);
+    cells[34] = chosen.declared.to_string();
+    cells[35] = factors.collect::<Vec<_>>().join("; ");
+    cells[36].clone_from(&chosen.message);
 }
 
 fn fill_record(cells: &mut Cells, record: &Record) {

@@ -3,15 +3,18 @@
 use slipway_api::audit::v1 as proto;
 use slipway_api::ledger::v1 as ledger;
 use slipway_approvals::{ApprovalRequest, Decision, FreezeOverride, Override, Verdict};
-use slipway_audit::report::{DeploymentFacts, Exception, Finding, FourEyes, ReportedLink};
+use slipway_audit::report::{
+    DeploymentFacts, Exception, Finding, FourEyes, ReportedItem, ReportedLink,
+};
 use slipway_ledger::{Record, RecordKind};
 
-use crate::grpc::deployments::{shown_kind, shown_state, shown_transition};
+use super::MAX_STATES;
+use crate::grpc::approvals::shown_state as shown_request_state;
+use crate::grpc::deployments::{
+    shown_change, shown_factor, shown_kind, shown_state, shown_status, shown_transition,
+};
 use crate::grpc::ledger::shown_risk;
 use crate::grpc::show::{self, Names, count};
-
-/// How many states of a deployment are shown.
-const MAX_STATES: usize = 200;
 
 pub(super) fn exception(exception: Exception, names: &Names) -> proto::ComplianceException {
     use proto::ComplianceExceptionKind as Kind;
@@ -70,10 +73,16 @@ fn link(link: Option<ReportedLink>) -> Option<proto::ComplianceLink> {
 pub(super) fn deployment(
     facts: DeploymentFacts,
     four_eyes: FourEyes,
-    records: usize,
+    (items, records): (usize, usize),
     names: &Names,
 ) -> proto::ComplianceDeployment {
-    let (rules, decisions) = asked(facts.request(), names);
+    let counts = facts.request();
+    let (rules, decisions) = counts.map_or_else(Default::default, |it| asked(it, names));
+    let earlier_requests = facts.requests.iter();
+    let earlier_requests = earlier_requests
+        .filter(|request| counts.is_some_and(|it| it.id != request.id))
+        .map(|request| earlier(request, names))
+        .collect();
     let overridden = facts.requests.iter();
     let overrides = overridden
         .filter_map(|request| request.overridden.as_ref())
@@ -114,16 +123,47 @@ pub(super) fn deployment(
         back_to: link(of.back_to),
         item_count: count(of.items),
         record_count: count(records as u64),
+        changed_item_count: count(items as u64),
+        earlier_requests,
+    }
+}
+
+pub(super) fn shown_item(item: ReportedItem) -> proto::ComplianceItem {
+    let shown = proto::ComplianceItem {
+        application: item.application.into(),
+        change: shown_change(item.change).into(),
+        status: shown_status(item.status).into(),
+        ..Default::default()
+    };
+    let Some(chosen) = item.chosen else {
+        return shown;
+    };
+    proto::ComplianceItem {
+        version_before: chosen.before.map(String::from).unwrap_or_default(),
+        version_after: chosen.after.map(String::from).unwrap_or_default(),
+        change_message: chosen.message,
+        declared_risk_level: shown_risk(chosen.declared).into(),
+        risk_level: shown_risk(chosen.risk).into(),
+        risk_factors: chosen.factors.into_iter().map(shown_factor).collect(),
+        ..shown
+    }
+}
+
+fn earlier(request: &ApprovalRequest, names: &Names) -> proto::ComplianceRequest {
+    let (rules, decisions) = asked(request, names);
+    proto::ComplianceRequest {
+        time: Some(show::time(request.created_at)),
+        state: shown_request_state(request.state.kind()).into(),
+        plan_digest: request.digest.to_string(),
+        rules,
+        decisions,
     }
 }
 
 fn asked(
-    request: Option<&ApprovalRequest>,
+    request: &ApprovalRequest,
     names: &Names,
 ) -> (Vec<proto::ComplianceRule>, Vec<proto::ComplianceDecision>) {
-    let Some(request) = request else {
-        return Default::default();
-    };
     let rule = |asked: &slipway_approvals::Asked| proto::ComplianceRule {
         name: asked.rule.name.to_string(),
         required_count: asked.rule.required.into(),
@@ -169,6 +209,7 @@ fn shown_freeze(crossed: FreezeOverride, names: &Names) -> proto::ComplianceFree
         principal: Some(names.principal(crossed.by)),
         time: Some(show::time(crossed.at)),
         reason: crossed.reason.into(),
+        plan_digest: crossed.digest.to_string(),
     }
 }
 
