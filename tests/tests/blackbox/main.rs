@@ -78,6 +78,7 @@ const TOPICS: &[&[Case]] = &[
     deployments::watching::CASES,
     deployments::ways_on::CASES,
     deployments::meeting::CASES,
+    deployments::mixed::CASES,
     deployments::endings::CASES,
     notifications::webhooks::CASES,
     notifications::deliveries::CASES,

@@ -5,7 +5,7 @@ mod documents;
 pub(crate) mod event;
 pub mod executor;
 mod gates;
-mod items;
+pub(crate) mod items;
 mod planning;
 mod promotion;
 pub(crate) mod putting_back;
@@ -14,6 +14,8 @@ mod resolve;
 mod rollback;
 mod watch;
 
+pub(crate) use executor::problem;
+pub(crate) use planning::PlanningError;
 pub use cancel::{CancelDeployment, cancel_deployment};
 pub use promotion::{
     PlanPromotion, PlannedPromotion, StartPromotion, plan_promotion, start_promotion,

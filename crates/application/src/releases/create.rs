@@ -6,20 +6,20 @@ use slipway_deployments::{
     Bound, BoundItem, Change as ItemChange, Deployment, DeploymentKind, Item, ItemStatus,
     NewDeployment, Origin, Release, Released, VersionRef,
     release::{
-        Draft, DraftItem, Finding, Findings, assess, circumstances, findings, findings::Reason,
+        Draft, DraftItem, Findings, assess, circumstances, findings,
     },
 };
 use slipway_identity::Command;
 use slipway_kernel::{
-    ApplicationKind, DeploymentId, RiskLevel, Slug, Timestamp,
-    requirements::Severity,
+    DeploymentId, ProjectId, RiskLevel, Slug, Timestamp,
     text::{Description, DisplayName},
 };
 
 use super::{
-    ReleaseError,
+    ReleaseError, drafted,
     facts::{self, Known},
     start::start_new,
+    workflows,
 };
 use crate::{
     Call, CommandError, Context,
@@ -79,20 +79,29 @@ pub async fn create_release(
     let items = &command.draft.items;
     let known = facts::read(context, &described, &target, items).await?;
     let mut findings = findings(&command.draft, &known.facts);
-    let engine = reader.engine(target.id).await?;
-    if engine.is_some() {
-        findings.listed.extend(needing_promotion(items, &known));
+    let mut written = None;
+    if target.archived_at.is_none() && drafted::writes(context, &target, &known).await? {
+        // A request that was carried out answers when it is repeated, whatever the engine says now.
+        if let Some(deployment) = made_before(context, call, project, &command).await? {
+            return Ok(repeated(deployment));
+        }
+        let draft = &command.draft;
+        written = drafted::plan(context, &target, draft, &known, &mut findings).await?;
     }
     let id = DeploymentId::new(&*context.ids);
+    let mut chosen = chosen(&command.draft, &known);
+    if let Some(made) = &written
+        && !findings.refuse()
+    {
+        let keep = !command.validate_only;
+        workflows::fill(context, &mut chosen, &made.plan, keep).await?;
+    }
     let mut change = Change::begin(context, call, Command::CreateRelease, Some(project)).await?;
     if !command.validate_only
         && let Some(earlier) = change.made_before(&command, &id.to_string()).await?
     {
         let deployment = started_before(&mut change, project, &earlier).await?;
-        return Ok(Made {
-            deployment,
-            findings: Findings::default(),
-        });
+        return Ok(repeated(deployment));
     }
     change.require_open(&command.project).await?;
     if target.archived_at.is_some() {
@@ -101,7 +110,10 @@ pub async fn create_release(
     if findings.refuse() {
         return Err(ReleaseError::HasFindings { findings }.into());
     }
-    let bound = bound(items, &known, &target);
+    let bound = Bound {
+        workflows: written.as_ref().map(|made| made.plan.digest),
+        ..bound(items, &known, &target)
+    };
     let mut deployment = Deployment {
         release: Some(Release {
             name: command.name.clone(),
@@ -110,18 +122,22 @@ pub async fn create_release(
             execute_on_approval: command.execute_on_approval || command.start_at.is_some(),
         }),
         not_before: command.start_at,
+        workflows: bound.workflows,
         ..Deployment::from(NewDeployment {
             id,
             project,
             kind: DeploymentKind::Release,
             target: target.id,
             origin: Origin::Chosen,
-            gates: GATES,
+            gates: match written {
+                Some(_) => workflows::GATES,
+                None => GATES,
+            },
             plan_digest: bound.digest()?,
             requested_by: call.caller.principal,
             created_at: change.now,
             reason: None,
-            items: chosen(&command.draft, &known),
+            items: chosen,
         })
     };
     deployment.risk = riskiest(&deployment);
@@ -131,6 +147,10 @@ pub async fn create_release(
             deployment,
             findings,
         });
+    }
+    if let Some(made) = &written {
+        let engines = change.unit.engines();
+        engines.set_links(target.id, &made.target.new_links).await?;
     }
     let now = change.now;
     let facts = start_new(context, &mut *change.unit, &mut deployment, now).await?;
@@ -168,24 +188,31 @@ fn riskiest(deployment: &Deployment) -> RiskLevel {
     risks.max().unwrap_or(RiskLevel::Low)
 }
 
-/// The ledger alone does not change what an engine runs.
-fn needing_promotion(items: &[DraftItem], known: &Known) -> Vec<Finding> {
-    let is_workflow = |item: &DraftItem| {
-        let application = known.applications.get(&item.application);
-        application.is_some_and(|it| it.kind == ApplicationKind::Workflow)
-    };
-    let items = items.iter().enumerate();
-    let found = items.filter(|(_, item)| is_workflow(item)).map(|(at, item)| Finding {
-        reason: Reason::NeedsPromotion,
-        severity: Severity::Error,
-        item: Some(at),
-        message: format!(
-            "`{}` is a workflow, and the environment has a workflow engine: promote it through a pipeline, or restore a \
-             snapshot",
-            item.application
-        ),
-    });
-    found.collect()
+/// The release that this request made when it was made before, as it is now.
+async fn made_before(
+    context: &Context,
+    call: &Call<'_>,
+    project: ProjectId,
+    command: &CreateRelease,
+) -> Result<Option<Deployment>, DeploymentError> {
+    if call.request_id.is_none() || command.validate_only {
+        return Ok(None);
+    }
+    let mut change = Change::begin(context, call, Command::CreateRelease, Some(project)).await?;
+    Ok(match change.made_before(command, "").await? {
+        Some(earlier) => Some(started_before(&mut change, project, &earlier).await?),
+        None => None,
+    })
+}
+
+const fn repeated(deployment: Deployment) -> Made {
+    Made {
+        deployment,
+        findings: Findings {
+            listed: Vec::new(),
+            left_out: 0,
+        },
+    }
 }
 
 /// What people agree to.
@@ -205,6 +232,7 @@ fn bound(items: &[DraftItem], known: &Known, target: &Environment) -> Bound {
         target: target.id,
         items: bound.collect(),
         base: base.map(|(key, it)| (key.clone(), it.version)).collect(),
+        workflows: None,
     }
 }
 

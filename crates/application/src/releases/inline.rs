@@ -96,14 +96,17 @@ pub(crate) async fn rebase(
                 id: it.version,
                 identifier: it.identifier.clone(),
             });
-            item.change = change_of(released);
+            // The engine's part stays as it was planned.
+            if item.before.is_none() && item.after.is_none() {
+                item.change = change_of(released);
+            }
         }
     }
     Ok(unit.deployments().replace_plan(deployment, &[]).await?)
 }
 
 /// What the release does and rests on, as things are now. What is current is held.
-pub(super) async fn look(
+pub(crate) async fn look(
     unit: &mut dyn UnitOfWork,
     deployment: &Deployment,
 ) -> Result<Bound, StoreError> {
@@ -133,21 +136,40 @@ pub(super) async fn look(
         target: deployment.target,
         items: items.collect(),
         base: held.into_iter().map(|it| (it.key, it.version)).collect(),
+        workflows: deployment.workflows,
     })
 }
 
-/// Adds the ledger's records of everything that changes.
-async fn record(
-    context: &Context,
+/// Why a chosen version can't become current any more; `None` where all of them can.
+pub(crate) async fn unfit_now(
     unit: &mut dyn UnitOfWork,
     deployment: &Deployment,
-    target: &Slug,
     now: Timestamp,
-) -> Result<Result<Vec<Fact>, Problem>, CommandError> {
+) -> Result<Option<Problem>, CommandError> {
+    let target = unit.environments().hold(deployment.target).await?;
+    let target = target.ok_or_else(|| dangling("environment", deployment.target))?;
+    let moved = all_moved(deployment)?;
+    let targets = targets(unit, deployment, &moved, &target.slug, now).await?;
+    let mut moved = moved.iter().zip(&targets);
+    Ok(moved.find_map(|(moved, found)| unfit(moved, found)))
+}
+
+fn all_moved(deployment: &Deployment) -> Result<Vec<Moved<'_>>, StoreError> {
     let mut moved = Vec::with_capacity(deployment.items.len());
     for item in &deployment.items {
         moved.extend(moved_by(deployment, item)?);
     }
+    Ok(moved)
+}
+
+/// What the records would be about.
+async fn targets(
+    unit: &mut dyn UnitOfWork,
+    deployment: &Deployment,
+    moved: &[Moved<'_>],
+    target: &Slug,
+    now: Timestamp,
+) -> Result<Vec<Target>, StoreError> {
     let names: Vec<_> = moved
         .iter()
         .map(|moved| TargetNames {
@@ -161,7 +183,19 @@ async fn record(
             kind: moved.kind,
         })
         .collect();
-    let targets = unit.records().targets(deployment.project, &names).await?;
+    unit.records().targets(deployment.project, &names).await
+}
+
+/// Adds the ledger's records of everything that changes.
+pub(crate) async fn record(
+    context: &Context,
+    unit: &mut dyn UnitOfWork,
+    deployment: &Deployment,
+    target: &Slug,
+    now: Timestamp,
+) -> Result<Result<Vec<Fact>, Problem>, CommandError> {
+    let moved = all_moved(deployment)?;
+    let targets = targets(unit, deployment, &moved, target, now).await?;
     let stands_against = moved
         .iter()
         .zip(&targets)

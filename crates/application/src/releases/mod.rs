@@ -2,16 +2,20 @@
 //!
 //! `facts` reads what a release names, `create` asks for it. `start` looks whether it may begin, and `inline` carries it out,
 //! both in the unit of work of whoever says so: a person by `execute`, whoever agreed last, or the server itself (`due`).
+//! What writes `workflows` into an engine is left to the executor instead (`queue`).
 
 mod create;
+mod drafted;
 mod due;
 mod error;
 mod execute;
 mod facts;
 pub(crate) mod fall;
 pub(crate) mod inline;
+mod queue;
 pub(crate) mod rollback;
 pub(crate) mod start;
+pub(crate) mod workflows;
 
 pub use create::{CreateRelease, Made, create_release};
 pub use due::start_due_releases;

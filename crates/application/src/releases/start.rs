@@ -7,7 +7,10 @@ use slipway_deployments::{Deployment, DeploymentKind, FROZEN, Problem, State, ch
 use slipway_kernel::{StoreError, Timestamp};
 use slipway_store::UnitOfWork;
 
-use super::inline::{self, Ran};
+use super::{
+    inline::{self, Ran},
+    queue::queue,
+};
 use crate::{
     CommandError, Context,
     approvals::gate,
@@ -22,7 +25,7 @@ const LOOK_AGAIN: Duration = Duration::from_hours(30 * 24);
 
 /// What became of beginning.
 pub(crate) enum Started {
-    /// It was carried out; the records that say so.
+    /// It was carried out; the records that say so, none where it waits for an executor now.
     Done {
         /// What the audit event vouches for.
         facts: Vec<Fact>,
@@ -87,6 +90,9 @@ pub(crate) async fn start(
     }
     if let Some(hold) = hold(unit, deployment, now).await? {
         return Ok(Started::Held(hold));
+    }
+    if !deployment.runs_inline() {
+        return queue(unit, deployment).await;
     }
     Ok(match inline::run(context, unit, deployment, now).await? {
         Ran::Done { facts } => Started::Done { facts },

@@ -17,6 +17,10 @@ pub struct Bound {
     pub items: BTreeMap<Key, BoundItem>,
     /// What is current there before, of the items and of everything that they depend on; what is missing is not deployed.
     pub base: BTreeMap<Key, VersionId>,
+    /// The digest of what the workflows among the items take in the target's engine; `None` where it has none, or none of the
+    /// items is a workflow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workflows: Option<Sha256>,
 }
 
 /// What becomes current of one application.
@@ -31,8 +35,13 @@ pub struct BoundItem {
 }
 
 impl Bound {
-    /// The digest of all of it (`slipway.release.v1`).
+    /// The digest of all of it: `slipway.release.v1` of what changes the ledger alone, `slipway.release.v2` of what changes
+    /// workflows in an engine too.
     pub fn digest(&self) -> Result<Sha256, CanonicalError> {
-        digest_of("slipway.release.v1", self)
+        let form = match self.workflows {
+            None => "slipway.release.v1",
+            Some(_) => "slipway.release.v2",
+        };
+        digest_of(form, self)
     }
 }

@@ -42,6 +42,24 @@ impl Inventory {
         Self { by_key, keys }
     }
 
+    /// Documents that belong to no engine, with keys in place of ids. What they refer to may be somewhere else.
+    pub fn of_documents(documents: impl IntoIterator<Item = (Key, Workflow)>) -> Self {
+        let entries = documents.into_iter().map(|(key, workflow)| Entry {
+            id: stand_in(&key),
+            key,
+            name: workflow.name.clone(),
+            archived: false,
+            workflow: Ok(workflow),
+        });
+        let mut inventory = Self::new(entries);
+        let workflows = inventory.by_key.values();
+        let documents = workflows.filter_map(|entry| entry.workflow.as_ref().ok());
+        let referred: BTreeSet<Key> = documents.flat_map(callees).collect();
+        let referred = referred.into_iter().map(|key| (stand_in(&key), key));
+        inventory.keys.extend(referred);
+        inventory
+    }
+
     /// The workflow with this key.
     pub fn get(&self, key: &Key) -> Option<&Entry> {
         self.by_key.get(key)

@@ -15,6 +15,7 @@ pub(crate) mod freezes;
 pub(crate) mod github;
 pub(crate) mod governance;
 pub(crate) mod meeting;
+pub(crate) mod mixed;
 pub(crate) mod pipelines;
 pub(crate) mod policies;
 pub(crate) mod promotions;

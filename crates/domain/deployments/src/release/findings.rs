@@ -47,8 +47,18 @@ pub enum Reason {
     NothingToDo,
     /// The environment is as the item says already.
     AlreadyCurrent,
-    /// The workflow runs in an engine, which a change of the ledger does not reach.
-    NeedsPromotion,
+    /// Slipway keeps no content of the workflow's version, which is what would be written into the engine.
+    NoContent,
+    /// The content of the workflow's version is none.
+    NotAWorkflow,
+    /// A workflow uses a credential for which the environment has no mapping.
+    CredentialUnmapped,
+    /// A workflow refers to one that is not in the environment, and does not come.
+    WorkflowUnmapped,
+    /// The workflow is archived in the engine.
+    TargetArchived,
+    /// What stands in the engine can't be read.
+    TargetUnreadable,
     /// A parameter of the template has no value.
     ParameterMissing,
     /// The template has no such parameter.
@@ -72,7 +82,12 @@ words! {
     DuplicateItem = "DUPLICATE_ITEM",
     NothingToDo = "NOTHING_TO_DO",
     AlreadyCurrent = "ALREADY_CURRENT",
-    NeedsPromotion = "NEEDS_PROMOTION",
+    NoContent = "NO_CONTENT",
+    NotAWorkflow = "NOT_A_WORKFLOW",
+    CredentialUnmapped = "CREDENTIAL_UNMAPPED",
+    WorkflowUnmapped = "WORKFLOW_UNMAPPED",
+    TargetArchived = "TARGET_ARCHIVED",
+    TargetUnreadable = "TARGET_UNREADABLE",
     ParameterMissing = "PARAMETER_MISSING",
     ParameterUnknown = "PARAMETER_UNKNOWN",
     ParameterUnfit = "PARAMETER_UNFIT",
@@ -104,6 +119,15 @@ impl Findings {
     /// Whether something stands against the draft.
     pub fn refuse(&self) -> bool {
         self.errors().next().is_some()
+    }
+
+    /// Adds what was found besides, as far as it can be listed.
+    pub fn extend(&mut self, found: Vec<Finding>) {
+        let free = MAX_FINDINGS.saturating_sub(self.listed.len());
+        self.left_out += found.len().saturating_sub(free);
+        self.listed.extend(found.into_iter().take(free));
+        let last = |finding: &Finding| finding.item.unwrap_or(usize::MAX);
+        self.listed.sort_by_key(last);
     }
 
     /// What stands against the draft.
