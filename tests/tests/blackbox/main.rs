@@ -79,6 +79,7 @@ const TOPICS: &[&[Case]] = &[
     deployments::ways_on::CASES,
     deployments::meeting::CASES,
     deployments::mixed::CASES,
+    deployments::mixed_endings::CASES,
     deployments::endings::CASES,
     notifications::webhooks::CASES,
     notifications::deliveries::CASES,

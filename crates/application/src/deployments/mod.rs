@@ -14,9 +14,9 @@ mod resolve;
 mod rollback;
 mod watch;
 
+pub use cancel::{CancelDeployment, cancel_deployment};
 pub(crate) use executor::problem;
 pub(crate) use planning::PlanningError;
-pub use cancel::{CancelDeployment, cancel_deployment};
 pub use promotion::{
     PlanPromotion, PlannedPromotion, StartPromotion, plan_promotion, start_promotion,
 };

@@ -5,9 +5,7 @@ use slipway_catalog::Environment;
 use slipway_deployments::{
     Bound, BoundItem, Change as ItemChange, Deployment, DeploymentKind, Item, ItemStatus,
     NewDeployment, Origin, Release, Released, VersionRef,
-    release::{
-        Draft, DraftItem, Findings, assess, circumstances, findings,
-    },
+    release::{Draft, DraftItem, Findings, assess, circumstances, findings},
 };
 use slipway_identity::Command;
 use slipway_kernel::{

@@ -81,10 +81,7 @@ pub(crate) async fn wanted(
     let reads: Vec<_> = versions
         .map(|(key, version)| async move { Ok((key, document(context, key, version).await?)) })
         .collect();
-    let read: Vec<_> = stream::iter(reads)
-        .buffered(AT_ONCE)
-        .try_collect()
-        .await?;
+    let read: Vec<_> = stream::iter(reads).buffered(AT_ONCE).try_collect().await?;
     let removed = chosen.iter().filter(|(_, version)| version.is_none());
     let mut wanted = Wanted {
         documents: BTreeMap::new(),
@@ -117,12 +114,10 @@ async fn document(
         let message = format!("the object store has the content of {named} no longer: {digest}");
         return Ok(Err(Objection::about(Reason::NoContent, key, message)));
     };
-    Ok(
-        Workflow::from_json(&bytes, key.as_str()).map_err(|error| {
-            let message = format!("the content of {named} can't be written into the engine: {error}");
-            Objection::about(Reason::NotAWorkflow, key, message)
-        }),
-    )
+    Ok(Workflow::from_json(&bytes, key.as_str()).map_err(|error| {
+        let message = format!("the content of {named} can't be written into the engine: {error}");
+        Objection::about(Reason::NotAWorkflow, key, message)
+    }))
 }
 
 /// Reads the target's engine, and plans what brings these workflows there. Nothing is written anywhere.
@@ -306,8 +301,5 @@ pub(crate) fn bound_engine(
     target: EnvironmentId,
     engine: &EngineSettings,
 ) -> Result<Sha256, CommandError> {
-    Ok(digest_of(
-        "slipway.release-rollback.v1",
-        &(target, engine),
-    )?)
+    Ok(digest_of("slipway.release-rollback.v1", &(target, engine))?)
 }

@@ -45,3 +45,30 @@ impl Bound {
         digest_of(form, self)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_workflows_take_is_bound_where_there_are_some() {
+        let ledger_only = Bound {
+            target: EnvironmentId::from_uuid(Default::default()),
+            items: BTreeMap::new(),
+            base: BTreeMap::new(),
+            workflows: None,
+        };
+        let with = |what: &[u8]| Bound {
+            workflows: Some(Sha256::of_bytes(what)),
+            ..ledger_only.clone()
+        };
+        let digest = |bound: &Bound| bound.digest().expect("a digest");
+        assert_ne!(digest(&ledger_only), digest(&with(b"one")));
+        assert_ne!(digest(&with(b"one")), digest(&with(b"another")));
+        let json = serde_json::to_value(&ledger_only).expect("serialized");
+        assert!(
+            json.get("workflows").is_none(),
+            "an old digest stays: {json}"
+        );
+    }
+}

@@ -11,7 +11,8 @@ use slipway_kernel::{
 use slipway_workflows::WorkflowId;
 
 use crate::{
-    Direction, Gates, OnFailure, Ordered, Phase, Release, Released, Resolution, State, Step, Verdict,
+    Direction, Gates, OnFailure, Ordered, Phase, Release, Released, Resolution, State, Step,
+    Verdict,
 };
 
 /// The most items of a deployment.

@@ -298,10 +298,10 @@ impl<'a> Progress<'a> {
         self.steps.iter().filter(|step| step.work.is_target())
     }
 
-    /// Whether the record said that it may not be: then nothing of it is to stay.
+    /// Whether it may not be, or could not be, written down what is where now: then nothing of it is to stay.
     fn was_refused(self) -> bool {
         let mut records = self.steps.iter().filter(|step| step.work == Work::Record);
-        records.any(|step| step.phase == Phase::Failed)
+        records.any(has_failed)
     }
 
     fn items_are_over(self) -> bool {

@@ -157,3 +157,34 @@ pub fn callees(workflow: &Workflow) -> BTreeSet<Key> {
         });
     fixed.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn key(text: &str) -> Key {
+        text.parse().expect("a key")
+    }
+
+    #[test]
+    fn documents_refer_to_each_other_and_to_others_by_key() {
+        let call = |id: &str| json!({"type": "n8n-nodes-base.executeWorkflow", "name": id, "parameters": {"workflowId": id}});
+        let nodes = ["slipway:Mail", "slipway:Elsewhere", "17"].map(call);
+        let orders = json!({"name": "Orders", "nodes": nodes, "connections": {}});
+        let mail = json!({"name": "Mail", "nodes": [], "connections": {}});
+        let documents = [("Orders", orders), ("Mail", mail)].map(|(name, document)| {
+            let workflow = Workflow::from_value(document, "").expect("a workflow");
+            (key(name), workflow)
+        });
+        let inventory = Inventory::of_documents(documents);
+        assert_eq!(inventory.iter().count(), 2);
+        for known in ["Mail", "Orders", "Elsewhere"] {
+            let id = stand_in(&key(known));
+            assert_eq!(inventory.key_of(&id), Some(&key(known)));
+        }
+        assert!(inventory.get(&key("Elsewhere")).is_none());
+        assert_eq!(inventory.key_of(&WorkflowId("17".to_owned())), None);
+    }
+}

@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use slipway_api::approvals::v1 as approvals;
 use slipway_api::catalog::v1 as catalog;
 use slipway_api::deployments::v1::{
-    CreateReleaseRequest, Deployment, DeploymentState, GetDeploymentRequest, ItemChange, ItemStatus,
-    ReleaseItem, RollbackDeploymentRequest, StartPromotionRequest, Transition, release_item,
+    CreateReleaseRequest, Deployment, DeploymentState, GetDeploymentRequest, ItemChange,
+    ItemStatus, ReleaseItem, RollbackDeploymentRequest, StartPromotionRequest, Transition,
+    release_item,
 };
 use slipway_api::errors::v1::ErrorReason;
 use slipway_api::identity::v1::Role;
@@ -313,8 +314,14 @@ async fn prompts_and_workflows_become_current_together(backend: Backend) {
     assert_eq!(file(&prod, "Mail.json")["name"], "Mail");
 
     // Nothing of it would change anything.
-    let again = vec![bring("greeting", "1.0.0"), bring("Mail", &records_version(&records, "Mail"))];
-    let again = asker.deployments().create_release(release(&project, again)).await;
+    let again = vec![
+        bring("greeting", "1.0.0"),
+        bring("Mail", &records_version(&records, "Mail")),
+    ];
+    let again = asker
+        .deployments()
+        .create_release(release(&project, again))
+        .await;
     let refused = again.refused(Code::FailedPrecondition, ErrorReason::ReleaseHasFindings);
     assert!(refused.message().contains("nothing to do"), "{refused:?}");
 }
@@ -329,7 +336,9 @@ fn records_version(
 
 async fn one_workflow_that_fails_takes_all_of_it_back(backend: Backend) {
     let shop = Shop::new(backend).await;
-    let first = shop.released(vec![bring("greeting", "1.0.0"), bring("Orders", "1")]).await;
+    let first = shop
+        .released(vec![bring("greeting", "1.0.0"), bring("Orders", "1")])
+        .await;
     assert_eq!(first.state(), DeploymentState::Succeeded, "{first:?}");
     let before = (shop.notes(), shop.engine.ids());
     // Mail is made, and Orders, which calls it, can't be changed then.
@@ -358,15 +367,25 @@ async fn one_workflow_that_fails_takes_all_of_it_back(backend: Backend) {
     assert_eq!(shop.current("Orders").await.as_deref(), Some("1"));
     assert_eq!(shop.current("farewell").await, None);
     assert_eq!(shop.current("Mail").await, None);
-    let records = shop.project.history(ListDeploymentRecordsRequest::default()).await;
-    assert!(records.iter().all(|it| it.deployment_id == first.deployment_id), "{records:?}");
+    let records = shop
+        .project
+        .history(ListDeploymentRecordsRequest::default())
+        .await;
+    assert!(
+        records
+            .iter()
+            .all(|it| it.deployment_id == first.deployment_id),
+        "{records:?}"
+    );
 }
 
 async fn what_becomes_current_meanwhile_takes_it_back(backend: Backend) {
     let shop = Shop::new(backend).await;
     let hold = Injection::once("POST /workflows", Fault::HoldBefore);
     shop.engine.inject(hold);
-    let made = shop.create(vec![bring("greeting", "1.0.0"), bring("Mail", "1")]).await;
+    let made = shop
+        .create(vec![bring("greeting", "1.0.0"), bring("Mail", "1")])
+        .await;
     let queued = execute(&shop.project.admin, &made).await;
     shop.engine.held().await;
     // What changes the ledger alone does not wait for the environment.
@@ -392,7 +411,13 @@ async fn an_engine_that_changed_is_looked_at_again(backend: Backend) {
         });
         assert!(changed);
     };
-    let items = || vec![bring("greeting", "1.0.0"), bring("Mail", "1"), bring("Orders", "2")];
+    let items = || {
+        vec![
+            bring("greeting", "1.0.0"),
+            bring("Mail", "1"),
+            bring("Orders", "2"),
+        ]
+    };
 
     // Nobody had to agree, and so nobody is asked.
     let made = shop.create(items()).await;
@@ -418,13 +443,19 @@ async fn an_engine_that_changed_is_looked_at_again(backend: Backend) {
     .await;
     assert_ne!(asked_again.plan_digest, made.plan_digest);
     assert_eq!(asked_again.executed_by, "");
-    assert_eq!(shop.notes(), [("Orders".to_owned(), "by hand again".to_owned())]);
+    assert_eq!(
+        shop.notes(),
+        [("Orders".to_owned(), "by hand again".to_owned())]
+    );
     let approved = agree(&other, &asked_again).await;
     assert_eq!(approved.state(), DeploymentState::Approved);
     let done = over(&shop.project, &execute(&asker, &approved).await).await;
     assert_eq!(done.state(), DeploymentState::Succeeded, "{done:?}");
     let expected = [("Mail", "first"), ("Orders", "second")];
-    assert_eq!(shop.notes(), expected.map(|(name, note)| (name.to_owned(), note.to_owned())));
+    assert_eq!(
+        shop.notes(),
+        expected.map(|(name, note)| (name.to_owned(), note.to_owned()))
+    );
 
     // What somebody changed by hand is put back by a release of what is current.
     by_hand("by hand once more");
@@ -432,25 +463,36 @@ async fn an_engine_that_changed_is_looked_at_again(backend: Backend) {
     agree(&other, &repair).await;
     let done = over(&shop.project, &execute(&asker, &repair).await).await;
     assert_eq!(done.state(), DeploymentState::Succeeded, "{done:?}");
-    assert_eq!(shop.notes(), expected.map(|(name, note)| (name.to_owned(), note.to_owned())));
+    assert_eq!(
+        shop.notes(),
+        expected.map(|(name, note)| (name.to_owned(), note.to_owned()))
+    );
 }
 
 async fn all_of_it_is_rolled_back(backend: Backend) {
     let shop = Shop::new(backend).await;
-    let first = shop.released(vec![bring("greeting", "1.0.0"), bring("Orders", "1")]).await;
+    let first = shop
+        .released(vec![bring("greeting", "1.0.0"), bring("Orders", "1")])
+        .await;
     assert_eq!(first.state(), DeploymentState::Succeeded, "{first:?}");
     let second = CreateReleaseRequest {
         execute_on_approval: true,
         ..release(
             &shop.project,
-            vec![bring("greeting", "1.1.0"), bring("Orders", "2"), bring("Mail", "1")],
+            vec![
+                bring("greeting", "1.1.0"),
+                bring("Orders", "2"),
+                bring("Mail", "1"),
+            ],
         )
     };
     let second = create(&shop.project.admin, second).await;
     assert_eq!(second.state(), DeploymentState::Queued);
     let second = over(&shop.project, &second).await;
     assert_eq!(second.state(), DeploymentState::Succeeded, "{second:?}");
-    shop.project.freeze("quiet", "prod", ago(HOUR), ahead(HOUR)).await;
+    shop.project
+        .freeze("quiet", "prod", ago(HOUR), ahead(HOUR))
+        .await;
     let undo = RollbackDeploymentRequest {
         project: shop.project.slug.clone(),
         deployment: second.number.to_string(),
@@ -468,7 +510,11 @@ async fn all_of_it_is_rolled_back(backend: Backend) {
     assert_eq!(rollback.state(), DeploymentState::Succeeded, "{rollback:?}");
     assert_eq!(rollback.back_to_deployment_id, first.deployment_id);
     let changes: Vec<_> = rollback.items.iter().map(|item| item.change()).collect();
-    let expected = [ItemChange::Updated, ItemChange::Updated, ItemChange::Deleted];
+    let expected = [
+        ItemChange::Updated,
+        ItemChange::Updated,
+        ItemChange::Deleted,
+    ];
     assert_eq!(changes, expected);
     assert_eq!(shop.notes(), [("Orders".to_owned(), "first".to_owned())]);
     assert_eq!(shop.current("greeting").await.as_deref(), Some("1.0.0"));
@@ -489,9 +535,18 @@ async fn what_can_not_be_written_is_refused(backend: Backend) {
     content(project, "Orders", "3", secured.to_string().as_bytes()).await;
     let mut deployments = project.admin.deployments();
     for (items, expected) in [
-        (vec![bring("Mail", "bare")], vec![("NO_CONTENT", "items[0]")]),
-        (vec![bring("greeting", "1.0.0"), bring("Mail", "none")], vec![("NOT_A_WORKFLOW", "items[1]")]),
-        (vec![bring("Orders", "3")], vec![("CREDENTIAL_UNMAPPED", "")]),
+        (
+            vec![bring("Mail", "bare")],
+            vec![("NO_CONTENT", "items[0]")],
+        ),
+        (
+            vec![bring("greeting", "1.0.0"), bring("Mail", "none")],
+            vec![("NOT_A_WORKFLOW", "items[1]")],
+        ),
+        (
+            vec![bring("Orders", "3")],
+            vec![("CREDENTIAL_UNMAPPED", "")],
+        ),
         (vec![bring("Orders", "2")], vec![("WORKFLOW_UNMAPPED", "")]),
     ] {
         let refused = deployments.create_release(release(project, items)).await;
@@ -507,7 +562,11 @@ async fn what_can_not_be_written_is_refused(backend: Backend) {
 
     // Nobody can go back to what Slipway keeps no content of.
     project.record(report("Mail", "bare", "prod")).await;
-    let done = shop.released(vec![bring("Mail", "1"), bring("Orders", "2")]).await;
+    let older = ReleaseItem {
+        allow_older: true,
+        ..bring("Mail", "1")
+    };
+    let done = shop.released(vec![older, bring("Orders", "2")]).await;
     assert_eq!(done.state(), DeploymentState::Succeeded, "{done:?}");
     let undo = RollbackDeploymentRequest {
         project: project.slug.clone(),

@@ -16,6 +16,7 @@ pub(crate) mod github;
 pub(crate) mod governance;
 pub(crate) mod meeting;
 pub(crate) mod mixed;
+pub(crate) mod mixed_endings;
 pub(crate) mod pipelines;
 pub(crate) mod policies;
 pub(crate) mod promotions;

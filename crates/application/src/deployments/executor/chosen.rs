@@ -68,7 +68,9 @@ pub(super) async fn prepare(
 async fn planned(context: &Context, deployment: &mut Deployment) -> Result<Made, Problem> {
     let made = plan_now(context, deployment).await?;
     let bound = workflows::bound_engine(deployment.target, &made.target.engine);
-    if deployment.workflows != Some(bound.map_err(|error| problem("PREFLIGHT_FAILED", chain(&error)))?) {
+    if deployment.workflows
+        != Some(bound.map_err(|error| problem("PREFLIGHT_FAILED", chain(&error)))?)
+    {
         let message = "the environment has another workflow engine than when this was asked for; nothing was touched: \
                        ask again";
         return Err(problem("PLAN_CHANGED", message));

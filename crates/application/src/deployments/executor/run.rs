@@ -251,7 +251,8 @@ impl<'e> Run<'e> {
         let mut deployment = Deployment::clone(&self.deployment);
         let mut unit = self.begin_unit().await?;
         let work = self.steps[number as usize].work;
-        if work == Work::Record && deployment.chooses_versions() {
+        let is_record = work == Work::Record && effect.phase == Phase::Done;
+        if is_record && deployment.chooses_versions() {
             // Held first, as by everybody else.
             if !unit.deployments().guard(&self.claim).await? {
                 self.too_late("the records");

@@ -123,11 +123,14 @@ impl Findings {
 
     /// Adds what was found besides, as far as it can be listed.
     pub fn extend(&mut self, found: Vec<Finding>) {
-        let free = MAX_FINDINGS.saturating_sub(self.listed.len());
-        self.left_out += found.len().saturating_sub(free);
-        self.listed.extend(found.into_iter().take(free));
-        let last = |finding: &Finding| finding.item.unwrap_or(usize::MAX);
-        self.listed.sort_by_key(last);
+        self.listed.extend(found);
+        self.left_out += self.listed.len().saturating_sub(MAX_FINDINGS);
+        // Errors go first where not everything has a place.
+        self.listed
+            .sort_by_key(|finding| finding.severity == Severity::Warning);
+        self.listed.truncate(MAX_FINDINGS);
+        self.listed
+            .sort_by_key(|finding| finding.item.unwrap_or(usize::MAX));
     }
 
     /// What stands against the draft.
