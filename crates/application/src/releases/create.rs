@@ -9,7 +9,7 @@ use slipway_deployments::{
 };
 use slipway_identity::Command;
 use slipway_kernel::{
-    DeploymentId, ProjectId, RiskLevel, Slug, Timestamp,
+    DeploymentId, ProjectId, RiskLevel, Sha256, Slug, Timestamp,
     text::{Description, DisplayName},
 };
 
@@ -65,17 +65,7 @@ pub async fn create_release(
     let project = context
         .authorise_in(call, Command::CreateRelease, &command.project)
         .await?;
-    let reader = context.reader();
-    let slug = &command.project;
-    let described = reader.project(slug).await?;
-    let described =
-        described.ok_or_else(|| CommandError::ProjectNotFound { slug: slug.clone() })?;
-    let target = reader.environment(project, &command.environment).await?;
-    let target = target.ok_or_else(|| DeploymentError::EnvironmentNotFound {
-        slug: command.environment.clone(),
-    })?;
-    let items = &command.draft.items;
-    let known = facts::read(context, &described, &target, items).await?;
+    let (target, known) = look(context, project, &command).await?;
     let mut findings = findings(&command.draft, &known.facts);
     let mut written = None;
     if target.archived_at.is_none() && drafted::writes(context, &target, &known).await? {
@@ -108,17 +98,10 @@ pub async fn create_release(
     if findings.refuse() {
         return Err(ReleaseError::HasFindings { findings }.into());
     }
-    let bound = Bound {
-        workflows: written.as_ref().map(|made| made.plan.digest),
-        ..bound(items, &known, &target)
-    };
+    let workflows = written.as_ref().map(|made| made.plan.digest);
+    let bound = bound(&command.draft.items, &known, &target, workflows);
     let mut deployment = Deployment {
-        release: Some(Release {
-            name: command.name.clone(),
-            description: command.description.clone(),
-            // What has a time begins by itself then.
-            execute_on_approval: command.execute_on_approval || command.start_at.is_some(),
-        }),
+        release: Some(described(&command)),
         not_before: command.start_at,
         workflows: bound.workflows,
         ..Deployment::from(NewDeployment {
@@ -186,6 +169,34 @@ fn riskiest(deployment: &Deployment) -> RiskLevel {
     risks.max().unwrap_or(RiskLevel::Low)
 }
 
+fn described(command: &CreateRelease) -> Release {
+    Release {
+        name: command.name.clone(),
+        description: command.description.clone(),
+        // What has a time begins by itself then.
+        execute_on_approval: command.execute_on_approval || command.start_at.is_some(),
+    }
+}
+
+/// Where the release goes, and what is known about what it names.
+async fn look(
+    context: &Context,
+    project: ProjectId,
+    command: &CreateRelease,
+) -> Result<(Environment, Known), DeploymentError> {
+    let reader = context.reader();
+    let slug = &command.project;
+    let described = reader.project(slug).await?;
+    let described =
+        described.ok_or_else(|| CommandError::ProjectNotFound { slug: slug.clone() })?;
+    let target = reader.environment(project, &command.environment).await?;
+    let target = target.ok_or_else(|| DeploymentError::EnvironmentNotFound {
+        slug: command.environment.clone(),
+    })?;
+    let known = facts::read(context, &described, &target, &command.draft.items).await?;
+    Ok((target, known))
+}
+
 /// The release that this request made when it was made before, as it is now.
 async fn made_before(
     context: &Context,
@@ -214,7 +225,12 @@ const fn repeated(deployment: Deployment) -> Made {
 }
 
 /// What people agree to.
-fn bound(items: &[DraftItem], known: &Known, target: &Environment) -> Bound {
+fn bound(
+    items: &[DraftItem],
+    known: &Known,
+    target: &Environment,
+    workflows: Option<Sha256>,
+) -> Bound {
     let bound = items.iter().filter_map(|item| {
         let application = known.applications.get(&item.application)?;
         let version = known.version(item);
@@ -230,7 +246,7 @@ fn bound(items: &[DraftItem], known: &Known, target: &Environment) -> Bound {
         target: target.id,
         items: bound.collect(),
         base: base.map(|(key, it)| (key.clone(), it.version)).collect(),
-        workflows: None,
+        workflows,
     }
 }
 

@@ -240,9 +240,10 @@ pub(crate) async fn fill(
     plan: &Plan,
     keep: bool,
 ) -> Result<(), DeploymentError> {
-    let kept = match keep {
-        true => items::keep(context, plan).await?,
-        false => Vec::new(),
+    let kept = if keep {
+        items::keep(context, plan).await?
+    } else {
+        Vec::new()
     };
     for item in items {
         let at = plan.items.binary_search_by(|it| it.key.cmp(&item.key));

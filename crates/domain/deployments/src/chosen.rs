@@ -53,7 +53,7 @@ mod tests {
     #[test]
     fn what_workflows_take_is_bound_where_there_are_some() {
         let ledger_only = Bound {
-            target: EnvironmentId::from_uuid(Default::default()),
+            target: EnvironmentId::from_uuid(uuid::Uuid::from_u128(1)),
             items: BTreeMap::new(),
             base: BTreeMap::new(),
             workflows: None,

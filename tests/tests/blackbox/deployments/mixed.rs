@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use slipway_api::approvals::v1 as approvals;
 use slipway_api::catalog::v1 as catalog;
 use slipway_api::deployments::v1::{
-    CreateReleaseRequest, Deployment, DeploymentState, GetDeploymentRequest, ItemChange,
-    ItemStatus, ReleaseItem, RollbackDeploymentRequest, StartPromotionRequest, Transition,
-    release_item,
+    CreateReleaseRequest, Deployment, DeploymentItem, DeploymentState, GetDeploymentRequest,
+    ItemChange, ItemStatus, ReleaseItem, RollbackDeploymentRequest, StartPromotionRequest,
+    Transition, release_item,
 };
 use slipway_api::errors::v1::ErrorReason;
 use slipway_api::identity::v1::Role;
@@ -263,13 +263,13 @@ async fn prompts_and_workflows_become_current_together(backend: Backend) {
         items.push(bring(key, &version));
         versions.push(version);
     }
-    let asked = release(&project, items);
+    let wanted = release(&project, items);
     let looked_at = CreateReleaseRequest {
         validate_only: true,
-        ..asked.clone()
+        ..wanted.clone()
     };
     let looked_at = create(&asker, looked_at).await;
-    let made = create(&asker, asked).await;
+    let made = create(&asker, wanted).await;
     assert_eq!(looked_at.plan_digest, made.plan_digest);
     assert_eq!(made.state(), DeploymentState::PendingApproval);
     let approved = agree(&other, &made).await;
@@ -353,7 +353,7 @@ async fn one_workflow_that_fails_takes_all_of_it_back(backend: Backend) {
     let failed = shop.released(items).await;
     assert_eq!(failed.state(), DeploymentState::Failed, "{failed:?}");
     assert!(states(&failed).contains(&DeploymentState::Compensating));
-    let statuses: Vec<_> = failed.items.iter().map(|item| item.status()).collect();
+    let statuses: Vec<_> = failed.items.iter().map(DeploymentItem::status).collect();
     let expected = [
         ItemStatus::Skipped,
         ItemStatus::Skipped,
@@ -509,7 +509,7 @@ async fn all_of_it_is_rolled_back(backend: Backend) {
     let rollback = over(&shop.project, &rollback.deployment.unwrap()).await;
     assert_eq!(rollback.state(), DeploymentState::Succeeded, "{rollback:?}");
     assert_eq!(rollback.back_to_deployment_id, first.deployment_id);
-    let changes: Vec<_> = rollback.items.iter().map(|item| item.change()).collect();
+    let changes: Vec<_> = rollback.items.iter().map(DeploymentItem::change).collect();
     let expected = [
         ItemChange::Updated,
         ItemChange::Updated,

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use slipway_api::deployments::v1::{
-    CancelDeploymentRequest, Deployment, DeploymentState, Gates, ItemStatus, ResolveInDoubtRequest,
-    Verdict,
+    CancelDeploymentRequest, Deployment, DeploymentItem, DeploymentState, Gates, ItemStatus,
+    ResolveInDoubtRequest, Verdict,
 };
 use slipway_n8n_stand_in::{Fault, Injection};
 use slipway_tests::backend::scaled;
@@ -116,9 +116,10 @@ async fn a_mixed_release_survives_kill_9(backend: Backend) {
         let over = floor
             .over(&execute(&floor.project.admin, &made).await)
             .await;
-        let expected = match back {
-            true => DeploymentState::Failed,
-            false => DeploymentState::Succeeded,
+        let expected = if back {
+            DeploymentState::Failed
+        } else {
+            DeploymentState::Succeeded
         };
         assert_eq!(over.state(), expected, "{over:?}");
         check(&floor, &target, &over).await;
@@ -213,7 +214,7 @@ async fn a_doubt_about_a_mixed_release_is_resolved(backend: Backend) {
             continue;
         }
         // It ends as it stands: what is certain to be in the engine has a record, and no other version moves.
-        let statuses: Vec<_> = over.items.iter().map(|item| item.status()).collect();
+        let statuses: Vec<_> = over.items.iter().map(DeploymentItem::status).collect();
         let expected = [
             ItemStatus::Skipped,
             ItemStatus::Succeeded,
