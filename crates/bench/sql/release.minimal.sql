@@ -38,9 +38,9 @@ WITH target AS (
   FROM target, counter
 ), items AS (
   INSERT INTO deployment_item (deployment_id, position, project_id, key, name, application_id, change, status, rank,
-    in_cycle, application_kind, version_before_id, version_after_id, message, declared_risk, risk, risk_factors)
+    in_cycle, application_kind, version_before_id, version_after_id, message, declared_risk, risk, risk_factors, allow_older)
   SELECT deployment_id, position, project_id, key, display_name, id, 'UPDATED', 'PENDING', 0, false, kind, before,
-    after, '', 'LOW', 'LOW', '[]'
+    after, '', 'LOW', 'LOW', '[]', false
   FROM target, chosen
 ), request AS (
   INSERT INTO approval_request (id, project_id, deployment_id, environment_id, plan_digest, requested_by, created_at,

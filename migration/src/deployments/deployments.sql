@@ -168,6 +168,7 @@ CREATE TABLE deployment_item (
     declared_risk {text} CHECK (declared_risk IN ('LOW', 'MEDIUM', 'HIGH', 'CRITICAL')),
     risk {text} CHECK (risk IN ('LOW', 'MEDIUM', 'HIGH', 'CRITICAL')),
     risk_factors {text},
+    allow_older {bool},
     PRIMARY KEY (deployment_id, position),
     UNIQUE (deployment_id, key),
     FOREIGN KEY (deployment_id, project_id) REFERENCES deployment (id, project_id),
@@ -177,6 +178,7 @@ CREATE TABLE deployment_item (
     CONSTRAINT deployment_item_released CHECK ((application_kind IS NULL) = (message IS NULL)
         AND (application_kind IS NULL) = (declared_risk IS NULL) AND (application_kind IS NULL) = (risk IS NULL)
         AND (application_kind IS NULL) = (risk_factors IS NULL)
+        AND (application_kind IS NULL) = (allow_older IS NULL)
         AND (application_kind IS NOT NULL OR (version_before_id IS NULL AND version_after_id IS NULL))
         AND (application_kind IS NULL OR application_id IS NOT NULL)),
     CONSTRAINT deployment_item_documents CHECK ((change <> 'CREATED' OR before_digest IS NULL)

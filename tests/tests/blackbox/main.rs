@@ -71,6 +71,8 @@ const TOPICS: &[&[Case]] = &[
     deployments::races::CASES,
     deployments::real::CASES,
     deployments::governance::CASES,
+    deployments::falls::CASES,
+    deployments::starts::CASES,
     deployments::releases::CASES,
     deployments::rollbacks::CASES,
     deployments::templates::CASES,

@@ -16,8 +16,8 @@ use slipway_kernel::{
     EnvironmentId, Key, Page, PageSize, PersonId, ProjectId, RecordId, Slug, StoreError, Timestamp,
 };
 use slipway_ledger::{
-    AsOf, Cell, CellFilter, CellNow, CellPlace, CurrentVersion, LedgerQueries, Record,
-    RecordFilter, RecordPlace, RecordRepository, Resolved, Retraction, Statistics,
+    AsOf, Cell, CellFilter, CellNow, CellPlace, CurrentVersion, HeldVersions, LedgerQueries,
+    Record, RecordFilter, RecordPlace, RecordRepository, Resolved, Retraction, Statistics,
     record::{DeployedBy, Placed, Target, TargetNames},
 };
 
@@ -42,7 +42,7 @@ impl RecordRepository for SqlUnitOfWork {
         &mut self,
         environment: EnvironmentId,
         applications: &BTreeSet<Key>,
-    ) -> Result<Vec<CurrentVersion>, StoreError> {
+    ) -> Result<HeldVersions, StoreError> {
         let connection = self.connection().await?;
         let lock = connection
             .dialect()
@@ -130,7 +130,8 @@ impl LedgerQueries for SqlReader {
         environment: EnvironmentId,
         applications: &BTreeSet<Key>,
     ) -> Result<Vec<CurrentVersion>, StoreError> {
-        versions::current(&self.connection, environment, applications, "").await
+        let held = versions::current(&self.connection, environment, applications, "").await?;
+        Ok(held.versions)
     }
 
     async fn cells_of_records(

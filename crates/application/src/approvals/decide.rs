@@ -11,7 +11,7 @@ use crate::{
     Call, Context,
     change::{Change, Done},
     error::dangling,
-    releases::start::start_new,
+    releases::start::{Started, start_new},
 };
 
 /// An answer to an approval request.
@@ -190,5 +190,6 @@ pub(super) async fn go_on(
     deployment.approved_by = Some(by);
     change.unit.deployments().update(deployment, from).await?;
     let now = change.now;
-    Ok(start_new(context, &mut *change.unit, deployment, now).await?)
+    let started = start_new(context, &mut *change.unit, deployment, now).await?;
+    Ok(started.map_or_else(Vec::new, Started::facts))
 }

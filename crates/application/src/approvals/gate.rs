@@ -4,12 +4,16 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 use slipway_approvals::{
-    ApprovalRequest, Asked, AtStart, Effective, Governed, IllegalStep, RequestState, Rule, Source,
+    ApprovalRequest, Asked, Effective, Governed, IllegalStep, RequestState, Rule, Source,
     StateKind, Subject, stage_rule,
 };
-use slipway_deployments::{Deployment, DeploymentKind, Item, ItemStatus, Origin, Problem, State};
+use slipway_deployments::{
+    APPROVAL_NEEDED, Deployment, DeploymentKind, Item, ItemStatus, Origin, PLAN_CHANGED, Problem,
+    State, release::risk::of_plan,
+};
 use slipway_kernel::{
-    ApplicationKind, ApprovalRequestId, DeploymentId, EnvironmentId, StoreError, Timestamp,
+    ApplicationKind, ApprovalRequestId, DeploymentId, EnvironmentId, RiskLevel, StoreError, Tier,
+    Timestamp,
 };
 use slipway_store::UnitOfWork;
 
@@ -38,6 +42,7 @@ pub(crate) async fn add(
         }
     }
     let required = !demands.rules.is_empty();
+    deployment.risk = demands.risk;
     deployment.state = match required {
         true => State::PendingApproval,
         false if deployment.runs_inline() || deployment.waits_for_execution() => State::Approved,
@@ -53,46 +58,43 @@ pub(crate) async fn add(
 }
 
 /// What has to hold for a deployment at this moment.
-struct Demands {
-    policies: Effective,
-    rules: Vec<(Source, Rule)>,
+pub(super) struct Demands {
+    pub(super) policies: Effective,
+    pub(super) rules: Vec<(Source, Rule)>,
+    /// How risky it is taken to be.
+    pub(super) risk: RiskLevel,
     /// Whether it goes back to what was approved for its environment before.
     goes_back: bool,
 }
 
 impl Demands {
     /// When it may begin at the soonest if people were asked at that moment.
-    fn not_before(&self, asked: Timestamp) -> Option<Timestamp> {
+    pub(super) fn not_before(&self, asked: Timestamp) -> Option<Timestamp> {
         let wait = self.policies.wait(self.goes_back);
         (!wait.is_zero()).then(|| asked.plus(wait))
     }
 }
 
-async fn demands(
+pub(super) async fn demands(
     unit: &mut dyn UnitOfWork,
     deployment: &Deployment,
 ) -> Result<Demands, StoreError> {
-    let policies = policies(unit, deployment.target).await?;
+    let environment = deployment.target;
+    let found = unit.policies().about(environment).await?;
+    let (tier, about) = found.ok_or_else(|| dangling("environment", environment))?;
+    let policies = Effective::new(environment, tier, about);
     let goes_back = goes_back(unit, deployment).await?;
-    let mut rules = policies.rules(&subject(deployment), goes_back);
+    let subject = subject(deployment, tier);
+    let mut rules = policies.rules(&subject, goes_back);
     if is_guarded(unit, deployment).await? {
         rules.push((Source::Stage, stage_rule()));
     }
     Ok(Demands {
         policies,
         rules,
+        risk: subject.risk,
         goes_back,
     })
-}
-
-/// The policies that apply to an environment.
-pub(crate) async fn policies(
-    unit: &mut dyn UnitOfWork,
-    environment: EnvironmentId,
-) -> Result<Effective, StoreError> {
-    let found = unit.policies().about(environment).await?;
-    let (tier, about) = found.ok_or_else(|| dangling("environment", environment))?;
-    Ok(Effective::new(environment, tier, about))
 }
 
 /// Whether policies govern an environment, and refuse reports of deployments to it. One cheap statement; the store has the
@@ -105,7 +107,7 @@ pub(crate) async fn governs(
 }
 
 /// What a deployment is, as far as rules ask. What is planned only when it is carried out writes workflows.
-fn subject(deployment: &Deployment) -> Subject {
+fn subject(deployment: &Deployment, tier: Tier) -> Subject {
     let kind = |item: &Item| match &item.released {
         Some(released) => released.kind,
         None => ApplicationKind::Workflow,
@@ -114,10 +116,13 @@ fn subject(deployment: &Deployment) -> Subject {
     if kinds.is_empty() {
         kinds.insert(ApplicationKind::Workflow);
     }
-    Subject {
-        risk: deployment.risk,
-        kinds,
-    }
+    let chosen = deployment.items.iter().any(|item| item.released.is_some());
+    let risk = if chosen {
+        deployment.risk
+    } else {
+        of_plan(tier, &deployment.items)
+    };
+    Subject { risk, kinds }
 }
 
 /// Whether a deployment goes back to what people had approved for its environment before: to versions that were, or to how
@@ -139,14 +144,25 @@ async fn goes_back(unit: &mut dyn UnitOfWork, deployment: &Deployment) -> Result
     let versions = released.iter().filter_map(|item| item.after.as_ref());
     let versions: BTreeSet<_> = versions.map(|version| version.id).collect();
     let versions: Vec<_> = versions.into_iter().collect();
-    // What is taken away was not there either when the deployment that it goes back to had succeeded.
+    // What is taken away was not there either when the deployment that it goes back to had succeeded: people agreed to that.
     let removes = released.iter().any(|item| item.after.is_none());
-    if removes && deployment.back_to.is_none() {
+    if removes && !was_approved(unit, deployment.back_to).await? {
         return Ok(false);
     }
     unit.approvals()
         .were_approved(deployment.target, &versions)
         .await
+}
+
+async fn was_approved(
+    unit: &mut dyn UnitOfWork,
+    deployment: Option<DeploymentId>,
+) -> Result<bool, StoreError> {
+    let Some(id) = deployment else {
+        return Ok(false);
+    };
+    let found = unit.deployments().find_by_id(id).await?;
+    Ok(found.is_some_and(|found| found.approved_by.is_some()))
 }
 
 /// Whether a stage adds its rule: the stage as it was when a promotion was asked for or as it is now, and to whatever else
@@ -198,57 +214,6 @@ async fn open(
     Ok(request.id)
 }
 
-/// Why a deployment may not begin, where it may not: nobody was asked who has to be by now, or what was answered does not
-/// count any more.
-pub(crate) async fn objection(
-    unit: &mut dyn UnitOfWork,
-    deployment: &Deployment,
-    now: Timestamp,
-) -> Result<Option<String>, StoreError> {
-    let rules = demands(unit, deployment).await?.rules;
-    let Some(request) = unit.approvals().last_of(deployment.id).await? else {
-        let asks = |(_, rule): &(Source, Rule)| {
-            format!(
-                "the rule `{}` has to be met by now, and nobody was asked",
-                rule.name
-            )
-        };
-        return Ok(rules.first().map(asks));
-    };
-    let current: Vec<_> = rules.into_iter().map(|(_, rule)| rule).collect();
-    let deciders = request.decisions.iter().map(|made| made.principal);
-    let deciders: Vec<_> = deciders
-        .chain(request.overridden.iter().map(|made| made.principal))
-        .collect();
-    let approvals = unit.approvals();
-    let start = AtStart {
-        digest: deployment.plan_digest,
-        current: &current,
-        voters: &approvals
-            .voters(deployment.project, Some(&deciders))
-            .await?,
-        excluded: &approvals.had_a_part(deployment.id).await?,
-        now,
-    };
-    Ok(request.enough(&start).err().map(|error| error.to_string()))
-}
-
-/// When a deployment may begin at the soonest: by its own schedule, and by the policies as they were when people were asked
-/// and as they are now. The latest counts; `None` where at once.
-pub(crate) async fn earliest_start(
-    unit: &mut dyn UnitOfWork,
-    deployment: &Deployment,
-) -> Result<Option<Timestamp>, StoreError> {
-    let demands = demands(unit, deployment).await?;
-    let request = unit.approvals().last_of(deployment.id).await?;
-    Ok(match request {
-        Some(request) => request
-            .not_before
-            .max(demands.not_before(request.created_at)),
-        None => demands.not_before(deployment.created_at),
-    })
-}
-
 /// Lets a deployment of which nothing was touched wait for approval again, of what it would do now: another request takes
 /// the place of the last one. Until it begins, its problem says why. Nobody has its lease afterwards.
 pub(crate) async fn ask_again(
@@ -264,13 +229,14 @@ pub(crate) async fn ask_again(
     deployment.executed_by = None;
     deployment.started_at = None;
     deployment.problem = Some(Problem {
-        reason: "APPROVAL_NEEDED".to_owned(),
+        reason: APPROVAL_NEEDED.to_owned(),
         message: why.to_owned(),
     });
     let mut demands = demands(unit, deployment).await?;
     if demands.rules.is_empty() {
         demands.rules = asked_before(unit, deployment.id).await?;
     }
+    deployment.risk = demands.risk;
     deployment.not_before = deployment.not_before.max(demands.not_before(now));
     unit.deployments().update(deployment, from).await?;
     let fell = close(unit, deployment.id, StateKind::Superseded, now).await?;
@@ -302,7 +268,8 @@ async fn asked_before(
 }
 
 /// What was agreed to is not what a release would do any more, and it has been planned anew: it waits for approval again
-/// where somebody has to agree, and else for whoever executes what it does now.
+/// where somebody has to agree, and else for whoever looks at what it does now and executes that, also where it was to begin
+/// by itself.
 pub(crate) async fn fall(
     context: &Context,
     unit: &mut dyn UnitOfWork,
@@ -311,13 +278,28 @@ pub(crate) async fn fall(
     now: Timestamp,
 ) -> Result<(), CommandError> {
     let demands = demands(unit, deployment).await?;
-    if !demands.rules.is_empty() || deployment.approved_by.is_some() {
+    let Some(release) = deployment
+        .release
+        .as_mut()
+        .filter(|_| demands.rules.is_empty() && deployment.approved_by.is_none())
+    else {
         return ask_again(context, unit, deployment, why, now).await;
-    }
-    Ok(unit
-        .deployments()
-        .update(deployment, deployment.state)
-        .await?)
+    };
+    release.execute_on_approval = false;
+    deployment.problem = Some(Problem {
+        reason: PLAN_CHANGED.to_owned(),
+        message: format!("{why}: look at what it does now, and execute it"),
+    });
+    let state = deployment.state;
+    unit.deployments().update(deployment, state).await?;
+    let before = Some(json!({ "state": state }));
+    let after = Some(json!({
+        "state": state,
+        "plan_digest": deployment.plan_digest,
+        "reason": why,
+    }));
+    let event = event(context, deployment, CARRY_OUT, (before, after), now);
+    Ok(unit.audit().append(&event).await?)
 }
 
 /// Ends the request that a deployment has waited for, where it still is open.

@@ -1,12 +1,13 @@
 //! Approvals: whether a deployment may be carried out, asked of people and checked again before it begins.
 //!
-//! Every kind of deployment comes through `gate`: it is added there, waits there where somebody has to agree, and is
-//! looked at there again by the executor that claims it.
+//! Every kind of deployment comes through `gate`: it is added there, and waits there where somebody has to agree. Whoever
+//! begins it asks `passage` again.
 
 mod decide;
 mod expire;
 pub(crate) mod gate;
 mod overriding;
+pub(crate) mod passage;
 pub mod policies;
 mod read;
 mod withdraw;

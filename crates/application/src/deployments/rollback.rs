@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 use serde_json::json;
-use slipway_audit::Resource;
+use slipway_audit::{Fact, Resource};
 use slipway_deployments::{
     Deployment, DeploymentKind, DeploymentName, NewDeployment, Origin, Plan, State,
 };
 use slipway_identity::Command;
-use slipway_kernel::{DeploymentId, ProjectId, Slug, SnapshotId, text::Reason};
+use slipway_kernel::{DeploymentId, ProjectId, Slug, SnapshotId, Tier, text::Reason};
 
 use super::{
     DeploymentError, PuttingBackError, environment,
@@ -19,7 +19,12 @@ use crate::{
     Call, Context,
     approvals::gate,
     change::{Change, Done},
-    releases::{self, rollback::Wish, start::start_new, workflows},
+    releases::{
+        self,
+        rollback::Wish,
+        start::{Started, start_new},
+        workflows,
+    },
 };
 
 /// A deployment to undo.
@@ -58,7 +63,9 @@ pub async fn plan_rollback(
     let (mut change, project) =
         Change::in_any_project(context, call, Command::RollbackDeployment, &command.project)
             .await?;
-    let rollback = rollback(context, call, &mut change, project, command).await?;
+    let mut rollback = rollback(context, call, &mut change, project, command).await?;
+    gate::add(context, &mut *change.unit, &mut rollback).await?;
+    started(context, &mut change, &mut rollback.clone()).await?;
     // Engines are not waited for while anything is held.
     drop(change);
     if rollback.chooses_versions() {
@@ -103,8 +110,7 @@ pub async fn rollback_deployment(
         ..rollback(context, call, &mut change, project, &command).await?
     };
     let asked_for = gate::add(context, &mut *change.unit, &mut deployment).await?;
-    let now = change.now;
-    let facts = start_new(context, &mut *change.unit, &mut deployment, now).await?;
+    let facts = started(context, &mut change, &mut deployment).await?;
     let after = json!({
         "number": deployment.number,
         "kind": deployment.kind,
@@ -124,6 +130,21 @@ pub async fn rollback_deployment(
         .await?;
     change.commit().await?;
     Ok(deployment)
+}
+
+/// Carries it out at once where nothing holds it up; refused where it can't be done at all.
+async fn started(
+    context: &Context,
+    change: &mut Change<'_>,
+    deployment: &mut Deployment,
+) -> Result<Vec<Fact>, DeploymentError> {
+    let now = change.now;
+    match start_new(context, &mut *change.unit, deployment, now).await? {
+        Some(Started::Impossible(problem)) => Err(DeploymentError::PlanHasProblems {
+            problems: vec![problem],
+        }),
+        started => Ok(started.map_or_else(Vec::new, Started::facts)),
+    }
 }
 
 /// The rollback that is asked for, where nothing stands against it. The deployment to undo is held, so that of several
@@ -151,7 +172,7 @@ async fn rollback(
     // One that failed moved no version: what it left in the engine goes back to the snapshot from before it.
     let failed = undone.state == State::Failed && undone.workflows.is_some();
     if undone.chooses_versions() && !failed {
-        return of_release(context, call, change, &undone, command).await;
+        return of_release(context, call, change, (&undone, target.tier), command).await;
     }
     if command.back_to.is_some() {
         return Err(DeploymentError::NotReversible {
@@ -193,10 +214,12 @@ async fn of_release(
     context: &Context,
     call: &Call<'_>,
     change: &mut Change<'_>,
-    undone: &Deployment,
+    (undone, tier): (&Deployment, Tier),
     command: &RollbackDeployment,
 ) -> Result<Deployment, DeploymentError> {
     let number = undone.number;
+    // Held, so that no other release begins there between these looks.
+    change.unit.environments().hold(undone.target).await?;
     let why = match (undone.kind, undone.state) {
         (DeploymentKind::Rollback, _) => "it is a rollback itself: release again",
         (_, State::Succeeded) => "",
@@ -219,6 +242,7 @@ async fn of_release(
         return Err(DeploymentError::LaterDeployments { number, later });
     }
     let wish = Wish {
+        tier,
         by: call.caller.principal,
         at: change.now,
         reason: command.reason.clone(),

@@ -16,7 +16,7 @@ use crate::{
 
 /// For how long a deployment waits at least before it is looked at again, by the database's clock: that may be ahead of
 /// ours, by which the freeze is not over yet.
-const PAUSE: Duration = Duration::from_millis(500);
+pub(crate) const PAUSE: Duration = Duration::from_millis(500);
 /// When a deployment is looked at again whose freeze is not over within a year.
 const LOOK_AGAIN: Duration = Duration::from_hours(30 * 24);
 

@@ -12,6 +12,7 @@ mod update;
 
 pub use create::{CreateFreezeWindow, create_freeze_window};
 pub use delete::{DeleteFreezeWindow, delete_freeze_window};
+pub(crate) use gate::PAUSE;
 pub(crate) use gate::hold_back;
 pub use gate::{Frozen, action, standing};
 pub use overriding::{Overridden, OverrideFreeze, override_freeze};

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use serde::Serialize;
 use serde_json::json;
 use slipway_audit::Resource;
@@ -9,14 +11,16 @@ use slipway_deployments::{
 };
 use slipway_identity::Command;
 use slipway_kernel::{
-    DeploymentId, ProjectId, RiskLevel, Sha256, Slug, Timestamp,
+    DeploymentId, ProjectId, Sha256, Slug, Timestamp,
     text::{Description, DisplayName},
 };
 
 use super::{
-    ReleaseError, drafted,
+    ReleaseError,
+    base::riskiest,
+    drafted,
     facts::{self, Known},
-    start::start_new,
+    start::{Started, start_new},
     workflows,
 };
 use crate::{
@@ -98,6 +102,7 @@ pub async fn create_release(
     if findings.refuse() {
         return Err(ReleaseError::HasFindings { findings }.into());
     }
+    check_start(command.start_at, change.now)?;
     let workflows = written.as_ref().map(|made| made.plan.digest);
     let bound = bound(&command.draft.items, &known, &target, workflows);
     let mut deployment = Deployment {
@@ -121,7 +126,7 @@ pub async fn create_release(
             items: chosen,
         })
     };
-    deployment.risk = riskiest(&deployment);
+    deployment.risk = riskiest(&deployment.items);
     let asked_for = gate::add(context, &mut *change.unit, &mut deployment).await?;
     if command.validate_only {
         return Ok(Made {
@@ -134,7 +139,8 @@ pub async fn create_release(
         engines.set_links(target.id, &made.target.new_links).await?;
     }
     let now = change.now;
-    let facts = start_new(context, &mut *change.unit, &mut deployment, now).await?;
+    let started = start_new(context, &mut *change.unit, &mut deployment, now).await?;
+    let facts = started.map_or_else(Vec::new, Started::facts);
     let after = json!({
         "number": deployment.number,
         "kind": deployment.kind,
@@ -161,12 +167,17 @@ pub async fn create_release(
     })
 }
 
-fn riskiest(deployment: &Deployment) -> RiskLevel {
-    let risks = deployment.items.iter().filter_map(|item| {
-        let released = item.released.as_ref()?;
-        Some(released.risk)
-    });
-    risks.max().unwrap_or(RiskLevel::Low)
+/// How far ahead the start of a release may be.
+const MOST_AHEAD: Duration = Duration::from_hours(90 * 24);
+
+fn check_start(start_at: Option<Timestamp>, now: Timestamp) -> Result<(), ReleaseError> {
+    match start_at {
+        Some(at) if at < now || at > now.plus(MOST_AHEAD) => Err(ReleaseError::StartTime {
+            at,
+            days: MOST_AHEAD.as_secs() / 86_400,
+        }),
+        _ => Ok(()),
+    }
 }
 
 fn described(command: &CreateRelease) -> Release {
@@ -270,6 +281,7 @@ fn chosen(draft: &Draft, known: &Known) -> Vec<Item> {
             declared: item.declared,
             risk: assessment.level,
             factors: assessment.factors,
+            allow_older: item.allow_older,
         };
         Some(Item {
             position,

@@ -55,11 +55,11 @@ async fn start_one(context: &Context, id: DeploymentId) -> Result<bool, CommandE
         }
         Started::Held(hold) => {
             let (problem, until) = hold.told(now);
-            put_off(unit, deployment, problem, until).await
+            put_off(context, unit, deployment, problem, until).await
         }
         Started::Impossible(problem) => {
             let until = now.plus(std::time::Duration::from_mins(1));
-            put_off(unit, deployment, Some(problem), until).await
+            put_off(context, unit, deployment, Some(problem), until).await
         }
         Started::Objected(why) => {
             drop(unit);
@@ -76,15 +76,24 @@ async fn start_one(context: &Context, id: DeploymentId) -> Result<bool, CommandE
 
 /// It is looked at again at that moment. Nobody else sees a change where it says the same as before.
 async fn put_off(
+    context: &Context,
     mut unit: Box<dyn slipway_store::UnitOfWork>,
     mut deployment: Deployment,
     problem: Option<slipway_deployments::Problem>,
     until: slipway_kernel::Timestamp,
 ) -> Result<bool, CommandError> {
+    let told_before = deployment.problem == problem;
     deployment.problem = problem;
     deployment.not_before = Some(until);
     let state = deployment.state;
     unit.deployments().update(&deployment, state).await?;
+    if let Some(problem) = deployment.problem.as_ref().filter(|_| !told_before) {
+        let before = Some(json!({ "state": state }));
+        let after = Some(json!({ "state": state, "reason": problem.reason }));
+        let now = context.clock.now();
+        let event = event(context, &deployment, CARRY_OUT, (before, after), now);
+        unit.audit().append(&event).await?;
+    }
     unit.commit().await?;
     Ok(false)
 }

@@ -33,6 +33,14 @@ pub enum ReleaseError {
         /// From when on it may.
         until: Timestamp,
     },
+    /// It is to begin at a time at which none may.
+    #[error("start_time: {at} is not between now and {days} days ahead")]
+    StartTime {
+        /// The time given.
+        at: Timestamp,
+        /// How far ahead it may be.
+        days: u64,
+    },
     /// Freezes stand in the way.
     #[error(transparent)]
     Frozen(#[from] Frozen),

@@ -8,10 +8,11 @@ use slipway_kernel::{Sha256, Slug};
 use super::{
     ReleaseError,
     fall::{CHANGED, fall},
-    start::{Hold, Started, start},
+    start::{Hold, Started, pass},
 };
 use crate::{
-    Call, Context,
+    Call, CommandError, Context,
+    approvals::passage::Passage,
     change::{Change, Done},
     deployments::DeploymentError,
 };
@@ -54,10 +55,16 @@ pub async fn execute_deployment(
     if deployment.plan_digest != command.plan_digest {
         return Err(changed(&deployment, &command));
     }
-    let now = change.now;
-    deployment.executed_by = Some(call.caller.principal);
+    let (now, caller) = (change.now, call.caller.principal);
+    let passage = Passage::look(&mut *change.unit, &deployment).await?;
+    let unit = &mut *change.unit;
+    if !passage.lets_execute(unit, &deployment, caller).await? {
+        let slug = context.environment_slug(deployment.target).await?;
+        return Err(CommandError::MayNotAsk { slug }.into());
+    }
+    deployment.executed_by = Some(caller);
     let (id, number) = (deployment.id, deployment.number);
-    match start(context, &mut *change.unit, &mut deployment, now).await? {
+    match pass(context, &mut *change.unit, &mut deployment, &passage, now).await? {
         Started::Done { facts } => {
             let after = json!({
                 "state": deployment.state,

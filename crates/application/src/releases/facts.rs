@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use slipway_catalog::{Application, Environment, Version};
 use slipway_deployments::release::{
-    ApplicationFacts, DraftItem, Facts, Needed, VersionFacts, is_looked_through,
+    ApplicationFacts, DraftItem, Facts, MAX_LOOKED_THROUGH, Needed, VersionFacts, is_text,
 };
 use slipway_identity::{PrincipalKind, Project};
 use slipway_kernel::{Key, PrincipalId, StoreError};
@@ -123,7 +123,11 @@ fn application_facts(application: &Application) -> ApplicationFacts {
     }
 }
 
-fn version_facts(version: &Version, by_a_person: bool, text: Option<String>) -> VersionFacts {
+pub(super) fn version_facts(
+    version: &Version,
+    by_a_person: bool,
+    text: Option<String>,
+) -> VersionFacts {
     let needed = version.dependencies.iter().map(|dependency| Needed {
         application: dependency.application.clone(),
         requirement: dependency.requirement.to_string(),
@@ -137,10 +141,16 @@ fn version_facts(version: &Version, by_a_person: bool, text: Option<String>) -> 
         attributes: version.attributes.clone(),
         notes: version.notes.clone(),
         text,
+        unread: version.content.as_ref().and_then(|held| {
+            let large = is_text(&held.media_type) && held.size > MAX_LOOKED_THROUGH;
+            large.then_some(held.size)
+        }),
     }
 }
 
-fn current_facts(current: &CurrentVersion) -> slipway_deployments::release::CurrentVersion {
+pub(super) fn current_facts(
+    current: &CurrentVersion,
+) -> slipway_deployments::release::CurrentVersion {
     slipway_deployments::release::CurrentVersion {
         id: current.version,
         identifier: current.identifier.clone(),
@@ -153,7 +163,7 @@ async fn text(context: &Context, version: &Version) -> Result<Option<String>, De
     let (Some(digest), Some(held)) = (version.digest, &version.content) else {
         return Ok(None);
     };
-    if !is_looked_through(&held.media_type, held.size) {
+    if !is_text(&held.media_type) || held.size > MAX_LOOKED_THROUGH {
         return Ok(None);
     }
     let bytes = context.objects.get(digest).await?;

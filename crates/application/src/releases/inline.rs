@@ -2,7 +2,7 @@
 
 use slipway_audit::{Fact, FactKind};
 use slipway_deployments::{
-    Bound, BoundItem, Change, Deployment, Item, ItemStatus, Problem, State, VersionRef,
+    Change, Deployment, DeploymentKind, Item, ItemStatus, Problem, State, VersionRef,
 };
 use slipway_kernel::{Attributes, PersonId, RecordId, Slug, StoreError, Timestamp, text::Notes};
 use slipway_ledger::{
@@ -11,7 +11,7 @@ use slipway_ledger::{
 };
 use slipway_store::UnitOfWork;
 
-use super::{create::change_of, facts};
+use super::base::Base;
 use crate::{CommandError, Context, deployments::executor::tell_undone, error::dangling};
 
 /// What became of carrying out.
@@ -41,8 +41,13 @@ pub(crate) async fn run(
         let message = format!("the environment `{}` is archived", target.slug);
         return Ok(Ran::Impossible(problem("ENVIRONMENT_ARCHIVED", message)));
     }
-    if look(unit, deployment).await?.digest()? != deployment.plan_digest {
+    let base = Base::hold(unit, deployment).await?;
+    let now = base.moment(now);
+    if base.digest(deployment)? != deployment.plan_digest {
         return Ok(Ran::Changed);
+    }
+    if let Some(problem) = base.objection(deployment, target.tier) {
+        return Ok(Ran::Impossible(problem));
     }
     let facts = match record(context, unit, deployment, &target.slug, now).await? {
         Ok(facts) => facts,
@@ -72,86 +77,63 @@ pub(crate) async fn run(
     Ok(Ran::Done { facts })
 }
 
-/// Gives a release the digest, and its items what they take the place of, as things are now.
+/// Lets a release say what it would do as things are now, and how risky that is.
 pub(crate) async fn rebase(
     unit: &mut dyn UnitOfWork,
     deployment: &mut Deployment,
 ) -> Result<(), CommandError> {
     let target = unit.environments().hold(deployment.target).await?;
-    target.ok_or_else(|| dangling("environment", deployment.target))?;
-    let keys = deployment
-        .items
-        .iter()
-        .map(|item| item.key.clone())
-        .collect();
-    let current = unit
-        .records()
-        .hold_versions(deployment.target, &keys)
-        .await?;
-    let current = facts::by_key(current);
-    deployment.plan_digest = look(unit, deployment).await?.digest()?;
-    for item in &mut deployment.items {
-        if let Some(released) = &mut item.released {
-            released.before = current.get(&item.key).map(|it| VersionRef {
-                id: it.version,
-                identifier: it.identifier.clone(),
-            });
-            // The engine's part stays as it was planned.
-            if item.before.is_none() && item.after.is_none() {
-                item.change = change_of(released);
-            }
-        }
-    }
+    let target = target.ok_or_else(|| dangling("environment", deployment.target))?;
+    let base = Base::hold(unit, deployment).await?;
+    base.apply(deployment, target.tier)?;
     Ok(unit.deployments().replace_plan(deployment, &[]).await?)
 }
 
-/// What the release does and rests on, as things are now. What is current is held.
-pub(crate) async fn look(
-    unit: &mut dyn UnitOfWork,
-    deployment: &Deployment,
-) -> Result<Bound, StoreError> {
-    let chosen = deployment.items.iter().filter_map(|item| {
-        let released = item.released.as_ref()?;
-        Some(released.after.as_ref()?.id)
-    });
-    let versions = unit.versions().with_ids(&chosen.collect()).await?;
-    let keys = deployment.items.iter().map(|item| item.key.clone());
-    let rested_on = facts::rested_on(keys.collect(), versions.iter());
-    let held = unit
-        .records()
-        .hold_versions(deployment.target, &rested_on)
-        .await?;
-    let items = deployment.items.iter().filter_map(|item| {
-        let released = item.released.as_ref()?;
-        let version = released.after.as_ref();
-        let version = version.and_then(|after| versions.iter().find(|it| it.id == after.id));
-        let bound = BoundItem {
-            application: item.application?,
-            version: version.map(|version| version.id),
-            content: version.and_then(|version| version.digest),
-        };
-        Some((item.key.clone(), bound))
-    });
-    Ok(Bound {
-        target: deployment.target,
-        items: items.collect(),
-        base: held.into_iter().map(|it| (it.key, it.version)).collect(),
-        workflows: deployment.workflows,
-    })
+/// What there is to say about carrying a release out at this moment.
+pub(crate) enum Standing {
+    /// It would do what was agreed to, at this moment.
+    AsAgreed(Timestamp),
+    /// It would do something else.
+    Changed,
+    /// It can't be done.
+    Impossible(Problem),
 }
 
-/// Why a chosen version can't become current any more; `None` where all of them can.
-pub(crate) async fn unfit_now(
+/// Looks whether a release would do what was agreed to. The environment and what is current are held.
+pub(crate) async fn stands(
     unit: &mut dyn UnitOfWork,
     deployment: &Deployment,
     now: Timestamp,
-) -> Result<Option<Problem>, CommandError> {
+) -> Result<Standing, CommandError> {
     let target = unit.environments().hold(deployment.target).await?;
     let target = target.ok_or_else(|| dangling("environment", deployment.target))?;
+    if target.archived_at.is_some() {
+        let message = format!("the environment `{}` is archived", target.slug);
+        let archived = problem("ENVIRONMENT_ARCHIVED", message);
+        return Ok(Standing::Impossible(archived));
+    }
+    let base = Base::hold(unit, deployment).await?;
+    let now = base.moment(now);
+    if base.digest(deployment)? != deployment.plan_digest {
+        return Ok(Standing::Changed);
+    }
+    if let Some(problem) = base.objection(deployment, target.tier) {
+        return Ok(Standing::Impossible(problem));
+    }
     let moved = all_moved(deployment)?;
     let targets = targets(unit, deployment, &moved, &target.slug, now).await?;
     let mut moved = moved.iter().zip(&targets);
-    Ok(moved.find_map(|(moved, found)| unfit(moved, found)))
+    let unfit = moved.find_map(|(moved, found)| unfit(deployment.kind, moved, found));
+    Ok(unfit.map_or(Standing::AsAgreed(now), Standing::Impossible))
+}
+
+/// The moment at which a release is carried out that is carried out now.
+pub(crate) async fn moment(
+    unit: &mut dyn UnitOfWork,
+    deployment: &Deployment,
+    now: Timestamp,
+) -> Result<Timestamp, StoreError> {
+    Ok(Base::hold(unit, deployment).await?.moment(now))
 }
 
 fn all_moved(deployment: &Deployment) -> Result<Vec<Moved<'_>>, StoreError> {
@@ -199,7 +181,7 @@ pub(crate) async fn record(
     let stands_against = moved
         .iter()
         .zip(&targets)
-        .find_map(|(moved, found)| unfit(moved, found));
+        .find_map(|(moved, found)| unfit(deployment.kind, moved, found));
     if let Some(problem) = stands_against {
         return Ok(Err(problem));
     }
@@ -259,15 +241,22 @@ fn moved_by<'d>(deployment: &Deployment, item: &'d Item) -> Result<Option<Moved<
     }))
 }
 
-/// Why a version can't become current any more.
-fn unfit(moved: &Moved<'_>, found: &Target) -> Option<Problem> {
+/// Why a version can't become current any more. What is deprecated can be gone back to: what took its place may be worse.
+fn unfit(kind: DeploymentKind, moved: &Moved<'_>, found: &Target) -> Option<Problem> {
+    if found.project_archived {
+        let message = "the project is archived".to_owned();
+        return Some(problem("PROJECT_ARCHIVED", message));
+    }
+    if moved.kind == RecordKind::Removed {
+        return None;
+    }
     let key = &moved.item.key;
     if found.application.as_ref().is_none_or(|it| it.archived) {
         let message = format!("the application `{key}` is archived");
         return Some(problem("APPLICATION_ARCHIVED", message));
     }
     let deprecated = found.version.is_some_and(|version| version.deprecated);
-    (deprecated && moved.kind == RecordKind::Deployed).then(|| {
+    (deprecated && kind != DeploymentKind::Rollback).then(|| {
         let message = format!(
             "version `{}` of `{key}` is deprecated",
             moved.version.identifier

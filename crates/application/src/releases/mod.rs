@@ -1,9 +1,10 @@
 //! Releases: chosen versions that become current in an environment, all of them at one moment or none.
 //!
-//! `facts` reads what a release names, `create` asks for it. `start` looks whether it may begin, and `inline` carries it out,
+//! `facts` reads what a release names, `create` asks for it, `base` compares it with what is current later. `start` looks whether it may begin, and `inline` carries it out,
 //! both in the unit of work of whoever says so: a person by `execute`, whoever agreed last, or the server itself (`due`).
 //! What writes `workflows` into an engine is left to the executor instead (`queue`).
 
+mod base;
 mod create;
 mod drafted;
 mod due;

@@ -7,13 +7,13 @@ use slipway_deployments::{
     Released, State, VersionRef,
 };
 use slipway_kernel::{
-    ApplicationKind, DeploymentId, Key, PrincipalId, RiskLevel, Sha256, Timestamp,
+    ApplicationKind, DeploymentId, Key, PrincipalId, RiskLevel, Sha256, Tier, Timestamp,
     text::{Notes, Reason},
 };
 use slipway_ledger::{AsOf, CurrentVersion};
 use slipway_store::UnitOfWork;
 
-use super::{ReleaseError, create::change_of, facts, inline, workflows};
+use super::{ReleaseError, base::Base, create::change_of, facts, workflows};
 use crate::{
     Context,
     deployments::{DeploymentError, putting_back::GATES},
@@ -21,6 +21,7 @@ use crate::{
 
 /// Who wants a release rolled back, and why.
 pub(crate) struct Wish {
+    pub(crate) tier: Tier,
     pub(crate) by: PrincipalId,
     pub(crate) at: Timestamp,
     pub(crate) reason: Reason,
@@ -60,7 +61,8 @@ pub(crate) async fn rollback(
         }
         None => BTreeMap::default(),
     };
-    let now = facts::by_key(unit.records().hold_versions(undone.target, &keys).await?);
+    let held = unit.records().hold_versions(undone.target, &keys).await?;
+    let now = facts::by_key(held.versions);
     let mut items = Vec::with_capacity(keys.len());
     for (position, item) in (0..).zip(undone.items.iter().filter(moved)) {
         let Some(was) = &item.released else { continue };
@@ -76,6 +78,8 @@ pub(crate) async fn rollback(
             declared: RiskLevel::Low,
             risk: RiskLevel::Low,
             factors: Vec::new(),
+            // Going back is what it is for.
+            allow_older: true,
         };
         items.push(Item {
             position,
@@ -119,9 +123,8 @@ pub(crate) async fn rollback(
             items,
         })
     };
-    deployment.plan_digest = inline::look(unit, &deployment)
-        .await?
-        .digest()
+    let base = Base::hold(unit, &deployment).await?;
+    base.apply(&mut deployment, wish.tier)
         .map_err(crate::CommandError::from)?;
     Ok(deployment)
 }

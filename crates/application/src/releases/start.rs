@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use slipway_audit::Fact;
-use slipway_deployments::{Deployment, DeploymentKind, FROZEN, Problem, State, check::Missing};
+use slipway_deployments::{Deployment, FROZEN, Problem, State, check::Missing};
 use slipway_kernel::{StoreError, Timestamp};
 use slipway_store::UnitOfWork;
 
@@ -13,8 +13,7 @@ use super::{
 };
 use crate::{
     CommandError, Context,
-    approvals::gate,
-    checks,
+    approvals::passage::Passage,
     freezes::{self, Frozen},
 };
 
@@ -78,6 +77,16 @@ pub(crate) fn told(missing: &[Missing]) -> String {
     missing.join("; ")
 }
 
+impl Started {
+    /// The records that say that it was carried out; none where it was not.
+    pub(crate) fn facts(self) -> Vec<Fact> {
+        match self {
+            Self::Done { facts } => facts,
+            Self::Held(_) | Self::Objected(_) | Self::Changed | Self::Impossible(_) => Vec::new(),
+        }
+    }
+}
+
 /// Carries a release out that is approved, unless something stands against that at this moment.
 pub(crate) async fn start(
     context: &Context,
@@ -85,14 +94,26 @@ pub(crate) async fn start(
     deployment: &mut Deployment,
     now: Timestamp,
 ) -> Result<Started, CommandError> {
-    if let Some(why) = gate::objection(unit, deployment, now).await? {
+    let passage = Passage::look(unit, deployment).await?;
+    pass(context, unit, deployment, &passage, now).await
+}
+
+/// Likewise, where somebody looked already.
+pub(super) async fn pass(
+    context: &Context,
+    unit: &mut dyn UnitOfWork,
+    deployment: &mut Deployment,
+    passage: &Passage,
+    now: Timestamp,
+) -> Result<Started, CommandError> {
+    if let Some(why) = passage.objection(unit, deployment, now).await? {
         return Ok(Started::Objected(why));
     }
-    if let Some(hold) = hold(unit, deployment, now).await? {
+    if let Some(hold) = hold(unit, deployment, passage, now).await? {
         return Ok(Started::Held(hold));
     }
     if !deployment.runs_inline() {
-        return queue(unit, deployment).await;
+        return queue(unit, deployment, now).await;
     }
     Ok(match inline::run(context, unit, deployment, now).await? {
         Ran::Done { facts } => Started::Done { facts },
@@ -104,12 +125,12 @@ pub(crate) async fn start(
 async fn hold(
     unit: &mut dyn UnitOfWork,
     deployment: &Deployment,
+    passage: &Passage,
     now: Timestamp,
 ) -> Result<Option<Hold>, StoreError> {
-    let policy_says = gate::earliest_start(unit, deployment).await?;
-    let frozen_then = deployment.is_frozen();
-    let scheduled = deployment.not_before.filter(|_| !frozen_then);
-    if let Some(until) = policy_says.max(scheduled).filter(|until| *until > now) {
+    let policies_say = passage.earliest_start(deployment);
+    let scheduled = deployment.not_before.filter(|_| !deployment.is_put_off());
+    if let Some(until) = policies_say.max(scheduled).filter(|until| *until > now) {
         return Ok(Some(Hold::Early(until)));
     }
     if let Some(action) = freezes::action(deployment.kind) {
@@ -119,40 +140,21 @@ async fn hold(
             return Ok(Some(Hold::Frozen(Frozen { standing })));
         }
     }
-    let missing = missing_checks(unit, deployment).await?;
+    let missing = passage.missing_checks(unit, deployment).await?;
     Ok((!missing.is_empty()).then_some(Hold::Checks(missing)))
 }
 
-/// The checks that policies demand and that have not passed. What goes back needs none.
-pub(crate) async fn missing_checks(
-    unit: &mut dyn UnitOfWork,
-    deployment: &Deployment,
-) -> Result<Vec<Missing>, StoreError> {
-    if deployment.kind == DeploymentKind::Rollback {
-        return Ok(Vec::new());
-    }
-    let policies = gate::policies(unit, deployment.target).await?;
-    let required = policies.checks(deployment.risk);
-    let required: Vec<_> = required.iter().map(|check| check.name.as_str()).collect();
-    checks::missing(unit, deployment, &required).await
-}
-
-/// Carries out at once, in the unit of work that adds it, what nobody has to agree to and nobody has to execute. What is held up
-/// begins by itself later.
+/// Carries out at once, in the unit of work that adds it, what nobody has to agree to and nobody has to execute; `None` for
+/// what waits for either. What is held up begins by itself later.
 pub(crate) async fn start_new(
     context: &Context,
     unit: &mut dyn UnitOfWork,
     deployment: &mut Deployment,
     now: Timestamp,
-) -> Result<Vec<Fact>, CommandError> {
+) -> Result<Option<Started>, CommandError> {
     let waits = !deployment.runs_inline() || deployment.waits_for_execution();
     if waits || deployment.state != State::Approved {
-        return Ok(Vec::new());
+        return Ok(None);
     }
-    Ok(match start(context, unit, deployment, now).await? {
-        Started::Done { facts } => facts,
-        Started::Held(_) | Started::Objected(_) | Started::Changed | Started::Impossible(_) => {
-            Vec::new()
-        }
-    })
+    Ok(Some(start(context, unit, deployment, now).await?))
 }

@@ -21,6 +21,12 @@ pub const MAX_ITEMS: usize = 5_000;
 /// The reason of the [`Problem`] of a deployment that waits for a freeze to end.
 pub const FROZEN: &str = "FROZEN";
 
+/// The reason of the [`Problem`] of a deployment that waits for approval again.
+pub const APPROVAL_NEEDED: &str = "APPROVAL_NEEDED";
+
+/// The reason of the [`Problem`] of a deployment that would do something else than what was asked for.
+pub const PLAN_CHANGED: &str = "PLAN_CHANGED";
+
 /// What kind of change a deployment is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -233,6 +239,15 @@ impl Deployment {
         self.problem
             .as_ref()
             .is_some_and(|problem| problem.reason == FROZEN)
+    }
+
+    /// Whether it is approved and was held up when it was to begin: [`Self::not_before`] only says when it is looked at again
+    /// then.
+    pub fn is_put_off(&self) -> bool {
+        let waits_for_people = [APPROVAL_NEEDED, PLAN_CHANGED];
+        let problem = self.problem.as_ref();
+        self.state == State::Approved
+            && problem.is_some_and(|it| !waits_for_people.contains(&it.reason.as_str()))
     }
 
     /// Lets it wait for a freeze no more. What else it waits for was over when it was found to be frozen.

@@ -17,8 +17,9 @@ pub mod template;
 pub use check::{CheckName, CheckQueries, CheckReport, CheckRepository, CheckStatus};
 pub use chosen::{Bound, BoundItem};
 pub use deployment::{
-    Cancel, Change, Claim, Deployment, DeploymentKind, DeploymentName, DeploymentRepository,
-    FROZEN, Item, ItemStatus, MAX_ITEMS, NewDeployment, Origin, Problem,
+    APPROVAL_NEEDED, Cancel, Change, Claim, Deployment, DeploymentKind, DeploymentName,
+    DeploymentRepository, FROZEN, Item, ItemStatus, MAX_ITEMS, NewDeployment, Origin, PLAN_CHANGED,
+    Problem,
 };
 pub use effect::{Probe, in_between, probe};
 pub use pipeline::{

@@ -10,9 +10,8 @@ pub mod risk;
 
 pub use draft::{Draft, DraftItem, Wanted};
 pub use facts::{
-    ApplicationFacts, CurrentVersion, Facts, MAX_LOOKED_THROUGH, Needed, VersionFacts,
-    is_looked_through,
+    ApplicationFacts, CurrentVersion, Facts, MAX_LOOKED_THROUGH, Needed, VersionFacts, is_text,
 };
-pub use findings::{Finding, Findings, MAX_FINDINGS, findings};
+pub use findings::{Finding, Findings, MAX_FINDINGS, against_current, findings};
 pub use requirement::is_met_by;
 pub use risk::{Assessment, Circumstances, Factor, Movement, RiskFactor, assess, circumstances};

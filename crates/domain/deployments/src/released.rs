@@ -45,4 +45,6 @@ pub struct Released {
     pub risk: RiskLevel,
     /// What raised it.
     pub factors: Vec<RiskFactor>,
+    /// Whether what becomes current may be an older version than what is.
+    pub allow_older: bool,
 }

@@ -105,6 +105,15 @@ pub struct CurrentVersion {
     pub created_at: Timestamp,
 }
 
+/// Cells that are held until a unit of work ends.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HeldVersions {
+    /// Those that are filled, by the applications' keys.
+    pub versions: Vec<CurrentVersion>,
+    /// The latest deployment time of any of them, emptied ones too: what is to be current has to be deployed no sooner.
+    pub latest: Option<Timestamp>,
+}
+
 /// A cell as it is now, filled or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CellNow {

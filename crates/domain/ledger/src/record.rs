@@ -13,7 +13,7 @@ use slipway_kernel::{
     words,
 };
 
-use crate::{AsOf, CellPlace, CurrentVersion};
+use crate::{AsOf, CellPlace, CurrentVersion, HeldVersions};
 
 /// How far ahead of ours a reporter's clock may be. A time up to this far ahead counts as now; further ahead it is
 /// refused.
@@ -409,13 +409,13 @@ pub trait RecordRepository: Send {
         as_of: AsOf,
     ) -> Result<Vec<CurrentVersion>, StoreError>;
 
-    /// Which versions of these applications are current in an environment, by the applications' keys. An adapter MUST hold
-    /// the cells that there are until the unit of work ends.
+    /// Which versions of these applications are current in an environment. An adapter MUST hold the cells that there are,
+    /// emptied ones too, until the unit of work ends.
     async fn hold_versions(
         &mut self,
         environment: EnvironmentId,
         applications: &BTreeSet<Key>,
-    ) -> Result<Vec<CurrentVersion>, StoreError>;
+    ) -> Result<HeldVersions, StoreError>;
 
     /// What each report stands for, in the reports' order, and a place in the ledger for each, ascending in that order.
     /// Places that nothing is added at are left empty. One statement for one report; a bounded number for many.

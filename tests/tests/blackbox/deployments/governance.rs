@@ -37,18 +37,18 @@ cases![
 ];
 
 /// How long something may take on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A project with a production environment, and people who ask and agree.
-struct Team {
-    project: Project,
-    lead: Client,
-    second: Client,
-    third: Client,
+pub(super) struct Team {
+    pub(super) project: Project,
+    pub(super) lead: Client,
+    pub(super) second: Client,
+    pub(super) third: Client,
 }
 
 impl Team {
-    async fn new(backend: Backend) -> Self {
+    pub(super) async fn new(backend: Backend) -> Self {
         let world = World::shared(backend).await;
         let project = world.project().await;
         project
@@ -73,12 +73,12 @@ impl Team {
         }
     }
 
-    async fn asks(&self, request: CreateReleaseRequest) -> Deployment {
+    pub(super) async fn asks(&self, request: CreateReleaseRequest) -> Deployment {
         let made = self.lead.deployments().create_release(request).await;
         made.granted().deployment.unwrap()
     }
 
-    async fn get(&self, deployment: &Deployment) -> Deployment {
+    pub(super) async fn get(&self, deployment: &Deployment) -> Deployment {
         let request = GetDeploymentRequest {
             project: self.project.slug.clone(),
             deployment: deployment.number.to_string(),
@@ -88,7 +88,11 @@ impl Team {
     }
 
     /// The deployment, once it is in this state.
-    async fn becomes(&self, deployment: &Deployment, state: DeploymentState) -> Deployment {
+    pub(super) async fn becomes(
+        &self,
+        deployment: &Deployment,
+        state: DeploymentState,
+    ) -> Deployment {
         let begin = Instant::now();
         loop {
             let found = self.get(deployment).await;
@@ -100,13 +104,26 @@ impl Team {
         }
     }
 
-    async fn current(&self, application: &str) -> Option<String> {
+    /// The deployment, once its problem has this reason.
+    pub(super) async fn told(&self, deployment: &Deployment, reason: &str) -> Deployment {
+        let begin = Instant::now();
+        loop {
+            let found = self.get(deployment).await;
+            if found.problem.as_ref().is_some_and(|it| it.reason == reason) {
+                return found;
+            }
+            assert!(begin.elapsed() < PATIENCE, "not {reason}: {found:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    pub(super) async fn current(&self, application: &str) -> Option<String> {
         let cell = self.project.cell(application, "prod").await;
         cell.map(|cell| cell.version)
     }
 
     /// A release that was agreed to and carried out.
-    async fn released(&self, items: Vec<ReleaseItem>) -> Deployment {
+    pub(super) async fn released(&self, items: Vec<ReleaseItem>) -> Deployment {
         let made = self.asks(release(&self.project, items)).await;
         agree(&self.second, &made).await;
         agree(&self.third, &made).await;
@@ -123,12 +140,12 @@ fn approving(deployment: &Deployment) -> ApproveRequest {
     }
 }
 
-async fn agree(who: &Client, deployment: &Deployment) -> Deployment {
+pub(super) async fn agree(who: &Client, deployment: &Deployment) -> Deployment {
     let approved = who.approvals().approve(approving(deployment)).await;
     approved.granted().deployment.unwrap()
 }
 
-fn executing(deployment: &Deployment) -> ExecuteDeploymentRequest {
+pub(super) fn executing(deployment: &Deployment) -> ExecuteDeploymentRequest {
     ExecuteDeploymentRequest {
         project: deployment.project.clone(),
         deployment: deployment.number.to_string(),
@@ -137,7 +154,7 @@ fn executing(deployment: &Deployment) -> ExecuteDeploymentRequest {
     }
 }
 
-fn undoing(deployment: &Deployment) -> RollbackDeploymentRequest {
+pub(super) fn undoing(deployment: &Deployment) -> RollbackDeploymentRequest {
     RollbackDeploymentRequest {
         project: deployment.project.clone(),
         deployment: deployment.number.to_string(),
@@ -146,7 +163,7 @@ fn undoing(deployment: &Deployment) -> RollbackDeploymentRequest {
     }
 }
 
-fn remove(application: &str) -> ReleaseItem {
+pub(super) fn remove(application: &str) -> ReleaseItem {
     ReleaseItem {
         application: application.to_owned(),
         change: Some(release_item::Change::Remove(true)),
@@ -475,7 +492,7 @@ fn reporting(deployment: &Deployment, status: CheckStatus) -> ReportCheckRequest
     }
 }
 
-async fn reported(team: &Team, deployment: &Deployment, status: CheckStatus) {
+pub(super) async fn reported(team: &Team, deployment: &Deployment, status: CheckStatus) {
     let mut deployments = team.lead.deployments();
     let reported = deployments
         .report_check(reporting(deployment, status))

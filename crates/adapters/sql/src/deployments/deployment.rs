@@ -386,7 +386,7 @@ impl DeploymentRepository for SqlUnitOfWork {
 
     async fn update(&mut self, deployment: &Deployment, from: State) -> Result<(), StoreError> {
         let mut values = Values::default();
-        let columns: [(&str, Value); 11] = [
+        let columns: [(&str, Value); 12] = [
             ("workflows_digest", workflows_value(deployment)),
             ("state", deployment.state.as_str().into()),
             (
@@ -399,6 +399,14 @@ impl DeploymentRepository for SqlUnitOfWork {
             ),
             ("risk", deployment.risk.as_str().into()),
             ("not_before", micros(deployment.not_before).into()),
+            (
+                "execute_on_approval",
+                deployment
+                    .release
+                    .as_ref()
+                    .map(|release| release.execute_on_approval)
+                    .into(),
+            ),
             (
                 "executed_by",
                 deployment.executed_by.map(PrincipalId::uuid).into(),
@@ -444,9 +452,8 @@ impl DeploymentRepository for SqlUnitOfWork {
         if deployment.state != State::Queued && !deployment.state.is_carried_out() {
             assignments.push("lease_owner = NULL, lease_until = NULL, claims = 0".to_owned());
         }
-        if from == State::Approved && deployment.state == State::Succeeded {
-            transition::ran_inline(self.connection().await?, deployment.id).await?;
-        }
+        let passed = transition::passed_through(from, deployment.state);
+        transition::write(self.connection().await?, deployment.id, passed).await?;
         let sql = format!(
             "UPDATE deployment SET {} WHERE id = {} AND state = {}",
             assignments.join(", "),

@@ -21,8 +21,8 @@ use crate::{
 const TABLE: &str = "deployment_item";
 const COLUMNS: &str = "deployment_id, position, project_id, key, name, application_id, change, status, workflow, \
     before_digest, after_digest, rank, in_cycle, problem_reason, problem_message, application_kind, version_before_id, \
-    version_after_id, message, declared_risk, risk, risk_factors";
-const COLUMN_COUNT: usize = 22;
+    version_after_id, message, declared_risk, risk, risk_factors, allow_older";
+const COLUMN_COUNT: usize = 23;
 /// How many values say which item an update means, and what it becomes.
 const UPDATED_COUNT: usize = 10;
 

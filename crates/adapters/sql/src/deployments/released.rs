@@ -50,6 +50,7 @@ pub(super) struct ReleasedRow {
     declared_risk: Option<String>,
     risk: Option<String>,
     risk_factors: Option<String>,
+    allow_older: Option<bool>,
 }
 
 impl ReleasedRow {
@@ -60,20 +61,27 @@ impl ReleasedRow {
             self.declared_risk,
             self.risk,
             self.risk_factors,
+            self.allow_older,
         );
         match said {
-            (None, None, None, None, None) => Ok(None),
-            (Some(kind), Some(message), Some(declared), Some(risk), Some(factors)) => {
-                Ok(Some(Released {
-                    kind: place.word("application_kind", &kind)?,
-                    before: version(place, self.version_before_id, self.version_before)?,
-                    after: version(place, self.version_after_id, self.version_after)?,
-                    message: place.parse("message", message)?,
-                    declared: place.word("declared_risk", &declared)?,
-                    risk: place.word("risk", &risk)?,
-                    factors: place.json("risk_factors", &factors)?,
-                }))
-            }
+            (None, None, None, None, None, None) => Ok(None),
+            (
+                Some(kind),
+                Some(message),
+                Some(declared),
+                Some(risk),
+                Some(factors),
+                Some(allow_older),
+            ) => Ok(Some(Released {
+                kind: place.word("application_kind", &kind)?,
+                before: version(place, self.version_before_id, self.version_before)?,
+                after: version(place, self.version_after_id, self.version_after)?,
+                message: place.parse("message", message)?,
+                declared: place.word("declared_risk", &declared)?,
+                risk: place.word("risk", &risk)?,
+                factors: place.json("risk_factors", &factors)?,
+                allow_older,
+            })),
             _ => Err(place.inconsistent("application_kind", "only a part of a chosen version")),
         }
     }
@@ -93,7 +101,7 @@ fn version(
     }))
 }
 
-pub(super) fn item_values(released: Option<&Released>) -> Result<[Value; 7], StoreError> {
+pub(super) fn item_values(released: Option<&Released>) -> Result<[Value; 8], StoreError> {
     let factors = released.map(|released| to_json(&released.factors));
     Ok([
         released.map(|released| released.kind.as_str()).into(),
@@ -109,6 +117,7 @@ pub(super) fn item_values(released: Option<&Released>) -> Result<[Value; 7], Sto
         released.map(|released| released.declared.as_str()).into(),
         released.map(|released| released.risk.as_str()).into(),
         factors.transpose()?.into(),
+        released.map(|released| released.allow_older).into(),
     ])
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sea_orm::{FromQueryResult, prelude::Uuid};
 use slipway_kernel::{ApplicationId, EnvironmentId, Key, StoreError, VersionId};
-use slipway_ledger::{AsOf, CurrentVersion};
+use slipway_ledger::{AsOf, CurrentVersion, HeldVersions};
 
 use super::cells::latest_record;
 use crate::{
@@ -21,6 +21,7 @@ struct Row {
     version_id: Option<Uuid>,
     identifier: Option<String>,
     created_at: Option<i64>,
+    deployed_at: Option<i64>,
 }
 
 impl Row {
@@ -47,20 +48,20 @@ impl Row {
     }
 }
 
-/// One statement for each 999 applications. Emptied cells are read too, so that they are held where `lock` says so.
+/// One statement for each 999 applications. Emptied cells are read too, and held where `lock` says so.
 pub(super) async fn current(
     connection: &Connection,
     environment: EnvironmentId,
     applications: &BTreeSet<Key>,
     lock: &str,
-) -> Result<Vec<CurrentVersion>, StoreError> {
+) -> Result<HeldVersions, StoreError> {
     let keys: Vec<_> = applications.iter().map(Key::as_str).collect();
-    let mut found = Vec::with_capacity(keys.len());
+    let mut found = HeldVersions::default();
     for keys in keys.chunks(VALUES_PER_STATEMENT - 1) {
         let mut values = Values::default();
         let environment_id = values.bind(environment.uuid());
         let sql = format!(
-            "SELECT c.application_key, c.application_id, c.kind, c.version_id, v.identifier, v.created_at \
+            "SELECT c.application_key, c.application_id, c.kind, c.version_id, v.identifier, v.created_at, c.deployed_at \
              FROM current_state c LEFT JOIN version v ON v.id = c.version_id \
              WHERE c.environment_id = {environment_id} AND c.application_key IN ({}) \
              ORDER BY c.application_key{lock}",
@@ -68,7 +69,13 @@ pub(super) async fn current(
         );
         let rows: Vec<Row> = connection.all(sql, values).await?;
         for row in rows {
-            found.extend(row.parse()?);
+            let place = Place {
+                table: "current_state",
+                row: &row.application_key.clone(),
+            };
+            let deployed_at = row.deployed_at.map(|at| place.parse("deployed_at", at));
+            found.latest = found.latest.max(deployed_at.transpose()?);
+            found.versions.extend(row.parse()?);
         }
     }
     Ok(found)
@@ -88,7 +95,7 @@ pub(super) async fn at(
         let environment_id = values.bind(environment.uuid());
         let latest = latest_record(&mut values, as_of);
         let sql = format!(
-            "SELECT c.application_key, c.application_id, l.kind, l.version_id, v.identifier, v.created_at \
+            "SELECT c.application_key, c.application_id, l.kind, l.version_id, v.identifier, v.created_at, l.deployed_at \
              FROM current_state c CROSS JOIN deployment_record l JOIN version v ON v.id = l.version_id \
              WHERE c.environment_id = {environment_id} AND c.application_key IN ({}) \
              AND l.sequence = ({latest}) ORDER BY c.application_key",

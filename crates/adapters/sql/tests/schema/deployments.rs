@@ -29,7 +29,7 @@ INSERT INTO deployment (id, project_id, number, kind, state, target_id, pipeline
     plan_digest, requested_by, created_at, finished_at, succeeded_at, epoch, claims)
     VALUES ({1}, {1}, 1, 'PROMOTION', 'SUCCEEDED', {1}, {1}, 0, {2}, {of_gates}, {hash}, {1}, 1, 2, 2, 1, 0);
 INSERT INTO deployment_item VALUES ({1}, 0, {1}, 'cart', '', NULL, 'CREATED', 'SUCCEEDED', 'wf', NULL, {hash}, 0, FALSE,
-    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
 INSERT INTO deployment_step VALUES ({1}, 0, 'DO', 0, 'PREFLIGHT', NULL, 'DONE'),
     ({1}, 1, 'DO', 1, 'APPLY', 0, 'DONE'), ({1}, 1, 'UNDO', 1, 'APPLY', 0, 'WAITING');
 INSERT INTO snapshot VALUES ({1}, {1}, {1}, '{sha}', {hash}, 'POST_PROMOTION', 1, NULL, {1}, '', 1);
@@ -203,10 +203,10 @@ UPDATE deployment_item SET before_digest = after_digest
 UPDATE deployment_item SET after_digest = {short}
 UPDATE deployment_item SET rank = -1
 UPDATE deployment_item SET application_id = {3}
-INSERT INTO deployment_item VALUES ({1}, 5000, {1}, 'k', '', NULL, 'CREATED', 'PENDING', NULL, NULL, NULL, 0, FALSE, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)
-INSERT INTO deployment_item VALUES ({1}, 1, {1}, 'cart', '', NULL, 'CREATED', 'PENDING', NULL, NULL, NULL, 0, FALSE, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)
-INSERT INTO deployment_item VALUES ({1}, 1, {2}, 'k', '', NULL, 'CREATED', 'PENDING', NULL, NULL, NULL, 0, FALSE, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)
-INSERT INTO deployment_item VALUES ({1}, 1, {1}, 'k', '', NULL, 'DELETED', 'PENDING', NULL, NULL, {hash}, 0, FALSE, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)
+INSERT INTO deployment_item VALUES ({1}, 5000, {1}, 'k', '', NULL, 'CREATED', 'PENDING', NULL, NULL, NULL, 0, FALSE, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)
+INSERT INTO deployment_item VALUES ({1}, 1, {1}, 'cart', '', NULL, 'CREATED', 'PENDING', NULL, NULL, NULL, 0, FALSE, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)
+INSERT INTO deployment_item VALUES ({1}, 1, {2}, 'k', '', NULL, 'CREATED', 'PENDING', NULL, NULL, NULL, 0, FALSE, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)
+INSERT INTO deployment_item VALUES ({1}, 1, {1}, 'k', '', NULL, 'DELETED', 'PENDING', NULL, NULL, {hash}, 0, FALSE, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)
 UPDATE deployment_step SET phase = 'GONE'
 INSERT INTO deployment_step VALUES ({1}, 1, 'DO', 1, 'APPLY', 0, 'DONE')
 INSERT INTO deployment_step VALUES ({1}, 2, 'DO', 1, 'APPLY', NULL, 'DONE')

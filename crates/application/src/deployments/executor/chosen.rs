@@ -15,7 +15,7 @@ use crate::{
     deployments::target_of,
     error::chain,
     releases::{
-        inline,
+        inline::{self, Standing},
         workflows::{self, Made},
     },
 };
@@ -48,8 +48,11 @@ pub(super) async fn prepare(
         return Ok(Prepared::Lost);
     }
     if deployment.kind == DeploymentKind::Rollback {
-        if inline::look(&mut *unit, deployment).await?.digest()? != deployment.plan_digest {
-            return Ok(Prepared::Impossible(changed()));
+        let now = context.clock.now();
+        match inline::stands(&mut *unit, deployment, now).await? {
+            Standing::AsAgreed(_) => {}
+            Standing::Changed => return Ok(Prepared::Impossible(changed())),
+            Standing::Impossible(problem) => return Ok(Prepared::Impossible(problem)),
         }
         let deployments = unit.deployments();
         deployments.replace_plan(deployment, &planned).await?;
@@ -125,11 +128,11 @@ pub(super) async fn check(context: &Context, deployment: &Deployment, seen: &See
         }
     };
     match stands(context, deployment, &made).await {
-        Ok(Ok(true)) => {
+        Ok(Standing::AsAgreed(_)) => {
             seen.keep(Some(made.target));
             nothing_stands_for_new(context, deployment).await
         }
-        Ok(Ok(false)) => {
+        Ok(Standing::Changed) => {
             let changed = Effect::failed(changed());
             // What nobody had to agree to, nobody is asked about again.
             if deployment.approved_by.is_none() {
@@ -144,25 +147,21 @@ pub(super) async fn check(context: &Context, deployment: &Deployment, seen: &See
                 Err(message) => Effect::failed(problem("PREFLIGHT_FAILED", message)),
             }
         }
-        Ok(Err(unfit)) => Effect::failed(unfit),
+        Ok(Standing::Impossible(found)) => Effect::failed(found),
         Err(error) => Effect::failed(problem("PREFLIGHT_FAILED", chain(&error))),
     }
 }
 
-/// Whether the digest is still the one that was agreed to; or why a version can't become current any more.
+/// What there is to say about it, as the engine and what is current are now.
 async fn stands(
     context: &Context,
     deployment: &Deployment,
     made: &Made,
-) -> Result<Result<bool, Problem>, CommandError> {
+) -> Result<Standing, CommandError> {
     let mut unit = context.store.begin().await?;
     let now = Deployment {
         workflows: Some(made.plan.digest),
         ..deployment.clone()
     };
-    if let Some(unfit) = inline::unfit_now(&mut *unit, &now, context.clock.now()).await? {
-        return Ok(Err(unfit));
-    }
-    let digest = inline::look(&mut *unit, &now).await?.digest()?;
-    Ok(Ok(digest == deployment.plan_digest))
+    inline::stands(&mut *unit, &now, context.clock.now()).await
 }

@@ -29,9 +29,9 @@ use tokio::time::Instant;
 
 use crate::{
     CommandError, Context,
-    approvals::gate,
+    approvals::{gate, passage::Passage},
     freezes,
-    releases::start::{Hold, TRY_AGAIN, missing_checks},
+    releases::start::{Hold, TRY_AGAIN},
 };
 use lease::Lease;
 
@@ -143,7 +143,8 @@ impl Executor {
             && let Ok(running) = deployment.state.to(slipway_deployments::State::Running)
             && deployment.state == slipway_deployments::State::Queued
         {
-            if let Some(why) = gate::objection(&mut *unit, &deployment, now).await? {
+            let passage = Passage::look(&mut *unit, &deployment).await?;
+            if let Some(why) = passage.objection(&mut *unit, &deployment, now).await? {
                 gate::ask_again(&self.context, &mut *unit, &mut deployment, &why, now).await?;
                 unit.commit().await?;
                 return Ok(Claimed::AskedAgain);
@@ -154,15 +155,16 @@ impl Executor {
             }
             let from = deployment.state;
             // Policies may have become stricter about that since.
-            let until = gate::earliest_start(&mut *unit, &deployment).await?;
-            if until.is_some_and(|until| until > now) {
-                deployment.not_before = until;
+            let until = passage.earliest_start(&deployment);
+            if let Some(until) = until.filter(|until| *until > now) {
+                deployment.not_before = Some(until);
                 unit.deployments().update(&deployment, from).await?;
-                unit.deployments().give_back(&claim).await?;
+                let deployments = unit.deployments();
+                deployments.put_off(&claim, until, freezes::PAUSE).await?;
                 unit.commit().await?;
                 return Ok(Claimed::PutOff);
             }
-            let missing = missing_checks(&mut *unit, &deployment).await?;
+            let missing = passage.missing_checks(&mut *unit, &deployment).await?;
             if !missing.is_empty() {
                 let (problem, until) = Hold::Checks(missing).told(now);
                 deployment.problem = problem;

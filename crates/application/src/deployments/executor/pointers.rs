@@ -10,7 +10,7 @@ use crate::{
     CommandError, Context,
     deployments::event::{CARRY_OUT, event},
     error::dangling,
-    releases::inline,
+    releases::inline::{self, Standing},
 };
 
 /// Writes the records, unless something stands against that: then nothing is written, and the problem says what.
@@ -26,21 +26,29 @@ pub(super) async fn write(
     let target = target.ok_or_else(|| dangling("environment", deployment.target))?;
     let is_whole =
         deployment.state == State::Running && deployment.on_failure() == OnFailure::Compensate;
-    if is_whole && inline::look(unit, deployment).await?.digest()? != deployment.plan_digest {
-        let message = "something else became current while the workflows were written: nothing of it becomes current";
-        return Ok(Some(problem("PLAN_CHANGED", message)));
-    }
+    let now = context.clock.now();
+    let refused = |why: &str| {
+        let message = format!("{why}: nothing of it becomes current");
+        Ok(Some(problem("PLAN_CHANGED", message)))
+    };
+    let now = if is_whole {
+        match inline::stands(unit, deployment, now).await? {
+            Standing::AsAgreed(now) => now,
+            Standing::Changed => {
+                return refused("something else became current while the workflows were written");
+            }
+            Standing::Impossible(found) => return refused(&found.message),
+        }
+    } else {
+        inline::moment(unit, deployment, now).await?
+    };
     let mut recorded = deployment.clone();
     recorded
         .items
         .retain(|item| is_whole || item.status == ItemStatus::Succeeded);
-    let now = context.clock.now();
     let facts = match inline::record(context, unit, &recorded, &target.slug, now).await? {
         Ok(facts) => facts,
-        Err(Problem { reason, message }) => {
-            let message = format!("{message} ({reason}): nothing of it becomes current");
-            return Ok(Some(problem("PLAN_CHANGED", message)));
-        }
+        Err(found) => return refused(&found.message),
     };
     if !facts.is_empty() {
         let after = Some(json!({ "recorded": facts.len() }));

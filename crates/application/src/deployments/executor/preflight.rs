@@ -18,11 +18,16 @@ use crate::{
     error::chain,
 };
 
-/// Whether the environment, or where workflows come from, was archived meanwhile.
+/// Whether the project, the environment, or where workflows come from, was archived meanwhile.
 pub(super) async fn closed(
     context: &Context,
     deployment: &Deployment,
 ) -> Result<Option<Problem>, StoreError> {
+    let project = context.reader().project_by_id(deployment.project).await?;
+    if project.is_none_or(|project| project.archived_at.is_some()) {
+        let message = "the project was archived meanwhile; nothing was touched".to_owned();
+        return Ok(Some(problem("PROJECT_ARCHIVED", message)));
+    }
     let source = match deployment.origin {
         Origin::Stage { source, .. } => Some(source),
         Origin::Chosen | Origin::Snapshot { .. } | Origin::Undoes { .. } => None,

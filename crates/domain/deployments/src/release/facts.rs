@@ -12,8 +12,8 @@ use slipway_kernel::{
 /// The largest content that is looked through, in bytes.
 pub const MAX_LOOKED_THROUGH: u64 = 256 * 1024;
 
-/// Whether content is text, as its media type says, and small enough to be looked through for languages and secrets.
-pub fn is_looked_through(media_type: &MediaType, size: u64) -> bool {
+/// Whether content is text, as its media type says: it is looked through for languages and secrets, where it is not too large.
+pub fn is_text(media_type: &MediaType) -> bool {
     const TEXTS: [&str; 8] = [
         "application/json",
         "application/yaml",
@@ -26,12 +26,11 @@ pub fn is_looked_through(media_type: &MediaType, size: u64) -> bool {
     ];
     let essence = media_type.as_str().split(';').next().unwrap_or_default();
     let essence = essence.trim().to_ascii_lowercase();
-    let text = essence.starts_with("text/")
+    essence.starts_with("text/")
         || TEXTS.contains(&essence.as_str())
         || ["+json", "+xml", "+yaml"]
             .iter()
-            .any(|suffix| essence.ends_with(suffix));
-    text && size <= MAX_LOOKED_THROUGH
+            .any(|suffix| essence.ends_with(suffix))
 }
 
 /// What is known about what a draft names, and about the environment that it is for.
@@ -75,8 +74,10 @@ pub struct VersionFacts {
     pub attributes: Attributes,
     /// What changed in it.
     pub notes: Notes,
-    /// Its content, where Slipway keeps one that [`is_looked_through`] and is UTF-8.
+    /// Its content, where Slipway keeps one that [`is_text`], is UTF-8 and no larger than [`MAX_LOOKED_THROUGH`].
     pub text: Option<String>,
+    /// The size of its content in bytes, where that is text and larger.
+    pub unread: Option<u64>,
 }
 
 /// An application that a version needs.
@@ -133,17 +134,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn small_texts_are_looked_through() {
-        for (media_type, size, so) in [
-            ("text/plain; charset=utf-8", 1, true),
-            ("Application/JSON", MAX_LOOKED_THROUGH, true),
-            ("application/vnd.acme.prompt+json", 1, true),
-            ("text/plain", MAX_LOOKED_THROUGH + 1, false),
-            ("application/octet-stream", 1, false),
-            ("", 1, false),
+    fn texts_are_told_by_their_media_types() {
+        for (media_type, so) in [
+            ("text/plain; charset=utf-8", true),
+            ("Application/JSON", true),
+            ("application/vnd.acme.prompt+json", true),
+            ("application/octet-stream", false),
+            ("", false),
         ] {
             let media_type: MediaType = media_type.parse().expect("a text");
-            assert_eq!(is_looked_through(&media_type, size), so, "{media_type}");
+            assert_eq!(is_text(&media_type), so, "{media_type}");
         }
     }
 }

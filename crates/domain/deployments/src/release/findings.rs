@@ -41,6 +41,8 @@ pub enum Reason {
     RuleViolated,
     /// The content holds what looks like a secret.
     SecretInContent,
+    /// The content is text, and too large to be looked through.
+    ContentNotLookedThrough,
     /// The application is there twice.
     DuplicateItem,
     /// Nothing in the environment would change.
@@ -79,6 +81,7 @@ words! {
     VersionGoesBack = "VERSION_GOES_BACK",
     RuleViolated = "RULE_VIOLATED",
     SecretInContent = "SECRET_IN_CONTENT",
+    ContentNotLookedThrough = "CONTENT_NOT_LOOKED_THROUGH",
     DuplicateItem = "DUPLICATE_ITEM",
     NothingToDo = "NOTHING_TO_DO",
     AlreadyCurrent = "ALREADY_CURRENT",
@@ -187,6 +190,34 @@ pub fn findings(draft: &Draft, facts: &Facts) -> Findings {
             None,
             "the environment is as the release says already: there is nothing to do".to_owned(),
         );
+    }
+    found.listed()
+}
+
+/// What stands against a draft by what is current in the environment, and by nothing else: what was in order when the draft was
+/// looked at may not be any more.
+pub fn against_current(draft: &Draft, facts: &Facts) -> Findings {
+    let mut found = Found::default();
+    let firsts = firsts(draft);
+    for (position, item) in draft.items.iter().enumerate() {
+        let Some(identifier) = item.version() else {
+            continue;
+        };
+        let Some(version) = facts.version(&item.application, identifier) else {
+            continue;
+        };
+        let looked_at = Looked {
+            item,
+            facts,
+            firsts: &firsts,
+        };
+        let chosen = Chosen {
+            identifier,
+            version,
+        };
+        let mut about = found.about(position);
+        catalog::look_back(&looked_at, &chosen, &mut about);
+        dependencies::look(&looked_at, &chosen, &mut about);
     }
     found.listed()
 }

@@ -54,6 +54,7 @@ pub(super) fn version(age: i64) -> VersionFacts {
         attributes: Attributes::default(),
         notes: Notes::default(),
         text: None,
+        unread: None,
     }
 }
 

@@ -1,10 +1,12 @@
 //! How risky a release is: what was declared, raised and never lowered by what is known.
 
 mod look;
+mod plan;
 #[cfg(test)]
 mod tests;
 
 pub use look::circumstances;
+pub use plan::of_plan;
 
 use serde::{Deserialize, Serialize};
 use slipway_kernel::{ApplicationKind, RiskLevel, Tier, words};

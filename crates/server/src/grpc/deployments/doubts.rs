@@ -46,10 +46,15 @@ pub(super) async fn roll_back(
                 deployment: None,
                 plan: Some(shown_plan(api, plan, target.into())),
             },
-            PlannedRollback::Release(rollback) => proto::RollbackDeploymentResponse {
-                deployment: Some(shown(&api.context, *rollback, &message.project).await?),
-                plan: None,
-            },
+            PlannedRollback::Release(rollback) => {
+                let mut deployment = shown(&api.context, *rollback, &message.project).await?;
+                deployment.deployment_id.clear();
+                deployment.number = 0;
+                proto::RollbackDeploymentResponse {
+                    deployment: Some(deployment),
+                    plan: None,
+                }
+            }
         });
     }
     let deployment = rollback_deployment(&api.context, &call, command).await?;

@@ -92,6 +92,10 @@ impl From<ReleaseError> for Refusal {
             ReleaseError::NotATarget { number, .. } => {
                 unfit(ErrorReason::NotARollbackTarget).about("deployment", number)
             }
+            ReleaseError::StartTime { .. } => {
+                Self::new(Code::InvalidArgument, ErrorReason::InvalidField, message)
+                    .field("start_time")
+            }
             ReleaseError::Frozen(frozen) => frozen.into(),
             ReleaseError::ChecksMissing { number, missing } => {
                 let names: Vec<_> = missing.into_iter().map(|check| check.name).collect();

@@ -64,7 +64,8 @@ pub(super) fn look<'a>(looked_at: &Looked<'a>, about: &mut About<'_>) -> Option<
     Some(chosen)
 }
 
-fn look_back(looked_at: &Looked<'_>, chosen: &Chosen<'_>, about: &mut About<'_>) {
+/// Whether the version is older than the one that is current.
+pub(super) fn look_back(looked_at: &Looked<'_>, chosen: &Chosen<'_>, about: &mut About<'_>) {
     let item = looked_at.item;
     let Some(current) = looked_at.facts.current.get(&item.application) else {
         return;

@@ -4,7 +4,7 @@ use slipway_kernel::ApplicationKind;
 use slipway_workflows::secrets;
 
 use super::{About, Chosen, Looked, Reason, told};
-use crate::release::VersionFacts;
+use crate::release::{MAX_LOOKED_THROUGH, VersionFacts};
 
 /// The attribute, and the field of content that is JSON, that say which languages a version has.
 const LOCALES: &str = "locales";
@@ -17,6 +17,16 @@ pub(super) fn look(looked_at: &Looked<'_>, chosen: &Chosen<'_>, about: &mut Abou
     let kind = looked_at.facts.applications.get(key).map(|it| it.kind);
     if kind == Some(ApplicationKind::Prompt) {
         look_for_locales(looked_at, chosen, about);
+    }
+    if let Some(size) = chosen.version.unread {
+        about.warning(
+            Reason::ContentNotLookedThrough,
+            format!(
+                "the content of version `{}` of `{key}` has {size} bytes, and only what has up to {MAX_LOOKED_THROUGH} is \
+                 looked through for secrets and languages",
+                chosen.identifier
+            ),
+        );
     }
     let found = chosen.version.text.as_deref().map(secrets::in_text);
     let found = found.unwrap_or_default();

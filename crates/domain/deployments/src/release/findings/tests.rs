@@ -212,6 +212,44 @@ fn prompts_have_the_languages_that_the_project_requires() {
 }
 
 #[test]
+fn content_that_nobody_looked_through_is_told() {
+    let mut facts = facts();
+    let chat = facts.applications.get_mut(&key("chat")).expect("there");
+    let version = chat.versions.get_mut(&key("2.0.0")).expect("there");
+    version.unread = Some(MAX_LOOKED_THROUGH + 1);
+    let found = findings(&draft(&[item("chat", "2.0.0")]), &facts);
+    let told: Vec<_> = found.listed.iter().map(|it| it.reason).collect();
+    assert_eq!(told, [Reason::ContentNotLookedThrough]);
+    assert!(!found.refuse());
+}
+
+#[test]
+fn what_is_current_can_stand_against_a_draft_later() {
+    let mut facts = facts();
+    let wanted = draft(&[item("chat", "1.0.0")]);
+    let reasons = |facts: &Facts, wanted: &Draft| {
+        let found = against_current(wanted, facts).listed;
+        found.iter().map(|it| it.reason).collect::<Vec<_>>()
+    };
+    assert_eq!(reasons(&facts, &wanted), []);
+    facts.current = [(key("chat"), current("2.0.0", 2))].into();
+    assert_eq!(reasons(&facts, &wanted), [Reason::VersionGoesBack]);
+    let mut said = wanted.clone();
+    said.items[0].allow_older = true;
+    assert_eq!(reasons(&facts, &said), []);
+    let chat = facts.applications.get_mut(&key("chat")).expect("there");
+    let version = chat.versions.get_mut(&key("1.0.0")).expect("there");
+    version.dependencies.push(Needed {
+        application: key("tone"),
+        requirement: "^1".to_owned(),
+    });
+    assert_eq!(reasons(&facts, &said), [Reason::DependencyMissing]);
+    facts.current.insert(key("tone"), current("2.0.0", 1));
+    assert_eq!(reasons(&facts, &said), [Reason::DependencyIncompatible]);
+    assert_eq!(reasons(&facts, &draft(&[removal("chat")])), []);
+}
+
+#[test]
 fn secrets_in_content_are_told_without_themselves() {
     let mut facts = facts();
     // In pieces, so that this file holds nothing that looks like a token.
