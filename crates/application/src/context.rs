@@ -194,6 +194,17 @@ impl Context {
         self.sessions.invalidate_all();
     }
 
+    /// Forgets the bearers that are one principal.
+    pub(crate) fn forget_bearers_of(&self, principal: PrincipalId) {
+        let of = |caller: &Caller| caller.principal == principal;
+        for (token, _) in self.bearers.iter().filter(|(_, bearer)| of(&bearer.1)) {
+            self.bearers.invalidate(&*token);
+        }
+        for (digest, _) in self.sessions.iter().filter(|(_, it)| of(it.caller())) {
+            self.sessions.invalidate(&*digest);
+        }
+    }
+
     /// Remembers that a token was used, to be written once a minute.
     pub(crate) fn note_use(&self, token: TokenId, at: Timestamp) {
         self.token_uses

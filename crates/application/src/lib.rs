@@ -27,6 +27,7 @@ pub mod principals;
 pub mod projects;
 pub mod releases;
 pub mod requests;
+mod scope;
 pub mod snapshots;
 pub mod templates;
 pub mod tokens;

@@ -67,7 +67,7 @@ impl Repositories for Nowhere {
 
 #[async_trait]
 impl Courier for Nowhere {
-    fn check(&self, _: &Target) -> Result<(), TargetNotAllowed> {
+    async fn check(&self, _: &Target) -> Result<(), TargetNotAllowed> {
         Err(TargetNotAllowed {
             field: "target",
             problem: "this server is set up without notifications".to_owned(),

@@ -410,8 +410,18 @@ mod cases {
             let deployment = world.approved().await;
             world.write("Orders", if round % 2 == 0 { "v0" } else { "v1" });
             let executor = world.executor();
-            let carried_out = tokio::spawn(async move { executor.carry_out_one(|| false).await });
-            tokio::time::sleep(std::time::Duration::from_millis(round * 3)).await;
+            // In the first round the executor comes too late, and in the last one it is through.
+            let (late, wait) = match round {
+                0 => (500, 0),
+                11 => (0, 1_000),
+                _ => (0, round * 3),
+            };
+            let millis = std::time::Duration::from_millis;
+            let carried_out = tokio::spawn(async move {
+                tokio::time::sleep(millis(late)).await;
+                executor.carry_out_one(|| false).await
+            });
+            tokio::time::sleep(millis(wait)).await;
             let stopped = world.cancel(&deployment).await;
             carried_out.await.unwrap().expect("carried out");
             let found = world.get(&deployment).await;
@@ -422,6 +432,9 @@ mod cases {
             seen.insert((found.state, request.state.kind()));
         }
         println!("stopped meanwhile: {seen:?}");
+        for request in [StateKind::Approved, StateKind::Canceled] {
+            assert!(seen.contains(&(State::Canceled, request)), "{seen:?}");
+        }
         assert_eq!(world.in_prod(), 0);
     }
 
@@ -496,11 +509,14 @@ mod cases {
         let world = Arc::new(world);
         let [second, third, _] = world.admins.clone();
         let mut seen = std::collections::BTreeMap::new();
-        for round in 0..10 {
+        for round in 0..16 {
             world.write(&format!("Round-{round}"), "v1");
             let deployment = world.start().await;
             // In half of the rounds the time runs out while they answer.
             let runs_out = round % 2 == 0;
+            // In half of the rounds one has a start, so that each of the ends comes about.
+            let ahead = [4, 0, 3, 2][round % 4];
+            let together = round / 4 % 2 == 1;
             world.clock.pass(WEEK - i64::from(runs_out));
             if !runs_out {
                 world.clock.pass(-10);
@@ -509,6 +525,9 @@ mod cases {
                 let (world, deployment) = (Arc::clone(&world), deployment.clone());
                 let (second, third) = (second.clone(), third.clone());
                 tokio::spawn(async move {
+                    if who != ahead && !together {
+                        tokio::time::sleep(std::time::Duration::from_millis(40)).await;
+                    }
                     match who {
                         0 => world.approve_as(&world.approver, &deployment).await.is_ok(),
                         1 => world.approve_as(&second, &deployment).await.is_ok(),
@@ -516,7 +535,7 @@ mod cases {
                             let answer = World::answer(&deployment);
                             reject(&world.context, &by(&third), answer).await.is_ok()
                         }
-                        3 if round % 3 == 0 => world.cancel(&deployment).await,
+                        3 if ahead == 3 || round % 3 == 0 => world.cancel(&deployment).await,
                         _ => {
                             if runs_out {
                                 world.clock.pass(1);
@@ -553,5 +572,10 @@ mod cases {
             }
         }
         println!("of answers at once: {seen:?}");
+        let ends: Vec<_> = seen.keys().copied().collect();
+        let [approved, rejected] = [StateKind::Approved, StateKind::Rejected];
+        let mut all = [approved, rejected, StateKind::Expired, StateKind::Canceled];
+        all.sort_unstable();
+        assert_eq!(ends, all);
     }
 }

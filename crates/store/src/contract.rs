@@ -126,6 +126,7 @@ macro_rules! store_contract {
                 the_history_equals_the_records,
                 concurrent_changes_of_a_cell_leave_the_right_one,
                 concurrent_repeats_add_each_record_once,
+                what_is_held_is_what_was_committed_last,
                 targets_come_in_the_order_of_the_reports,
                 projects_are_apart,
                 statistics_count_what_was_not_taken_back,

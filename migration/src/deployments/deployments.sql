@@ -133,6 +133,8 @@ CREATE INDEX deployment_target ON deployment (target_id, number);
 CREATE INDEX deployment_last_success ON deployment (target_id, finished_at, number) WHERE state = 'SUCCEEDED';
 CREATE INDEX deployment_created ON deployment (project_id, created_at, number);
 CREATE INDEX deployment_succeeded_at ON deployment (project_id, succeeded_at) WHERE succeeded_at IS NOT NULL;
+-- When the work was over, however it was undone later: what delivery figures are made of.
+CREATE INDEX deployment_ended ON deployment (project_id, COALESCE(succeeded_at, finished_at));
 
 -- Every state it has had, written down by the database itself at each change of its state.
 CREATE TABLE deployment_transition (
@@ -186,6 +188,9 @@ CREATE TABLE deployment_item (
     CONSTRAINT deployment_item_problem CHECK ((problem_reason IS NULL) = (problem_message IS NULL)
         AND (status <> 'FAILED' OR problem_reason IS NOT NULL))
 ) {clustered};
+
+-- Where a version was deployed.
+CREATE INDEX deployment_item_version ON deployment_item (version_after_id) WHERE version_after_id IS NOT NULL;
 
 -- A step forwards, and for those that can be undone another one back.
 CREATE TABLE deployment_step (

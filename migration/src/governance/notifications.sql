@@ -70,6 +70,9 @@ CREATE TABLE delivery (
 CREATE INDEX delivery_due ON delivery (webhook_id, due_at) WHERE state = 'PENDING';
 CREATE INDEX delivery_order ON delivery (webhook_id, deployment_id, sequence) WHERE state = 'PENDING';
 CREATE INDEX delivery_under_way ON delivery (webhook_id) WHERE lease_until IS NOT NULL;
+-- The list by each thing it can be filtered by, in its order.
 CREATE INDEX delivery_listed ON delivery (project_id, id);
-CREATE INDEX delivery_of ON delivery (webhook_id, id);
+CREATE INDEX delivery_of ON delivery (project_id, webhook_id, id);
+CREATE INDEX delivery_state ON delivery (project_id, state, id);
+CREATE INDEX delivery_about ON delivery (project_id, deployment_id, id) WHERE deployment_id IS NOT NULL;
 CREATE INDEX delivery_old ON delivery (due_at);

@@ -33,7 +33,7 @@ pub(crate) fn header(project: &Project) -> ImportDeploymentsRequest {
     header_with(project, Some(everything()))
 }
 
-fn header_with(
+pub(crate) fn header_with(
     project: &Project,
     create_missing: Option<CreateMissing>,
 ) -> ImportDeploymentsRequest {

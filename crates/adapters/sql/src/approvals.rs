@@ -11,8 +11,8 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use sea_orm::{FromQueryResult, Value};
 use slipway_approvals::{
-    ApprovalFilter, ApprovalPlace, ApprovalQueries, ApprovalRepository, ApprovalRequest, Decision,
-    Override, Person, RequestState, Review, StateKind, Voter, Withdrawal,
+    ApprovalFilter, ApprovalPlace, ApprovalQueries, ApprovalRepository, ApprovalRequest, Asked,
+    Decision, Override, Person, RequestState, Review, StateKind, Voter, Withdrawal,
 };
 use slipway_kernel::{
     ApprovalRequestId, DeploymentId, EnvironmentId, Page, PageSize, PrincipalId, ProjectId,
@@ -78,6 +78,21 @@ impl Row {
     }
 }
 
+impl Row {
+    fn rules(&self, place: &Place<'_>) -> Result<Vec<Asked>, StoreError> {
+        let rules: Vec<Asked> = place.json("rules", &self.rules)?;
+        match rules.iter().find(|asked| !asked.is_sound()) {
+            None => Ok(rules),
+            Some(asked) => {
+                let name = &asked.rule.name;
+                let problem =
+                    format!("the rule `{name}` asks for nobody, or of people out of order");
+                Err(place.inconsistent("rules", problem))
+            }
+        }
+    }
+}
+
 impl TryFrom<Row> for ApprovalRequest {
     type Error = StoreError;
 
@@ -89,6 +104,7 @@ impl TryFrom<Row> for ApprovalRequest {
         };
         let digest = place.digest("plan_digest", &row.plan_digest)?;
         let state = row.state(&place)?;
+        let rules = row.rules(&place)?;
         Ok(Self {
             id: ApprovalRequestId::from_uuid(row.id),
             project: ProjectId::from_uuid(row.project_id),
@@ -100,7 +116,7 @@ impl TryFrom<Row> for ApprovalRequest {
             created_at: place.parse("created_at", row.created_at)?,
             expires_at: place.parse("expires_at", row.expires_at)?,
             not_before: place.parse_option("not_before", row.not_before)?,
-            rules: place.json("rules", &row.rules)?,
+            rules,
             state,
             decisions: Vec::new(),
             overridden: row.overridden.parse(&row.id, digest)?,

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::{
     SqlReader, SqlUnitOfWork,
     connection::{Connection, limit, placeholders},
+    identity::project::hold,
     row::{Place, changed_one, micros, to_json},
     values::Values,
 };
@@ -237,6 +238,7 @@ impl FreezeRepository for SqlUnitOfWork {
         }
         let sql = "SELECT count(*) AS windows FROM freeze_window WHERE project_id = $1 AND deleted_at IS NULL";
         let connection = self.connection().await?;
+        hold(connection, project).await?;
         let counted: Option<Counted> = connection.one(sql, [project.uuid().into()]).await?;
         let windows = counted.map_or(0, |counted| counted.windows);
         Ok(u64::try_from(windows).unwrap_or_default())

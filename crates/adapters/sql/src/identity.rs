@@ -3,7 +3,7 @@
 mod identities;
 mod membership;
 mod principal;
-mod project;
+pub(crate) mod project;
 mod token;
 
 use std::collections::HashMap;

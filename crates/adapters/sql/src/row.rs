@@ -1,7 +1,8 @@
 //! Parsing rows: a value that no version of Slipway would have written is named with its table, column and row.
 
-use std::fmt::Display;
+use std::{fmt::Display, time::Duration};
 
+use sea_orm::Value;
 use slipway_kernel::{Revision, Sha256, StoreError, Timestamp};
 
 /// Which row is being parsed: its table, and its key as text.
@@ -91,6 +92,13 @@ pub(crate) fn to_json<T: serde::Serialize>(value: &T) -> Result<String, StoreErr
 /// Microseconds, where there is a time.
 pub(crate) fn micros(time: Option<Timestamp>) -> Option<i64> {
     time.map(Timestamp::micros)
+}
+
+/// A length of time, in microseconds.
+pub(crate) fn length(duration: Duration) -> Value {
+    i64::try_from(duration.as_micros())
+        .unwrap_or(i64::MAX / 2)
+        .into()
 }
 
 /// A change that met a row which is no longer as it was read.

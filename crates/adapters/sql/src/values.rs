@@ -3,7 +3,7 @@
 use sea_orm::Value;
 
 /// The values of a statement's placeholders, in their order.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Values(Vec<Value>);
 
 impl Values {

@@ -127,11 +127,85 @@ fn taken(response: &Response) -> Outcome {
     }
 }
 
-/// What the host refuses for good is not tried again.
+/// Whom the host does not know, or what it does not take, it does not take the next time either. Anything else may be
+/// mended meanwhile, be it ever so permanent: a password, for one, or a host that serves nobody for now (554).
 fn refused(error: &SmtpError) -> Outcome {
+    let status = error.status().map(u16::from);
     Outcome {
-        hopeless: error.is_permanent(),
-        status: error.status().map(u16::from),
+        hopeless: status.is_some_and(|status| matches!(status, 550..=553)),
+        status,
         ..Outcome::problem(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// What comes of a mail where the host answers `verb` like this, and everything else kindly.
+    async fn outcome(verb: &'static str, answer: &'static str) -> Outcome {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let host = tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            let (reader, mut writer) = stream.into_split();
+            let mut lines = BufReader::new(reader).lines();
+            let mut said = Some("CONNECT".to_owned());
+            while let Some(line) = said {
+                let kind = match line.split([' ', ':']).next().unwrap_or_default() {
+                    found if found == verb => answer,
+                    "CONNECT" => "220 mail.example",
+                    "EHLO" => "250-mail.example\r\n250 AUTH PLAIN",
+                    "AUTH" => "235 welcome",
+                    "DATA" => "354 go on",
+                    _ => "250 fine",
+                };
+                let written = writer.write_all(format!("{kind}\r\n").as_bytes()).await;
+                if written.is_err() {
+                    return;
+                }
+                said = lines.next_line().await.ok().flatten();
+            }
+        });
+        let mailer = Mailer::new(MailerOptions {
+            host: "127.0.0.1".to_owned(),
+            port,
+            encryption: Encryption::None,
+            credentials: Some(("slipway".to_owned(), "secret".to_owned())),
+            from: "Slipway <slipway@example.com>".to_owned(),
+            timeout: Duration::from_secs(10),
+        });
+        let letter = Letter {
+            subject: "Hello".to_owned(),
+            text: "Somebody".to_owned(),
+        };
+        let recipients = ["ops@example.com".parse().unwrap()];
+        let id = DeliveryId::from_uuid(uuid::Uuid::from_u128(1));
+        let outcome = mailer.unwrap().send(&recipients, &letter, id).await;
+        host.abort();
+        outcome
+    }
+
+    #[tokio::test]
+    async fn only_what_is_about_the_mail_itself_is_hopeless() {
+        for (verb, answer, hopeless) in [
+            ("RCPT", "550 nobody of this name", true),
+            ("RCPT", "553 no such name", true),
+            ("RCPT", "450 come again", false),
+            ("MAIL", "552 too long", true),
+            ("MAIL", "530 who are you?", false),
+            ("AUTH", "535 wrong password", false),
+            ("AUTH", "534 too weak", false),
+            ("CONNECT", "554 closed today", false),
+            ("EHLO", "502 not now", false),
+        ] {
+            let outcome = outcome(verb, answer).await;
+            let status: u16 = answer[..3].parse().unwrap();
+            assert_eq!(outcome.status, Some(status), "{outcome:?}");
+            assert_eq!(outcome.hopeless, hopeless, "{outcome:?}");
+        }
     }
 }

@@ -11,6 +11,9 @@ use slipway_kernel::{Page, PageSize, PrincipalId, ProjectId, Slug, StoreError, T
 use super::ApprovalError;
 use crate::{Call, Context};
 
+/// How many of those who can count for a rule are told: a policy may have many rules, and a project many members.
+const MAX_TOLD: usize = 50;
+
 /// An approval request with what it comes to by now.
 #[derive(Debug, Clone)]
 pub struct Shown {
@@ -27,9 +30,9 @@ pub struct Shown {
 /// Who can still answer, as far as a caller may know.
 #[derive(Debug, Clone, Default)]
 pub struct Open {
-    /// Those whom the caller may see.
+    /// Those whom the caller may see, [`MAX_TOLD`] at most.
     pub principals: Vec<PrincipalId>,
-    /// How many others there are.
+    /// How many others there are, or may be seen besides.
     pub others: usize,
 }
 
@@ -136,7 +139,7 @@ impl Eyes {
     fn see(&self, people: Vec<PrincipalId>) -> Open {
         let all = people.len();
         let seen = |id: &PrincipalId| self.members.as_ref().is_none_or(|seen| seen.contains(id));
-        let principals: Vec<_> = people.into_iter().filter(seen).collect();
+        let principals: Vec<_> = people.into_iter().filter(seen).take(MAX_TOLD).collect();
         Open {
             others: all - principals.len(),
             principals,
@@ -208,4 +211,25 @@ pub async fn list_approval_requests(
         items: show(context, call, project, page.items).await?,
         next: page.next,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use slipway_kernel::PrincipalId;
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn many_people_are_told_by_their_number() {
+        let people = |count| (0..count).map(|n| PrincipalId::from_uuid(Uuid::from_u128(n)));
+        let all = Eyes { members: None };
+        let told = all.see(people(2_000).collect());
+        assert_eq!((told.principals.len(), told.others), (MAX_TOLD, 1_950));
+        let some = Eyes {
+            members: Some(people(10).collect()),
+        };
+        let told = some.see(people(60).collect());
+        assert_eq!((told.principals.len(), told.others), (10, 50));
+    }
 }

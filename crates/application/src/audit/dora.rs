@@ -43,7 +43,8 @@ pub async fn dora_metrics(
             None => return Err(AuditError::EnvironmentNotFound { slug }),
         },
     };
-    if let Some(key) = &question.application
+    let application = question.application.as_ref();
+    if let Some(key) = application
         && reader.application(project, key).await?.is_none()
     {
         return Err(AuditError::ApplicationNotFound { key: key.clone() });
@@ -55,14 +56,10 @@ pub async fn dora_metrics(
         environment,
     };
     let limit = u32::try_from(MAX_ROWS + 1).unwrap_or(u32::MAX);
-    let mut delivered = reader.delivered(&bounds, limit).await?;
-    let mut ended = reader.ended(&bounds, limit).await?;
+    let delivered = reader.delivered(&bounds, application, limit).await?;
+    let ended = reader.ended(&bounds, application, limit).await?;
     if delivered.len() > MAX_ROWS || ended.len() > MAX_ROWS {
         return Err(AuditError::ReportTooLarge);
-    }
-    if let Some(key) = &question.application {
-        delivered.retain(|one| one.application == *key);
-        ended.retain(|one| one.application == *key);
     }
     let figures = figures(bounds.from, bounds.to, &delivered, &ended);
     if figures.len() > MAX_FIGURES {

@@ -122,6 +122,11 @@ fn remember(
 }
 
 impl Session {
+    /// Who that is.
+    pub(crate) fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
     fn check(&self, context: &Context) -> Result<Arc<Caller>, AuthenticationError> {
         if self.expires_at <= context.clock.now() {
             Err(AuthenticationError::ProofExpired)

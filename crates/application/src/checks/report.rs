@@ -5,10 +5,13 @@ use serde_json::json;
 use slipway_audit::Resource;
 use slipway_deployments::{
     Deployment, DeploymentName, State,
-    check::{CheckName, CheckReport, CheckStatus, CheckUrl, MAX_CHECKS, MAX_REPORTS, latest},
+    check::{CheckReport, CheckStatus, CheckUrl, MAX_CHECKS, MAX_REPORTS, latest},
 };
 use slipway_identity::Command;
-use slipway_kernel::{Sha256, Slug, text::Reason};
+use slipway_kernel::{
+    Sha256, Slug,
+    text::{CheckName, Reason},
+};
 
 use super::CheckError;
 use crate::{Call, Context, change::Change};

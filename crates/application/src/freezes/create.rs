@@ -9,7 +9,7 @@ use slipway_audit::Resource;
 use slipway_identity::Command;
 use slipway_kernel::{FreezeWindowId, Revision, Slug, text::Reason};
 
-use super::{FreezeError, NamedScope, changed_before, described};
+use super::{FreezeError, NamedScope, changed_before, described, scope_of};
 use crate::{Call, Context, change::Change};
 
 /// A freeze window to add.
@@ -48,7 +48,7 @@ pub async fn create_freeze_window(
     let window = FreezeWindow {
         id,
         project,
-        scope: command.scope.resolve(context, project).await?,
+        scope: scope_of(context, project, command.scope).await?,
         slug: command.slug,
         schedule: command.schedule,
         actions: command.actions,

@@ -19,11 +19,12 @@ pub use overriding::{Overridden, OverrideFreeze, override_freeze};
 pub use read::{ListFreezeWindows, foresee, get_freeze_window, list_freeze_windows};
 pub use update::{UpdateFreezeWindow, update_freeze_window};
 
-use serde::Serialize;
+pub use crate::scope::NamedScope;
+
 use serde_json::{Value, json};
 use slipway_approvals::{FreezeScope, FreezeWindow, freeze::MAX_WINDOWS};
 use slipway_deployments::{DeploymentName, State};
-use slipway_kernel::{FreezeWindowId, ProjectId, Slug, Tier, id::IdError, revision::EtagMismatch};
+use slipway_kernel::{FreezeWindowId, ProjectId, Slug, id::IdError, revision::EtagMismatch};
 
 use crate::{
     CommandError, Context,
@@ -112,7 +113,7 @@ pub enum FreezeError {
 meets_command_errors!(FreezeError);
 
 /// How many windows are told by name: a refusal has to fit into headers.
-pub const MAX_TOLD: usize = 20;
+const MAX_TOLD: usize = 20;
 
 /// Windows by their slugs.
 fn listed(windows: &[Slug]) -> String {
@@ -125,36 +126,24 @@ fn listed(windows: &[Slug]) -> String {
     format!("the freeze window(s) {}{more}", told.join(", "))
 }
 
-/// Which environments a window is to cover, as a caller names them.
-#[derive(Debug, Clone, Serialize)]
-pub enum NamedScope {
-    /// All of the project.
-    Project,
-    /// Those of a tier.
-    Tier(Tier),
-    /// One.
-    Environment(Slug),
-}
-
-impl NamedScope {
-    async fn resolve(
-        self,
-        context: &Context,
-        project: ProjectId,
-    ) -> Result<FreezeScope, FreezeError> {
-        let slug = match self {
-            Self::Project => return Ok(FreezeScope::Project),
-            Self::Tier(tier) => return Ok(FreezeScope::Tier(tier)),
-            Self::Environment(slug) => slug,
-        };
-        let found = context.reader().environment(project, &slug).await?;
-        match found {
-            None => Err(FreezeError::EnvironmentNotFound { slug }),
-            Some(found) if found.archived_at.is_some() => {
-                Err(FreezeError::EnvironmentArchived { slug })
-            }
-            Some(found) => Ok(FreezeScope::Environment(found.id)),
+/// Which environments a window covers, looked up.
+async fn scope_of(
+    context: &Context,
+    project: ProjectId,
+    named: NamedScope,
+) -> Result<FreezeScope, FreezeError> {
+    let slug = match named {
+        NamedScope::Project => return Ok(FreezeScope::Project),
+        NamedScope::Tier(tier) => return Ok(FreezeScope::Tier(tier)),
+        NamedScope::Environment(slug) => slug,
+    };
+    let found = context.reader().environment(project, &slug).await?;
+    match found {
+        None => Err(FreezeError::EnvironmentNotFound { slug }),
+        Some(found) if found.archived_at.is_some() => {
+            Err(FreezeError::EnvironmentArchived { slug })
         }
+        Some(found) => Ok(FreezeScope::Environment(found.id)),
     }
 }
 

@@ -6,7 +6,7 @@ use slipway_audit::Resource;
 use slipway_identity::Command;
 use slipway_kernel::{Slug, text::Reason};
 
-use super::{FreezeError, NamedScope, changed_before, described};
+use super::{FreezeError, NamedScope, changed_before, described, scope_of};
 use crate::{Call, Context, change::Change};
 
 /// What to change about a freeze window; what is `None` stays.
@@ -50,7 +50,7 @@ pub async fn update_freeze_window(
     change.require_open(&command.project).await?;
     before.revision.check(command.etag.as_deref())?;
     let scope = match command.scope {
-        Some(scope) => scope.resolve(context, project).await?,
+        Some(scope) => scope_of(context, project, scope).await?,
         None => before.scope,
     };
     let after = FreezeWindow {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use slipway_audit::Resource;
 use slipway_identity::identity::Administers;
 use slipway_identity::issuer::Grants;
-use slipway_identity::{Given, Grant, Identity, Membership};
+use slipway_identity::{Given, Grant, Identity, Membership, Project};
 use slipway_kernel::{ProjectId, StoreError, Timestamp};
 use slipway_store::UnitOfWork;
 
@@ -40,8 +40,19 @@ impl Wanted {
     }
 }
 
+/// What came of what an issuer says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Carried {
+    /// All was so before.
+    Nothing,
+    /// No more than the time of the newest token.
+    Time,
+    /// What the principal may do.
+    Rights,
+}
+
 impl Doing<'_> {
-    /// Makes what the identity's issuer gives its principal what is wanted, and says whether that changed anything. What
+    /// Makes what the identity's issuer gives its principal what is wanted, and says what that changed. What
     /// was set by hand, or is given by others, stays. Nothing is added to an archived project, but what was given there
     /// can be taken back.
     pub(super) async fn carry_over(
@@ -50,7 +61,7 @@ impl Doing<'_> {
         identity: &Identity,
         wanted: &Wanted,
         asserted_at: Option<Timestamp>,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Carried, StoreError> {
         let key = &identity.key;
         let given = unit.memberships().given(&key.issuer, identity.principal);
         let mut given: BTreeMap<ProjectId, Membership> = given
@@ -61,10 +72,8 @@ impl Doing<'_> {
         let mut changed = false;
         for (project, grant) in &wanted.projects {
             let before = given.remove(project);
-            let same = before
-                .as_ref()
-                .is_some_and(|before| before.roles == grant.roles && before.groups == grant.groups);
-            if same || !is_open(unit, *project).await? {
+            let same = before.as_ref().is_some_and(|before| is(before, grant));
+            if same || !is_open(unit.projects().get(*project).await?) {
                 continue;
             }
             let after = Membership {
@@ -101,11 +110,15 @@ impl Doing<'_> {
             asserted_at,
             ..identity.clone()
         };
+        changed |= after.tenant_admin != identity.tenant_admin;
         if after != *identity {
             unit.identities().assert(&after).await?;
-            changed = true;
         }
-        Ok(changed)
+        Ok(match (changed, after != *identity) {
+            (true, _) => Carried::Rights,
+            (false, true) => Carried::Time,
+            (false, false) => Carried::Nothing,
+        })
     }
 
     /// Makes the principal an administrator of the installation, or takes that back, and says whether this identity is why
@@ -153,7 +166,12 @@ impl Doing<'_> {
     }
 }
 
-async fn is_open(unit: &mut dyn UnitOfWork, project: ProjectId) -> Result<bool, StoreError> {
-    let found = unit.projects().get(project).await?;
-    Ok(found.is_some_and(|found| found.archived_at.is_none()))
+/// Whether a membership is what was granted.
+pub(super) fn is(given: &Membership, grant: &Grant) -> bool {
+    given.roles == grant.roles && given.groups == grant.groups
+}
+
+/// Whether anything is given in a project.
+pub(super) fn is_open(project: Option<Project>) -> bool {
+    project.is_some_and(|project| project.archived_at.is_none())
 }

@@ -1,11 +1,17 @@
 //! Somebody comes with a token of an identity provider.
 
+use std::collections::BTreeMap;
+
 use slipway_audit::Resource;
 use slipway_identity::{Account, Assertion, Identity, Principal, PrincipalKind, principal::Email};
 use slipway_kernel::{PrincipalId, StoreError};
 use slipway_store::UnitOfWork;
 
-use super::{Doing, assertion::Wanted, described};
+use super::{
+    Doing,
+    assertion::{Carried, Wanted, is, is_open},
+    described,
+};
 use crate::{Context, authentication::AuthenticationError, principals};
 
 /// What the audit trail calls it.
@@ -77,20 +83,21 @@ async fn is_settled(
     }
     // Projects may have come, and the operator may have changed what groups mean.
     let given = context.reader().given(&[account.principal.id]).await?;
-    let given: Vec<_> = given
+    let given: BTreeMap<_, _> = given
         .iter()
         .filter(|given| given.issuer == assertion.key.issuer)
-        .map(|given| &given.membership)
+        .map(|given| (given.membership.project, &given.membership))
         .collect();
-    let as_wanted = given.iter().all(|given| {
-        wanted
-            .projects
-            .get(&given.project)
-            .is_some_and(|grant| given.roles == grant.roles && given.groups == grant.groups)
-    });
+    for (project, grant) in &wanted.projects {
+        let same = given.get(project).is_some_and(|given| is(given, grant));
+        if !same && is_open(context.reader().project_by_id(*project).await?) {
+            return Ok(false);
+        }
+    }
+    let wanted_all = given.keys().all(|of| wanted.projects.contains_key(of));
     let administers = wanted.tenant_admin == account.principal.tenant_admin
         || wanted.tenant_admin == account.identity.tenant_admin;
-    Ok(as_wanted && given.len() == wanted.projects.len() && administers)
+    Ok(wanted_all && administers)
 }
 
 async fn catch_up(
@@ -115,10 +122,13 @@ async fn catch_up(
         now: context.clock.now(),
     };
     let asserted_at = Some(assertion.issued_at);
-    let changed = doing.carry_over(&mut *unit, &identity, wanted, asserted_at);
-    if changed.await? {
+    let carried = doing.carry_over(&mut *unit, &identity, wanted, asserted_at);
+    let carried = carried.await?;
+    if carried != Carried::Nothing {
         unit.commit().await?;
-        context.forget_bearers();
+    }
+    if carried == Carried::Rights {
+        context.forget_bearers_of(identity.principal);
     }
     Ok(())
 }

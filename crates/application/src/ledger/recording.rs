@@ -232,7 +232,6 @@ impl Reporting<'_> {
         Ok(deployment_time(report.deployed_at.unwrap_or(now), now)?)
     }
 
-    /// Passes where what is `absent` may be created: it was asked for, and the caller may do it by itself.
     /// Reports don't go around policies: where they govern, what Slipway itself activates gets records from deployments only.
     fn check_governance(&self, report: &Report, target: &Target) -> Result<(), LedgerError> {
         let Some(environment) = target.environment.as_ref().filter(|it| it.governed) else {
@@ -254,6 +253,7 @@ impl Reporting<'_> {
         })
     }
 
+    /// Passes where what is `absent` may be created: it was asked for, and the caller may do it by itself.
     fn may_create(
         &self,
         asked: bool,

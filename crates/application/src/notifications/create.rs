@@ -30,8 +30,11 @@ pub async fn create_webhook(
     call: &Call<'_>,
     command: CreateWebhook,
 ) -> Result<Webhook, WebhookError> {
-    let (mut change, project) =
-        Change::in_any_project(context, call, Command::CreateWebhook, &command.project).await?;
+    let create = Command::CreateWebhook;
+    let project = context.authorise_in(call, create, &command.project).await?;
+    // It reads files, which nobody should wait for while a unit of work is open.
+    let allowed = context.courier.check(&command.target).await;
+    let mut change = Change::begin(context, call, create, Some(project)).await?;
     if change
         .made_before(&command, command.slug.as_str())
         .await?
@@ -42,7 +45,6 @@ pub async fn create_webhook(
         return webhook.ok_or(WebhookError::NotFound { slug: command.slug });
     }
     change.require_open(&command.project).await?;
-    let allowed = context.courier.check(&command.target);
     allowed.map_err(WebhookError::NotAllowed)?;
     require_environments(&mut change, project, &command.filter).await?;
     let webhook = Webhook {

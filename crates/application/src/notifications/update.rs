@@ -32,8 +32,14 @@ pub async fn update_webhook(
     call: &Call<'_>,
     command: UpdateWebhook,
 ) -> Result<Webhook, WebhookError> {
-    let (mut change, project) =
-        Change::in_any_project(context, call, Command::UpdateWebhook, &command.project).await?;
+    let update = Command::UpdateWebhook;
+    let project = context.authorise_in(call, update, &command.project).await?;
+    // It reads files, which nobody should wait for while a unit of work is open.
+    let allowed = match &command.target {
+        Some(target) => context.courier.check(target).await,
+        None => Ok(()),
+    };
+    let mut change = Change::begin(context, call, update, Some(project)).await?;
     let slug = &command.webhook;
     let before = change.unit.notifications().find_webhook(project, slug);
     let before = before
@@ -44,10 +50,7 @@ pub async fn update_webhook(
     }
     change.require_open(&command.project).await?;
     before.revision.check(command.etag.as_deref())?;
-    if let Some(target) = &command.target {
-        let allowed = context.courier.check(target);
-        allowed.map_err(WebhookError::NotAllowed)?;
-    }
+    allowed.map_err(WebhookError::NotAllowed)?;
     if let Some(filter) = &command.filter {
         require_environments(&mut change, project, filter).await?;
     }

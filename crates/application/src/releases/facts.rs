@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use slipway_catalog::{Application, Environment, Version};
 use slipway_deployments::release::{
-    ApplicationFacts, DraftItem, Facts, MAX_LOOKED_THROUGH, Needed, VersionFacts, is_text,
+    ApplicationFacts, DraftItem, Facts, MAX_LOOKED_THROUGH, Needed, VersionFacts, looked_through,
 };
 use slipway_identity::{PrincipalKind, Project};
 use slipway_kernel::{Key, PrincipalId, StoreError};
@@ -141,10 +141,7 @@ pub(super) fn version_facts(
         attributes: version.attributes.clone(),
         notes: version.notes.clone(),
         text,
-        unread: version.content.as_ref().and_then(|held| {
-            let large = is_text(&held.media_type) && held.size > MAX_LOOKED_THROUGH;
-            large.then_some(held.size)
-        }),
+        unread: version.content.as_ref().map(|held| held.size).filter(|size| *size > MAX_LOOKED_THROUGH),
     }
 }
 
@@ -158,14 +155,14 @@ pub(super) fn current_facts(
     }
 }
 
-/// The content of a version, where Slipway keeps one that is text.
+/// The content of a version, where Slipway keeps one that is looked through.
 async fn text(context: &Context, version: &Version) -> Result<Option<String>, DeploymentError> {
     let (Some(digest), Some(held)) = (version.digest, &version.content) else {
         return Ok(None);
     };
-    if !is_text(&held.media_type) || held.size > MAX_LOOKED_THROUGH {
+    if held.size > MAX_LOOKED_THROUGH {
         return Ok(None);
     }
     let bytes = context.objects.get(digest).await?;
-    Ok(bytes.and_then(|bytes| String::from_utf8(bytes.to_vec()).ok()))
+    Ok(bytes.and_then(|bytes| looked_through(&held.media_type, &bytes)))
 }

@@ -75,8 +75,9 @@ pub(crate) async fn rollback(
                 None => was.before.clone(),
             },
             message: Notes::default(),
-            declared: RiskLevel::Low,
-            risk: RiskLevel::Low,
+            // What was risky to do is as risky to undo.
+            declared: was.risk,
+            risk: was.risk,
             factors: Vec::new(),
             // Going back is what it is for.
             allow_older: true,

@@ -75,12 +75,23 @@ pub struct Figures {
 /// Reads for figures.
 #[async_trait]
 pub trait DoraQueries: Send + Sync {
-    /// What was put into environments in the period, in any order, at most `limit`.
-    async fn delivered(&self, bounds: &Bounds, limit: u32) -> Result<Vec<Delivered>, StoreError>;
+    /// What was put into environments in the period, of one application where one is named, in any order, at most `limit`.
+    async fn delivered(
+        &self,
+        bounds: &Bounds,
+        application: Option<&Key>,
+        limit: u32,
+    ) -> Result<Vec<Delivered>, StoreError>;
 
     /// The deployments that ended in the period as [`State::Succeeded`], [`State::Failed`] or [`State::RolledBack`], once
-    /// for each application whose items they changed or tried to, in any order, at most `limit`.
-    async fn ended(&self, bounds: &Bounds, limit: u32) -> Result<Vec<Ended>, StoreError>;
+    /// for each application whose items they changed or tried to, or for the one that is named, in any order, at most
+    /// `limit`.
+    async fn ended(
+        &self,
+        bounds: &Bounds,
+        application: Option<&Key>,
+        limit: u32,
+    ) -> Result<Vec<Ended>, StoreError>;
 }
 
 /// What figures of one cell are made of.

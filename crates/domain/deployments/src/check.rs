@@ -5,11 +5,11 @@ use std::{collections::BTreeMap, fmt};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use slipway_kernel::{
-    DeploymentId, PrincipalId, Sha256, StoreError, Text, Timestamp, text::Reason, words,
+    DeploymentId, PrincipalId, Sha256, StoreError, Timestamp,
+    text::{CheckName, Reason},
+    words,
 };
 
-/// What a check is called: 1 to 128 bytes, compared exactly.
-pub type CheckName = Text<128>;
 /// How long the address of a check may be, in bytes.
 const MAX_URL: usize = 2_000;
 

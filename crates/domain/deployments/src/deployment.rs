@@ -37,7 +37,7 @@ pub enum DeploymentKind {
     Promotion,
     /// An environment back to a snapshot.
     Restore,
-    /// What a promotion changed back to what it was before.
+    /// What another deployment changed back to what it was before.
     Rollback,
 }
 
@@ -481,8 +481,8 @@ pub trait DeploymentRepository: Send {
         pause: Duration,
     ) -> Result<bool, StoreError>;
 
-    /// Lets the deployments of a project that wait in [`State::Queued`] for a freeze to end wait no more: the next claim
-    /// looks at them again. An adapter MUST wait for units of work that are about to let one wait.
+    /// Lets the deployments of a project that wait in [`State::Queued`] or [`State::Approved`] for a freeze to end wait no
+    /// more: the next claim, or the next start, looks at them again. An adapter MUST wait for units of work that are about to let one wait.
     async fn thaw(&mut self, project: ProjectId) -> Result<(), StoreError>;
 
     /// Holds the deployment for the claim until the unit of work ends. `false` where somebody else has claimed it since:

@@ -14,7 +14,7 @@ pub mod state;
 pub mod steps;
 pub mod template;
 
-pub use check::{CheckName, CheckQueries, CheckReport, CheckRepository, CheckStatus};
+pub use check::{CheckQueries, CheckReport, CheckRepository, CheckStatus};
 pub use chosen::{Bound, BoundItem};
 pub use deployment::{
     APPROVAL_NEEDED, Cancel, Change, Claim, Deployment, DeploymentKind, DeploymentName,

@@ -10,7 +10,8 @@ pub mod risk;
 
 pub use draft::{Draft, DraftItem, Wanted};
 pub use facts::{
-    ApplicationFacts, CurrentVersion, Facts, MAX_LOOKED_THROUGH, Needed, VersionFacts, is_text,
+    ApplicationFacts, CurrentVersion, Facts, MAX_LOOKED_THROUGH, Needed, VersionFacts,
+    looked_through,
 };
 pub use findings::{Finding, Findings, MAX_FINDINGS, against_current, findings};
 pub use requirement::is_met_by;

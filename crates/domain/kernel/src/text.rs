@@ -36,6 +36,8 @@ pub type Description = Text<2_000>;
 pub type Reason = Text<2_000>;
 /// A media type as given (`application/json`): at most 255 bytes.
 pub type MediaType = Text<255>;
+/// What a check is called, whether it is demanded or reported: at most 128 bytes, compared exactly.
+pub type CheckName = Text<128>;
 /// Notes to a record or a version: at most 16 KiB.
 pub type Notes = Text<16_384>;
 

@@ -28,8 +28,8 @@ pub struct NotAllowed {
 #[async_trait]
 pub trait Courier: Send + Sync {
     /// Passes where the operator's configuration allows the target, as far as that can be told without asking anybody. An
-    /// adapter MUST NOT call anybody here.
-    fn check(&self, target: &Target) -> Result<(), NotAllowed>;
+    /// adapter MUST NOT call anybody here, and MUST NOT block the thread while it reads a file.
+    async fn check(&self, target: &Target) -> Result<(), NotAllowed>;
 
     /// Makes one attempt. An adapter MUST come back within a bounded time, MUST NOT follow redirects, MUST refuse what
     /// [`Self::check`] refuses, MUST look at the addresses that it really connects to, and MUST put no secret into the

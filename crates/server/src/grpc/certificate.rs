@@ -2,7 +2,6 @@
 
 use http::Extensions;
 use slipway_application::authentication::Certificate;
-use slipway_identity::Subject;
 use slipway_kernel::Timestamp;
 use tonic::transport::CertificateDer;
 use tonic::transport::server::{TcpConnectInfo, TlsConnectInfo};
@@ -22,7 +21,7 @@ pub(super) fn read(certificate: &[u8]) -> Option<Certificate> {
     let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
     let ends = certificate.validity().not_after.timestamp();
     let alternatives = certificate.subject_alternative_name().ok()?;
-    let mut names: Vec<Subject> = alternatives
+    let mut names: Vec<String> = alternatives
         .iter()
         .flat_map(|extension| &extension.value.general_names)
         .filter_map(name)
@@ -30,23 +29,23 @@ pub(super) fn read(certificate: &[u8]) -> Option<Certificate> {
     if names.is_empty() {
         let common = certificate.subject().iter_common_name().next();
         let common = common.and_then(|name| name.as_str().ok());
-        names.extend(common.and_then(|name| format!("cn:{name}").parse().ok()));
+        names.extend(common.map(|name| format!("cn:{name}")));
     }
+    // One that is too long to be linked belongs to nobody.
+    let names = names.into_iter().filter_map(|name| name.parse().ok());
     Some(Certificate {
-        names,
+        names: names.collect(),
         expires_at: Timestamp::from_seconds_and_nanos(ends, 0).ok()?,
     })
 }
 
-fn name(name: &GeneralName<'_>) -> Option<Subject> {
-    let text = match name {
-        GeneralName::URI(uri) => format!("uri:{uri}"),
-        GeneralName::RFC822Name(email) => format!("email:{}", email.to_lowercase()),
-        GeneralName::DNSName(host) => format!("dns:{}", host.to_lowercase()),
-        _ => return None,
-    };
-    // One that is too long to be linked belongs to nobody.
-    text.parse().ok()
+fn name(name: &GeneralName<'_>) -> Option<String> {
+    match name {
+        GeneralName::URI(uri) => Some(format!("uri:{uri}")),
+        GeneralName::RFC822Name(email) => Some(format!("email:{}", email.to_lowercase())),
+        GeneralName::DNSName(host) => Some(format!("dns:{}", host.to_lowercase())),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -83,6 +82,11 @@ mod tests {
         let address = vec![SanType::IpAddress([127, 0, 0, 1].into())];
         assert_eq!(names("ci", address), ["cn:ci"]);
         assert_eq!(names("ci", Vec::new()), ["cn:ci"]);
+        // One that can't be used is one all the same: nobody may have looked at the common name beside it.
+        for unusable in ["x".repeat(252), "x\0y".to_owned()] {
+            let alternatives = vec![SanType::DnsName(unusable.try_into().unwrap())];
+            assert_eq!(names("ci", alternatives), [""; 0]);
+        }
         assert_eq!(names(&"x".repeat(300), Vec::new()), [""; 0]);
     }
 

@@ -24,6 +24,9 @@ use crate::transport::ERROR_DOMAIN;
 /// these words stand in it twice, escaped and in base64.
 const MAX_WORDS: usize = 2_048;
 
+/// How much of a list of names stands beside a reason, in bytes.
+const MAX_NAMES: usize = 1_024;
+
 /// A refusal on its way to the caller.
 #[derive(Debug)]
 pub(super) struct Refusal {
@@ -60,12 +63,17 @@ pub(super) struct Unmet {
 }
 
 impl Refusal {
-    /// A refusal with nothing beside its reason.
+    /// A refusal with nothing beside its reason. Of a message that is too long for headers the end is missing.
     pub(super) fn new(code: Code, reason: ErrorReason, message: impl Into<String>) -> Self {
+        let mut message = message.into();
+        if message.len() > MAX_WORDS {
+            message.truncate(message.floor_char_boundary(MAX_WORDS));
+            message.push('…');
+        }
         Self {
             code,
             reason,
-            message: message.into(),
+            message,
             details: Box::default(),
         }
     }
@@ -116,6 +124,25 @@ impl Refusal {
     pub(super) fn with(mut self, key: &'static str, value: impl Into<String>) -> Self {
         self.details.metadata.push((key, value.into()));
         self
+    }
+
+    /// With these names beside the reason, as many of them as fit.
+    pub(super) fn with_names<'a>(
+        self,
+        key: &'static str,
+        names: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
+        let mut listed = String::new();
+        for (place, name) in names.into_iter().enumerate() {
+            if listed.len() + name.len() >= MAX_NAMES {
+                break;
+            }
+            if place > 0 {
+                listed.push(',');
+            }
+            listed.push_str(name);
+        }
+        self.with(key, listed)
     }
 
     /// Because none of this holds: as many of it as fit, and how many it is in the metadata `count`.

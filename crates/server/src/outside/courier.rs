@@ -45,7 +45,7 @@ impl AllowedCourier {
         parcel: &Parcel,
     ) -> Result<Outcome, String> {
         let target = self.poster.target(url)?;
-        let keys = self.read(secret).await?;
+        let keys = self.read("secret", secret).await.map_err(told)?;
         let keys = SigningKeys::parse(keys.expose()).map_err(|error| error.to_string())?;
         let body = serde_json::to_string(&parcel.message).map_err(|error| error.to_string())?;
         let id = parcel.id.to_string();
@@ -59,7 +59,7 @@ impl AllowedCourier {
     }
 
     async fn slack(&self, url: &Reference, parcel: &Parcel) -> Result<Outcome, String> {
-        let url = self.read(url).await?;
+        let url = self.read("url", url).await.map_err(told)?;
         let target = self.poster.target(url.expose())?;
         let body = slack_payload(&parcel.message).to_string();
         Ok(self.poster.post(&target, &[], body).await)
@@ -76,11 +76,13 @@ impl AllowedCourier {
     }
 
     /// Read each time, so that a secret that was rotated is taken up.
-    async fn read(&self, reference: &Reference) -> Result<Secret, String> {
+    async fn read(&self, field: &'static str, reference: &Reference) -> Result<Secret, NotAllowed> {
         let (rules, reference) = (Arc::clone(&self.rules), reference.clone());
-        let read = spawn_blocking(move || resolved(&rules, "secret", &reference)).await;
-        let read = read.map_err(|error| error.to_string())?;
-        read.map_err(|refused| refused.problem)
+        let read = spawn_blocking(move || resolved(&rules, field, &reference)).await;
+        read.unwrap_or_else(|error| {
+            let problem = error.to_string();
+            Err(NotAllowed { field, problem })
+        })
     }
 }
 
@@ -102,6 +104,10 @@ fn resolved(
     secret.map_err(|error| refused(explain(&error)))
 }
 
+fn told(refused: NotAllowed) -> String {
+    refused.problem
+}
+
 fn no_smtp() -> NotAllowed {
     NotAllowed {
         field: "recipients",
@@ -113,7 +119,7 @@ fn no_smtp() -> NotAllowed {
 
 #[async_trait]
 impl Courier for AllowedCourier {
-    fn check(&self, target: &Target) -> Result<(), NotAllowed> {
+    async fn check(&self, target: &Target) -> Result<(), NotAllowed> {
         let bad_url = |problem| NotAllowed {
             field: "url",
             problem,
@@ -121,14 +127,14 @@ impl Courier for AllowedCourier {
         match target {
             Target::Standard { url, secret } => {
                 self.poster.target(url.as_str()).map_err(bad_url)?;
-                let keys = resolved(&self.rules, "secret", secret)?;
+                let keys = self.read("secret", secret).await?;
                 SigningKeys::parse(keys.expose()).map_err(|error| NotAllowed {
                     field: "secret",
                     problem: format!("`{}`: {error}", secret.as_str()),
                 })?;
             }
             Target::Slack { url } => {
-                let url = resolved(&self.rules, "url", url)?;
+                let url = self.read("url", url).await?;
                 self.poster.target(url.expose()).map_err(bad_url)?;
             }
             Target::Email { .. } => {

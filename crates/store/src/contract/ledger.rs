@@ -6,6 +6,7 @@ pub(crate) mod world;
 
 pub use at_once::{
     concurrent_changes_of_a_cell_leave_the_right_one, concurrent_repeats_add_each_record_once,
+    what_is_held_is_what_was_committed_last,
 };
 
 use std::collections::BTreeMap;

@@ -139,7 +139,7 @@ pub async fn what_ended_is_read(store: &dyn Store) {
     let reader = store.reader();
     // It was over a second after it was created.
     let found = reader
-        .ended(&bounds(1_000_100, 1_000_101), 10)
+        .ended(&bounds(1_000_100, 1_000_101), None, 10)
         .await
         .expect("read");
     assert_eq!(found.len(), 2);
@@ -150,11 +150,29 @@ pub async fn what_ended_is_read(store: &dyn Store) {
     }
     assert_ne!(found[0].application, found[1].application);
     for (from, to) in [(0, 1_000_100), (1_000_101, 2_000_000)] {
-        let found = reader.ended(&bounds(from, to), 10).await.expect("read");
+        let found = reader
+            .ended(&bounds(from, to), None, 10)
+            .await
+            .expect("read");
         assert_eq!(found, []);
     }
-    let found = reader.ended(&bounds(0, 2_000_000), 1).await.expect("read");
+    let found = reader
+        .ended(&bounds(0, 2_000_000), None, 1)
+        .await
+        .expect("read");
     assert_eq!(found.len(), 1);
-    let delivered = reader.delivered(&bounds(0, 1_000), 10).await;
+    // The limit counts what is asked for alone.
+    for application in [&found[0].application, &with_items(3).items[1].key] {
+        let bounds = bounds(0, 2_000_000);
+        let found = reader
+            .ended(&bounds, Some(application), 1)
+            .await
+            .expect("read");
+        let found: Vec<_> = found.iter().map(|one| &one.application).collect();
+        assert_eq!(found, [application]);
+        let delivered = reader.delivered(&bounds, Some(application), 1).await;
+        assert_eq!(delivered.expect("read"), []);
+    }
+    let delivered = reader.delivered(&bounds(0, 1_000), None, 10).await;
     assert_eq!(delivered.expect("read"), []);
 }

@@ -19,9 +19,9 @@ use tonic::Code;
 use tonic_types::StatusExt as _;
 
 use super::approvals::Gate;
-use super::governance::{Team, agree, executing, remove, reported, undoing};
+use super::governance::{Team, agree, remove, reported, undoing};
 use super::policies::{rule, terms};
-use super::releases::{bring, execute, prompt, release};
+use super::releases::{bring, execute, executing, prompt, release};
 use crate::case::cases;
 use crate::catalog::mask;
 

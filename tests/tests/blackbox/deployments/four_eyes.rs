@@ -1,11 +1,14 @@
 //! Ways around four eyes, and answers that come at once.
 
+use std::time::Duration;
+
 use slipway_api::approvals::v1::{ApprovalState, ApproveRequest, RejectRequest};
 use slipway_api::deployments::v1::{Deployment, DeploymentState};
 use slipway_api::errors::v1::ErrorReason;
 use slipway_api::identity::v1::{DisablePrincipalRequest, Role};
 use slipway_tests::world::token;
 use slipway_tests::{Backend, Client, Granted, Refused};
+use tokio::time::sleep;
 use tonic::Code;
 
 use super::approvals::Gate;
@@ -21,6 +24,9 @@ const NOT_ASKED: (Code, ErrorReason) = (Code::PermissionDenied, ErrorReason::App
 const CHANGED: (Code, ErrorReason) = (Code::Aborted, ErrorReason::PlanChanged);
 const OVER: (Code, ErrorReason) = (Code::FailedPrecondition, ErrorReason::ApprovalNotPending);
 const TWICE: (Code, ErrorReason) = (Code::FailedPrecondition, ErrorReason::AlreadyDecided);
+
+/// How much later the others begin where some have a start.
+const START: Duration = Duration::from_millis(50);
 
 /// How many ways were tried.
 struct Tries(usize);
@@ -170,6 +176,11 @@ async fn of_answers_at_once_one_is_taken(backend: Backend) {
     }
     let mut outcomes = [0; 3];
     for round in 0..12 {
+        // First all begin together; then some have a start, so that each of the ends comes about.
+        let late = move |kind| {
+            let ahead = round < 3 || kind == round % 3;
+            sleep(if ahead { Duration::ZERO } else { START })
+        };
         gate.add(&format!("Round {round}"));
         let started = gate.start().await;
         let (mut yes, mut no) = (Vec::new(), Vec::new());
@@ -177,17 +188,26 @@ async fn of_answers_at_once_one_is_taken(backend: Backend) {
             if number % 2 == 0 || round % 3 == 0 {
                 let answer = gate.approval(&started);
                 let mut approvals = admin.approvals();
-                yes.push(tokio::spawn(async move { approvals.approve(answer).await }));
+                yes.push(tokio::spawn(async move {
+                    late(0).await;
+                    approvals.approve(answer).await
+                }));
             } else {
                 let answer = gate.rejection(&started);
                 let mut approvals = admin.approvals();
-                no.push(tokio::spawn(async move { approvals.reject(answer).await }));
+                no.push(tokio::spawn(async move {
+                    late(1).await;
+                    approvals.reject(answer).await
+                }));
             }
         }
-        let stop = (round % 2 == 0).then(|| {
+        let stop = (round % 2 == 0 || round % 3 == 2).then(|| {
             let cancellation = gate.cancellation(&started);
             let mut deployments = gate.developer.deployments();
-            tokio::spawn(async move { deployments.cancel_deployment(cancellation).await })
+            tokio::spawn(async move {
+                late(2).await;
+                deployments.cancel_deployment(cancellation).await
+            })
         });
         let (mut approved, mut rejected) = (0, 0);
         for answer in yes {
@@ -241,6 +261,7 @@ async fn of_answers_at_once_one_is_taken(backend: Backend) {
         }
     }
     println!("{backend}: of answers at once, approved, rejected, canceled: {outcomes:?}");
+    assert!(outcomes.iter().all(|count| *count > 0), "{outcomes:?}");
 }
 
 /// Whoever was too late is told so.

@@ -10,8 +10,8 @@ use slipway_api::catalog::v1::{
 };
 use slipway_api::deployments::v1::{
     CheckStatus, CreateReleaseRequest, Deployment, DeploymentItem, DeploymentState,
-    ExecuteDeploymentRequest, GetDeploymentRequest, ItemChange, ReleaseItem, ReportCheckRequest,
-    RollbackDeploymentRequest, Transition, release_item,
+    GetDeploymentRequest, ItemChange, ReleaseItem, ReportCheckRequest, RollbackDeploymentRequest,
+    Transition, release_item,
 };
 use slipway_api::errors::v1::ErrorReason;
 use slipway_api::identity::v1::Role;
@@ -23,7 +23,7 @@ use tonic::Code;
 
 use super::approvals::Gate;
 use super::policies::terms;
-use super::releases::{bring, execute, prompt, release};
+use super::releases::{bring, execute, executing, prompt, release};
 use crate::case::cases;
 
 cases![
@@ -143,15 +143,6 @@ fn approving(deployment: &Deployment) -> ApproveRequest {
 pub(super) async fn agree(who: &Client, deployment: &Deployment) -> Deployment {
     let approved = who.approvals().approve(approving(deployment)).await;
     approved.granted().deployment.unwrap()
-}
-
-pub(super) fn executing(deployment: &Deployment) -> ExecuteDeploymentRequest {
-    ExecuteDeploymentRequest {
-        project: deployment.project.clone(),
-        deployment: deployment.number.to_string(),
-        plan_digest: deployment.plan_digest.clone(),
-        ..Default::default()
-    }
 }
 
 pub(super) fn undoing(deployment: &Deployment) -> RollbackDeploymentRequest {

@@ -30,11 +30,13 @@ const ROUNDS: usize = 10;
 /// Calls at the same time.
 const CALLS: usize = 50;
 /// How many people have to agree.
-const REQUIRED: usize = 3;
+pub(super) const REQUIRED: usize = 3;
 /// Those who may.
-const PEOPLE: usize = 12;
+pub(super) const PEOPLE: usize = 12;
 /// How much later than the first call the last one begins.
 const SCATTER: Duration = Duration::from_millis(60);
+/// How much later the others begin where some are ahead.
+const HEAD_START: Duration = Duration::from_millis(500);
 /// What a release brings.
 const APPLICATIONS: [&str; 3] = ["answer", "farewell", "greeting"];
 
@@ -51,15 +53,30 @@ enum Start {
 
 /// What one caller asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ask {
+pub(super) enum Ask {
     /// By this one of the people.
     Approve(usize),
     Execute,
     Cancel,
 }
 
+/// When a call begins. Where some are ahead, the others come after they have had their answer.
+pub(super) fn lateness(ahead: bool) -> Duration {
+    let late = rand::rng().random_range(Duration::ZERO..SCATTER);
+    if ahead { late } else { late + HEAD_START }
+}
+
 impl Start {
     const ALL: [Self; 3] = [Self::Waits, Self::Approved, Self::ExecutesItself];
+
+    /// Who is ahead in the first round, so that each of the ends comes about.
+    const fn ahead(self) -> Option<Ask> {
+        match self {
+            Self::Waits => Some(Ask::Cancel),
+            Self::Approved => Some(Ask::Execute),
+            Self::ExecutesItself => None,
+        }
+    }
 
     /// The calls in no order; some people agree more than once.
     fn calls(self) -> Vec<Ask> {
@@ -78,10 +95,10 @@ impl Start {
 }
 
 /// A project in which a release to `prod` needs several of many people.
-struct Field {
-    project: Project,
-    developer: Client,
-    people: Vec<Client>,
+pub(super) struct Field {
+    pub(super) project: Project,
+    pub(super) developer: Client,
+    pub(super) people: Vec<Client>,
 }
 
 /// What all calls came to.
@@ -99,7 +116,8 @@ async fn many_at_once_come_to_one_end(backend: Backend) {
     for round in 0..scaled(ROUNDS) {
         for (place, start) in Start::ALL.into_iter().enumerate() {
             let version = (round * Start::ALL.len() + place + 1).to_string();
-            let end = field.fight(start, &version).await;
+            let ahead = if round == 0 { start.ahead() } else { None };
+            let end = field.fight(start, ahead, &version).await;
             if end == DeploymentState::Succeeded {
                 succeeded += 1;
             } else {
@@ -107,6 +125,7 @@ async fn many_at_once_come_to_one_end(backend: Backend) {
             }
         }
     }
+    assert!(succeeded > 0 && canceled > 0, "{succeeded} and {canceled}");
     settle(&field.project).await;
     let verification = verify(&field.project, None).await;
     assert!(verification.verified, "{verification:?}");
@@ -118,7 +137,7 @@ async fn many_at_once_come_to_one_end(backend: Backend) {
 }
 
 impl Field {
-    async fn new(backend: Backend) -> Self {
+    pub(super) async fn new(backend: Backend) -> Self {
         let project = World::shared(backend).await.project().await;
         project.environment("prod").await;
         for application in APPLICATIONS {
@@ -138,12 +157,15 @@ impl Field {
     }
 
     /// Lets everybody have at one release, and says how it ended.
-    async fn fight(&self, start: Start, version: &str) -> DeploymentState {
-        let made = self.made(start, version).await;
+    async fn fight(&self, start: Start, ahead: Option<Ask>, version: &str) -> DeploymentState {
+        let executes_itself = matches!(start, Start::ExecutesItself);
+        let made = self.asked_for(version, executes_itself).await;
+        if matches!(start, Start::Approved) {
+            self.agree(&made).await;
+        }
         let before = self.cells().await;
         let calls = start.calls().into_iter().map(async |ask| {
-            let late = rand::rng().random_range(Duration::ZERO..SCATTER);
-            tokio::time::sleep(late).await;
+            tokio::time::sleep(lateness(ahead.is_none_or(|ahead| ahead == ask))).await;
             (ask, self.ask(&made, ask).await)
         });
         let mut granted = Granteds::default();
@@ -158,29 +180,32 @@ impl Field {
         found.state()
     }
 
-    async fn made(&self, start: Start, version: &str) -> Deployment {
+    /// A release that nobody agreed to yet.
+    pub(super) async fn asked_for(&self, version: &str, execute_on_approval: bool) -> Deployment {
         for application in APPLICATIONS {
             self.project.version(application, version).await;
         }
         let items = APPLICATIONS.map(|application| bring(application, version));
         let request = CreateReleaseRequest {
-            execute_on_approval: matches!(start, Start::ExecutesItself),
+            execute_on_approval,
             ..release(&self.project, items.into())
         };
         let mut deployments = self.developer.deployments();
         let made = deployments.create_release(request).await.granted();
         let made = made.deployment.unwrap();
         assert_eq!(made.state(), DeploymentState::PendingApproval);
-        if matches!(start, Start::Approved) {
-            for person in &self.people[..REQUIRED] {
-                let approved = person.approvals().approve(approval(&made)).await;
-                approved.granted();
-            }
-        }
         made
     }
 
-    async fn ask(&self, made: &Deployment, ask: Ask) -> Result<(), Status> {
+    /// As many agree as have to.
+    pub(super) async fn agree(&self, made: &Deployment) {
+        for person in &self.people[..REQUIRED] {
+            let approved = person.approvals().approve(approval(made)).await;
+            approved.granted();
+        }
+    }
+
+    pub(super) async fn ask(&self, made: &Deployment, ask: Ask) -> Result<(), Status> {
         match ask {
             Ask::Approve(person) => {
                 let mut approvals = self.people[person].approvals();
@@ -210,7 +235,7 @@ impl Field {
     }
 
     /// Everybody was answered, so it ends without another call.
-    async fn over(&self, made: &Deployment) -> Deployment {
+    pub(super) async fn over(&self, made: &Deployment) -> Deployment {
         let request = GetDeploymentRequest {
             project: made.project.clone(),
             deployment: made.deployment_id.clone(),
@@ -228,7 +253,7 @@ impl Field {
     }
 
     /// What is current of each application.
-    async fn cells(&self) -> Vec<Option<String>> {
+    pub(super) async fn cells(&self) -> Vec<Option<String>> {
         let cells = APPLICATIONS.map(async |application| {
             let cell = self.project.cell(application, "prod").await;
             cell.map(|cell| cell.version)
@@ -264,14 +289,19 @@ impl Field {
     }
 
     /// All records or none, and the cells say the same.
-    async fn check_records(&self, found: &Deployment, version: &str, before: &[Option<String>]) {
+    pub(super) async fn check_records(
+        &self,
+        found: &Deployment,
+        version: &str,
+        before: &[Option<String>],
+    ) {
         let mut records = self
             .project
             .history(slipway_api::ledger::v1::ListDeploymentRecordsRequest::default())
             .await;
         records.retain(|record| record.deployment_id == found.deployment_id);
         let cells = self.cells().await;
-        if found.state() == DeploymentState::Canceled {
+        if found.state() != DeploymentState::Succeeded {
             assert_eq!((records.len(), &*cells), (0, before));
             return;
         }
@@ -319,7 +349,8 @@ impl Field {
         assert!(kept.len() <= REQUIRED, "{start:?}: {kept:?}");
         let state = match found.state() {
             DeploymentState::Succeeded => ApprovalState::Approved,
-            _ if was_approved => asked.state(),
+            // What was approved stays so, whatever becomes of the deployment.
+            _ if was_approved => ApprovalState::Approved,
             _ => ApprovalState::Canceled,
         };
         assert_eq!(asked.state(), state, "{start:?}: {asked:?}");
@@ -375,7 +406,7 @@ fn is(status: &Status, reason: ErrorReason) -> bool {
     slipway_tests::refusal::reason_of(status).as_deref() == Some(name)
 }
 
-fn approval(made: &Deployment) -> ApproveRequest {
+pub(super) fn approval(made: &Deployment) -> ApproveRequest {
     ApproveRequest {
         project: made.project.clone(),
         deployment: made.deployment_id.clone(),
@@ -385,7 +416,7 @@ fn approval(made: &Deployment) -> ApproveRequest {
 }
 
 /// The life cycle of a release that nothing falls behind, as the documentation has it.
-fn is_legal(from: DeploymentState, to: DeploymentState) -> bool {
+pub(super) fn is_legal(from: DeploymentState, to: DeploymentState) -> bool {
     use DeploymentState::{Approved, Canceled, PendingApproval, Queued, Running, Succeeded};
     match from {
         PendingApproval => matches!(to, Approved | Canceled),

@@ -67,7 +67,7 @@ pub(crate) async fn execute(client: &Client, deployment: &Deployment) -> Deploym
     executed.granted().deployment.unwrap()
 }
 
-fn executing(deployment: &Deployment) -> ExecuteDeploymentRequest {
+pub(crate) fn executing(deployment: &Deployment) -> ExecuteDeploymentRequest {
     ExecuteDeploymentRequest {
         project: deployment.project.clone(),
         deployment: deployment.number.to_string(),

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use sea_orm::{FromQueryResult, Value};
 use slipway_approvals::{
-    Governed, Policy, PolicyPlace, PolicyQueries, PolicyRepository, Scope, Terms,
+    Governed, Policy, PolicyPlace, PolicyQueries, PolicyRepository, Scope, SoundTerms, Terms,
 };
 use slipway_kernel::{
     EnvironmentId, Page, PageSize, PolicyId, PrincipalId, ProjectId, StoreError, Tier,
@@ -22,21 +22,23 @@ const COLUMNS: &str = "id, project_id, scope, tier, environment_id, terms, gover
     updated_at, updated_by, revision";
 const COLUMN_COUNT: usize = 12;
 
+/// That a policy `p` is about an environment `e`.
+const ABOUT: &str = "p.project_id = e.project_id AND (p.scope = 'PROJECT' OR p.tier = e.tier OR p.environment_id = e.id)";
+
 /// A scalar subquery: 0 where no policy governs the environment `e`, which the statement around it has by that name; 1
 /// where one does; 2 where one refuses reports besides. What is built in for a tier governs as
 /// [`Terms::built_in`] says.
 pub(crate) fn governed() -> String {
-    let about = "p.project_id = e.project_id AND (p.scope = 'PROJECT' OR p.tier = e.tier OR p.environment_id = e.id)";
     let built_in: Vec<_> = Tier::ALL
         .into_iter()
         .filter(|tier| Terms::built_in(*tier).govern())
         .map(|tier| format!("'{tier}'"))
         .collect();
     format!(
-        "(CASE WHEN EXISTS (SELECT 1 FROM approval_policy p WHERE {about} AND p.governs) \
+        "(CASE WHEN EXISTS (SELECT 1 FROM approval_policy p WHERE {ABOUT} AND p.governs) \
          OR (e.tier IN ({}) AND NOT EXISTS \
          (SELECT 1 FROM approval_policy p WHERE p.project_id = e.project_id AND p.scope = 'TIER' AND p.tier = e.tier)) \
-         THEN CASE WHEN EXISTS (SELECT 1 FROM approval_policy p WHERE {about} AND p.refuses_reports) THEN 2 ELSE 1 END \
+         THEN CASE WHEN EXISTS (SELECT 1 FROM approval_policy p WHERE {ABOUT} AND p.refuses_reports) THEN 2 ELSE 1 END \
          ELSE 0 END)",
         built_in.join(", ")
     )
@@ -73,6 +75,11 @@ impl Row {
 
     fn terms(&self, place: &Place<'_>) -> Result<Terms, StoreError> {
         let terms: Terms = place.json("terms", &self.terms)?;
+        let terms = SoundTerms::new(terms).map_err(|faults| {
+            let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
+            place.inconsistent("terms", faults.join("; "))
+        })?;
+        let terms = Terms::from(terms);
         if terms.govern() != self.governs {
             return Err(place.inconsistent("governs", "not what the terms say"));
         }
@@ -181,10 +188,10 @@ impl PolicyRepository for SqlUnitOfWork {
             #[sea_orm(nested)]
             policy: Option<Row>,
         }
-        let sql = "SELECT e.tier AS environment_tier, p.* FROM environment e LEFT JOIN approval_policy p \
-                   ON p.project_id = e.project_id \
-                   AND (p.scope = 'PROJECT' OR p.tier = e.tier OR p.environment_id = e.id) \
-                   WHERE e.id = $1 ORDER BY p.id";
+        let sql = format!(
+            "SELECT e.tier AS environment_tier, p.* FROM environment e LEFT JOIN approval_policy p ON {ABOUT} \
+             WHERE e.id = $1 ORDER BY p.id"
+        );
         let connection = self.connection().await?;
         let rows: Vec<Found> = connection.all(sql, [environment.uuid().into()]).await?;
         let Some(first) = rows.first() else {
@@ -261,8 +268,7 @@ impl PolicyQueries for SqlReader {
         let mut conditions = vec![format!("p.project_id = {}", values.bind(project.uuid()))];
         if let Some(environment) = about {
             conditions.push(format!(
-                "EXISTS (SELECT 1 FROM environment e WHERE e.id = {} AND e.project_id = p.project_id \
-                 AND (p.scope = 'PROJECT' OR p.tier = e.tier OR p.environment_id = e.id))",
+                "EXISTS (SELECT 1 FROM environment e WHERE e.id = {} AND {ABOUT})",
                 values.bind(environment.uuid())
             ));
         }

@@ -6,7 +6,7 @@ use slipway_audit::{
     dora::{Delivered, DoraQueries, Ended},
     report::Bounds,
 };
-use slipway_kernel::{DeploymentId, StoreError};
+use slipway_kernel::{DeploymentId, Key, StoreError};
 use uuid::Uuid;
 
 use crate::{SqlReader, row::Place, values::Values};
@@ -30,9 +30,14 @@ struct EndedRow {
     at: i64,
 }
 
-/// The conditions that bounds make for a row's project, time and environment.
-fn within(values: &mut Values, bounds: &Bounds, columns: [&str; 3]) -> String {
-    let [project, time, environment] = columns;
+/// The conditions that a question makes for a row's project, time, environment and application.
+fn within(
+    values: &mut Values,
+    bounds: &Bounds,
+    application: Option<&Key>,
+    columns: [&str; 4],
+) -> String {
+    let [project, time, environment, key] = columns;
     let of = values.bind(bounds.project.uuid());
     let from = values.bind(bounds.from.micros());
     let to = values.bind(bounds.to.micros());
@@ -40,15 +45,24 @@ fn within(values: &mut Values, bounds: &Bounds, columns: [&str; 3]) -> String {
         Some((id, _)) => format!(" AND {environment} = {}", values.bind(id.uuid())),
         None => String::new(),
     };
-    format!("{project} = {of} AND {time} >= {from} AND {time} < {to}{only}")
+    let one = match application {
+        Some(application) => format!(" AND {key} = {}", values.bind(application.as_str())),
+        None => String::new(),
+    };
+    format!("{project} = {of} AND {time} >= {from} AND {time} < {to}{only}{one}")
 }
 
 #[async_trait]
 impl DoraQueries for SqlReader {
-    async fn delivered(&self, bounds: &Bounds, limit: u32) -> Result<Vec<Delivered>, StoreError> {
+    async fn delivered(
+        &self,
+        bounds: &Bounds,
+        application: Option<&Key>,
+        limit: u32,
+    ) -> Result<Vec<Delivered>, StoreError> {
         let mut values = Values::default();
-        let columns = ["r.project_id", "r.deployed_at", "r.environment_id"];
-        let within = within(&mut values, bounds, columns);
+        let columns = ["r.project_id", "r.deployed_at", "r.environment_id", "a.key"];
+        let within = within(&mut values, bounds, application, columns);
         let limit = values.bind(i64::from(limit));
         let sql = format!(
             "SELECT r.id, a.key AS application, e.slug AS environment, r.deployed_at AS at, v.created_at \
@@ -73,11 +87,17 @@ impl DoraQueries for SqlReader {
         rows.into_iter().map(parsed).collect()
     }
 
-    async fn ended(&self, bounds: &Bounds, limit: u32) -> Result<Vec<Ended>, StoreError> {
+    async fn ended(
+        &self,
+        bounds: &Bounds,
+        application: Option<&Key>,
+        limit: u32,
+    ) -> Result<Vec<Ended>, StoreError> {
         let mut values = Values::default();
+        // An index has it, spelled like this.
         let time = "COALESCE(d.succeeded_at, d.finished_at)";
-        let columns = ["d.project_id", time, "d.target_id"];
-        let within = within(&mut values, bounds, columns);
+        let columns = ["d.project_id", time, "d.target_id", "i.key"];
+        let within = within(&mut values, bounds, application, columns);
         let limit = values.bind(i64::from(limit));
         let sql = format!(
             "SELECT d.id, i.key AS application, e.slug AS environment, d.kind, d.state, {time} AS at \

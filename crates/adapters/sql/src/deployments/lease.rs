@@ -8,20 +8,16 @@ use slipway_kernel::{DeploymentId, EnvironmentId, ProjectId, StoreError, Timesta
 use uuid::Uuid;
 
 use super::deployment::TABLE;
-use crate::{connection::Connection, row::Place};
+use crate::{
+    connection::Connection,
+    row::{Place, length},
+};
 
 #[derive(FromQueryResult)]
 struct ClaimRow {
     id: Uuid,
     epoch: i64,
     claims: i32,
-}
-
-/// A length of time, in microseconds.
-fn length(lease: Duration) -> Value {
-    i64::try_from(lease.as_micros())
-        .unwrap_or(i64::MAX / 2)
-        .into()
 }
 
 /// One statement. On `PostgreSQL` a deployment that another unit of work holds is passed over: it may be claimed there.
@@ -109,7 +105,7 @@ pub(super) async fn put_off(
     Ok(connection.execute(sql, values).await? == 1)
 }
 
-/// Every one that is queued, not only those that wait for a freeze: one that an executor holds may be about to, and is
+/// Every one that is queued or approved, not only those that wait for a freeze: one that an executor holds may be about to, and is
 /// looked at anew once that has let go.
 pub(super) async fn thaw(connection: &Connection, project: ProjectId) -> Result<(), StoreError> {
     let kept =

@@ -145,6 +145,13 @@ async fn one(
     row.map(Project::try_from).transpose()
 }
 
+/// Holds a project's row, so that those who count what it has come one after the other.
+pub(crate) async fn hold(connection: &Connection, id: ProjectId) -> Result<(), StoreError> {
+    let lock = connection.dialect().postgres_only(" FOR NO KEY UPDATE");
+    one(connection, "id = $1", id.uuid().into(), lock).await?;
+    Ok(())
+}
+
 pub(super) async fn page(
     connection: &Connection,
     visible_to: Option<PrincipalId>,

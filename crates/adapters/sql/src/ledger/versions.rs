@@ -25,6 +25,12 @@ struct Row {
 }
 
 impl Row {
+    /// Whether it changed while its lock was waited for: its columns are those of now, and what was joined to it belongs to
+    /// those of before.
+    const fn changed_meanwhile(&self) -> bool {
+        self.version_id.is_some() && self.identifier.is_none()
+    }
+
     fn parse(self) -> Result<Option<CurrentVersion>, StoreError> {
         let place = Place {
             table: "current_state",
@@ -48,7 +54,8 @@ impl Row {
     }
 }
 
-/// One statement for each 999 applications. Emptied cells are read too, and held where `lock` says so.
+/// One statement for each 999 applications, and a second one where a cell that is to be held changed while it was waited
+/// for. Emptied cells are read too, so that they are held where `lock` says so.
 pub(super) async fn current(
     connection: &Connection,
     environment: EnvironmentId,
@@ -67,7 +74,10 @@ pub(super) async fn current(
              ORDER BY c.application_key{lock}",
             values.bind_all(keys.iter().copied())
         );
-        let rows: Vec<Row> = connection.all(sql, values).await?;
+        let mut rows: Vec<Row> = connection.all(sql.clone(), values.clone()).await?;
+        if rows.iter().any(Row::changed_meanwhile) {
+            rows = connection.all(sql, values).await?;
+        }
         for row in rows {
             let place = Place {
                 table: "current_state",

@@ -7,12 +7,12 @@ use slipway_kernel::{StoreError, Timestamp, WebhookId};
 use slipway_notifications::{Claimed, Delivery, DeliveryState, PendingWork};
 
 use super::{
-    delivery::{COLUMNS, Row, TABLE, attempt_values, length},
+    delivery::{COLUMNS, Row, TABLE, attempt_values},
     webhook,
 };
 use crate::{
     connection::{Connection, Dialect},
-    row::changed_one,
+    row::{changed_one, length},
 };
 
 /// The delivery `d` that is to be attempted next: `$1` is now, `$2` how many may be under way to one webhook.

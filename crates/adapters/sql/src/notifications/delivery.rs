@@ -1,7 +1,5 @@
 //! Deliveries.
 
-use std::time::Duration;
-
 use sea_orm::{FromQueryResult, Value};
 use slipway_kernel::{
     DeliveryId, DeploymentId, Page, PageSize, ProjectId, Slug, StoreError, Timestamp, WebhookId,
@@ -233,11 +231,4 @@ pub(super) async fn forget(
         "DELETE FROM delivery WHERE id IN (SELECT id FROM delivery WHERE due_at < $1 LIMIT $2)";
     let values = [before.micros().into(), i64::from(limit).into()];
     connection.execute(sql, values).await
-}
-
-/// A length of time, in microseconds.
-pub(super) fn length(duration: Duration) -> Value {
-    i64::try_from(duration.as_micros())
-        .unwrap_or(i64::MAX / 2)
-        .into()
 }

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     connection::{Connection, limit, placeholders},
+    identity::project::hold,
     row::{Place, changed_one, to_json},
 };
 
@@ -72,22 +73,12 @@ pub(super) async fn insert(connection: &Connection, webhook: &Webhook) -> Result
 /// The project's row is held, so that those who count come one after the other.
 pub(super) async fn count(connection: &Connection, project: ProjectId) -> Result<u32, StoreError> {
     #[derive(FromQueryResult)]
-    struct Held {}
-    #[derive(FromQueryResult)]
     struct Counted {
         number: i64,
     }
-    let lock = connection.dialect().postgres_only(" FOR NO KEY UPDATE");
-    let id = || [project.uuid().into()];
-    let _held: Option<Held> = connection
-        .one(format!("SELECT id FROM project WHERE id = $1{lock}"), id())
-        .await?;
-    let counted: Option<Counted> = connection
-        .one(
-            "SELECT count(*) AS number FROM webhook WHERE project_id = $1",
-            id(),
-        )
-        .await?;
+    hold(connection, project).await?;
+    let sql = "SELECT count(*) AS number FROM webhook WHERE project_id = $1";
+    let counted: Option<Counted> = connection.one(sql, [project.uuid().into()]).await?;
     let number = counted.map_or(0, |counted| counted.number);
     Ok(u32::try_from(number).unwrap_or(u32::MAX))
 }
@@ -129,7 +120,13 @@ pub(super) async fn update(connection: &Connection, webhook: &Webhook) -> Result
     changed_one(changed, TABLE, webhook.id)
 }
 
+/// The row is held first: who is about to insert a delivery holds it as well ([`enabled`]), so that none comes in between.
 pub(super) async fn delete(connection: &Connection, id: WebhookId) -> Result<(), StoreError> {
+    #[derive(FromQueryResult)]
+    struct Held {}
+    let lock = connection.dialect().postgres_only(" FOR UPDATE");
+    let sql = format!("SELECT id FROM webhook WHERE id = $1{lock}");
+    let _held: Option<Held> = connection.one(sql, [id.uuid().into()]).await?;
     for sql in [
         "DELETE FROM delivery WHERE webhook_id = $1",
         "DELETE FROM webhook WHERE id = $1",
@@ -139,12 +136,15 @@ pub(super) async fn delete(connection: &Connection, id: WebhookId) -> Result<(),
     Ok(())
 }
 
+/// They are held, so that they are still there when their deliveries are inserted.
 pub(super) async fn enabled(
     connection: &Connection,
     project: ProjectId,
 ) -> Result<Vec<Webhook>, StoreError> {
-    let sql =
-        format!("SELECT {COLUMNS} FROM webhook WHERE project_id = $1 AND enabled ORDER BY slug");
+    let lock = connection.dialect().postgres_only(" FOR KEY SHARE");
+    let sql = format!(
+        "SELECT {COLUMNS} FROM webhook WHERE project_id = $1 AND enabled ORDER BY slug{lock}"
+    );
     let rows: Vec<Row> = connection.all(sql, [project.uuid().into()]).await?;
     rows.into_iter().map(Webhook::try_from).collect()
 }

@@ -509,6 +509,74 @@ const BROKEN: &[(&str, &str)] = &[
         "approval_request, column plan_digest",
     ),
     (
+        "UPDATE approval_request SET rules = '[7]'",
+        "approval_request, column rules",
+    ),
+    (
+        r#"UPDATE approval_request SET rules = '[{"source":"stage","rule":{"name":"x","required":0,"eligible":{"principals":[],"roles":["ADMIN"],"groups":[]},"from_risk":"LOW","kinds":[]},"candidates":[]}]'"#,
+        "approval_request, column rules",
+    ),
+    (
+        r#"UPDATE approval_request SET rules = '[{"source":"stage","rule":{"name":"x","required":1,"eligible":{"principals":[],"roles":["ADMIN"],"groups":[]},"from_risk":"LOW","kinds":[]},"candidates":["00000000-0000-0000-0000-000000000002","00000000-0000-0000-0000-000000000001"]}]'"#,
+        "approval_request, column rules",
+    ),
+    (
+        "UPDATE approval_decision SET decided_at = 9223372036854775807",
+        "approval_decision, column decided_at",
+    ),
+    (
+        "UPDATE approval_decision SET verdict = 'REJECT'",
+        "approval_decision, column verdict",
+    ),
+    (
+        "UPDATE approval_decision SET rule = 'No Rule'",
+        "approval_decision, column rule",
+    ),
+    (
+        "UPDATE approval_withdrawal SET withdrawn_at = 9223372036854775807",
+        "approval_decision, column withdrawn_at",
+    ),
+    (
+        "UPDATE approval_override SET overridden_at = 9223372036854775807",
+        "approval_override, column overridden_at",
+    ),
+    (
+        "UPDATE override_review SET finding = 'FINE'",
+        "override_review, column finding",
+    ),
+    (
+        "UPDATE approval_policy SET scope = 'PROJECT'",
+        "approval_policy, column scope",
+    ),
+    (
+        "UPDATE approval_policy SET scope = 'TIER', environment_id = NULL, tier = 'HIGH'",
+        "approval_policy, column tier",
+    ),
+    (
+        "UPDATE approval_policy SET governs = TRUE",
+        "approval_policy, column governs",
+    ),
+    (
+        "UPDATE approval_policy SET refuses_reports = TRUE",
+        "approval_policy, column refuses_reports",
+    ),
+    (
+        "UPDATE approval_policy SET revision = 0",
+        "approval_policy, column revision",
+    ),
+    (
+        "UPDATE approval_policy SET terms = '{}'",
+        "approval_policy, column terms",
+    ),
+    (
+        "UPDATE approval_policy SET terms = replace(terms, '\"expire_after\":60', '\"expire_after\":0')",
+        "approval_policy, column terms",
+    ),
+    (
+        r#"UPDATE approval_policy SET governs = TRUE, terms = '{"rules":[{"name":"x","required":0,"eligible":{"principals":[],"roles":["ADMIN"],"groups":[]},"from_risk":"LOW","kinds":[]}],"required_checks":[],"expire_after":60,"wait":0,"refuse_reports":false,"rollback_needs_approval":false,"requesters":{"principals":[],"roles":[],"groups":[]}}'"#,
+        "approval_policy, column terms",
+    ),
+    (
         "UPDATE approval_decision SET verdict = 'PERHAPS'",
         "approval_decision, column verdict",
     ),
@@ -550,7 +618,7 @@ const BROKEN: &[(&str, &str)] = &[
     ),
 ];
 
-const TABLES: [&str; 14] = [
+const TABLES: [&str; 18] = [
     "pipeline",
     "pipeline_stage",
     "deployment",
@@ -559,6 +627,10 @@ const TABLES: [&str; 14] = [
     "snapshot",
     "approval_request",
     "approval_decision",
+    "approval_withdrawal",
+    "approval_override",
+    "override_review",
+    "approval_policy",
     "environment_engine",
     "workflow_link",
     "credential_target",
@@ -622,6 +694,7 @@ async fn read_all(store: &SqlStore) -> Result<(), StoreError> {
         .approval_requests(project, &ApprovalFilter::default(), None, size)
         .await?;
     assert_eq!(page.items.len(), 2);
+    reader.policies(project, None, None, size).await?;
     reader.checks(DeploymentId::from_uuid(one)).await?;
     reader.templates(project, None, size).await?;
     reader.engine(environment).await?;

@@ -8,37 +8,13 @@ pub use delete::{DeletePolicy, delete_policy};
 pub use read::{ListPolicies, Listed, get_policy, list_policies};
 pub use set::{SetPolicy, set_policy};
 
-use std::fmt;
+pub use crate::scope::NamedScope;
 
-use serde::Serialize;
 use serde_json::{Value, json};
 use slipway_approvals::{Policy, Scope};
-use slipway_kernel::{ProjectId, Slug, Tier, revision::EtagMismatch};
+use slipway_kernel::{ProjectId, Slug, revision::EtagMismatch};
 
 use crate::{CommandError, Context, error::meets_command_errors};
-
-/// What a policy is about, as requests name it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum NamedScope {
-    /// The project.
-    Project,
-    /// A tier.
-    Tier(Tier),
-    /// An environment, by its slug.
-    Environment(Slug),
-}
-
-impl fmt::Display for NamedScope {
-    /// For people.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Project => f.write_str("the project"),
-            Self::Tier(tier) => write!(f, "the tier {tier}"),
-            Self::Environment(slug) => write!(f, "the environment `{slug}`"),
-        }
-    }
-}
 
 /// Why a command about a policy was not carried out.
 #[derive(Debug, thiserror::Error)]

@@ -32,7 +32,8 @@ pub trait FreezeRepository: Send {
     /// [`StoreError::Conflict`] where the stored revision is another.
     async fn update(&mut self, window: &FreezeWindow) -> Result<(), StoreError>;
 
-    /// How many windows a project has that are not deleted.
+    /// How many windows a project has that are not deleted. An adapter MUST let units of work that ask for one project
+    /// come one after the other, so that a limit on the number holds.
     async fn count(&mut self, project: ProjectId) -> Result<u64, StoreError>;
 
     /// The windows whose scope covers an environment as it is now, by slug; without those that are suspended or deleted.

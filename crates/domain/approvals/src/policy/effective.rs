@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use slipway_kernel::{EnvironmentId, PrincipalId, RiskLevel, Slug, Tier};
 
 use super::{RequiredCheck, Scope, Terms};
-use crate::{Counted, Eligible, Rule, Subject, Tally, Vote, Voter, tally};
+use crate::{Counted, Eligible, Rule, Subject, Tally, Vote, Voter, rule::MAX_REQUIRED, tally};
 
 /// Where a rule comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -32,6 +32,13 @@ pub struct Asked {
 }
 
 impl Asked {
+    /// Whether it asks for somebody, of candidates in their order: else it would be met by nobody, or candidates would not be
+    /// found among them.
+    pub fn is_sound(&self) -> bool {
+        (1..=MAX_REQUIRED).contains(&self.rule.required)
+            && self.candidates.is_sorted_by(|one, next| one < next)
+    }
+
     /// The rule in a count: only the candidates count for it.
     pub fn counted(&self) -> Counted<'_> {
         Counted {

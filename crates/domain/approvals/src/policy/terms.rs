@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use slipway_kernel::{Key, RiskLevel, Slug, Tier};
+use slipway_kernel::{RiskLevel, Slug, Tier, text::CheckName};
 
 use crate::{
     Eligible, Rule,
@@ -48,7 +48,7 @@ pub struct Terms {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RequiredCheck {
     /// What it is called.
-    pub name: Key,
+    pub name: CheckName,
     /// It is required of what is at least so risky.
     pub from_risk: RiskLevel,
 }
@@ -97,7 +97,7 @@ pub enum TermsFault {
         /// The check's place, from 0.
         check: usize,
         /// The name.
-        name: Key,
+        name: CheckName,
     },
     /// A rule that asks for nobody or too many.
     #[error("asks for {required} people; 1 to {MAX_REQUIRED} are allowed")]

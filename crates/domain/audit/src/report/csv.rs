@@ -197,9 +197,12 @@ fn line(cells: &Cells) -> String {
     format!("{}\r\n", cells.join(","))
 }
 
+/// What a formula begins with, in full width as well, and what spreadsheets pass over before it.
+const FORMULAS: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
+
 /// A cell in quotation marks. What a spreadsheet would take for a formula begins with an apostrophe instead.
 fn quoted(cell: &str) -> String {
-    let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let formula = cell.starts_with(FORMULAS);
     let apostrophe = if formula { "'" } else { "" };
     format!("\"{apostrophe}{}\"", cell.replace('"', "\"\""))
 }
@@ -217,6 +220,11 @@ mod tests {
             ("@SUM(A1)", "\"'@SUM(A1)\""),
             ("\t=1", "\"'\t=1\""),
             ("\r=1", "\"'\r=1\""),
+            ("\n=1", "\"'\n=1\""),
+            ("＝1+1", "\"'＝1+1\""),
+            ("＋1", "\"'＋1\""),
+            ("－1", "\"'－1\""),
+            ("＠SUM(A1)", "\"'＠SUM(A1)\""),
             ("say \"hi\",\nthere", "\"say \"\"hi\"\",\nthere\""),
             ("1=1", "\"1=1\""),
             ("", "\"\""),

@@ -12,8 +12,20 @@ use slipway_kernel::{
 /// The largest content that is looked through, in bytes.
 pub const MAX_LOOKED_THROUGH: u64 = 256 * 1024;
 
-/// Whether content is text, as its media type says: it is looked through for languages and secrets, where it is not too large.
-pub fn is_text(media_type: &MediaType) -> bool {
+/// Content as the text that is looked through for languages and secrets. Where its media type says that it is text, bytes
+/// that are none are left aside; else it is one where all of it is. `None` where there is none, or too much.
+pub fn looked_through(media_type: &MediaType, content: &[u8]) -> Option<String> {
+    let size = u64::try_from(content.len()).unwrap_or(u64::MAX);
+    if size > MAX_LOOKED_THROUGH {
+        return None;
+    }
+    if says_text(media_type) {
+        return Some(String::from_utf8_lossy(content).into_owned());
+    }
+    String::from_utf8(content.to_vec()).ok()
+}
+
+fn says_text(media_type: &MediaType) -> bool {
     const TEXTS: [&str; 8] = [
         "application/json",
         "application/yaml",
@@ -74,9 +86,9 @@ pub struct VersionFacts {
     pub attributes: Attributes,
     /// What changed in it.
     pub notes: Notes,
-    /// Its content, where Slipway keeps one that [`is_text`], is UTF-8 and no larger than [`MAX_LOOKED_THROUGH`].
+    /// Its content, where Slipway keeps one that is [`looked_through`].
     pub text: Option<String>,
-    /// The size of its content in bytes, where that is text and larger.
+    /// The size of its content in bytes, where that is larger.
     pub unread: Option<u64>,
 }
 
@@ -134,16 +146,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_are_told_by_their_media_types() {
-        for (media_type, so) in [
-            ("text/plain; charset=utf-8", true),
-            ("Application/JSON", true),
-            ("application/vnd.acme.prompt+json", true),
-            ("application/octet-stream", false),
-            ("", false),
+    fn small_texts_are_looked_through() {
+        let most = "x".repeat(usize::try_from(MAX_LOOKED_THROUGH).expect("small"));
+        let more = format!("{most}x");
+        let latin: &[u8] = b"pass\xe9: x";
+        for (media_type, content, text) in [
+            ("text/plain; charset=utf-8", b"x".as_slice(), Some("x")),
+            ("Application/JSON", most.as_bytes(), Some(most.as_str())),
+            ("application/vnd.acme.prompt+json", b"x", Some("x")),
+            ("text/plain", more.as_bytes(), None),
+            ("text/plain", latin, Some("pass\u{fffd}: x")),
+            // What it is called hides nothing.
+            ("application/octet-stream", b"x", Some("x")),
+            ("", b"x", Some("x")),
+            ("image/png", b"x", Some("x")),
+            ("image/png", latin, None),
         ] {
             let media_type: MediaType = media_type.parse().expect("a text");
-            assert_eq!(is_text(&media_type), so, "{media_type}");
+            let found = looked_through(&media_type, content);
+            assert_eq!(found.as_deref(), text, "{media_type}");
         }
     }
 }

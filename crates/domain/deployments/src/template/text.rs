@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 /// How long a parameter's name may be, in bytes.
 const MAX_NAME: usize = 64;
+/// How long what a text becomes may be at most, in bytes: [notes](slipway_kernel::text::Notes).
+const MAX_FILLED: usize = 16_384;
 
 /// A text of at most `MAX` bytes, without NUL characters, in which `{{name}}` stands for the value of a parameter. Names
 /// are 1 to 64 of small letters, digits and `_`, a letter first; spaces around them are passed over.
@@ -88,14 +90,19 @@ impl<const MAX: usize> TemplateText<MAX> {
     }
 
     /// The text with these values in it; a parameter without a value stands for nothing. Values are not looked through for
-    /// parameters.
+    /// parameters. What gets too long for anything that a text can become ends there: whoever takes it refuses it.
     pub fn filled(&self, values: &BTreeMap<String, String>) -> String {
-        let pieces = pieces(&self.0).unwrap_or_default().into_iter();
-        let texts = pieces.map(|piece| match piece {
-            Piece::Literal(text) => text,
-            Piece::Parameter(name) => values.get(name).map_or("", String::as_str),
-        });
-        texts.collect()
+        let mut filled = String::new();
+        for piece in pieces(&self.0).unwrap_or_default() {
+            filled.push_str(match piece {
+                Piece::Literal(text) => text,
+                Piece::Parameter(name) => values.get(name).map_or("", String::as_str),
+            });
+            if filled.len() > MAX_FILLED {
+                break;
+            }
+        }
+        filled
     }
 }
 
@@ -149,6 +156,16 @@ mod tests {
         let filled = text.filled(&values(&[("a", "{{b_2}}"), ("b_2", "ü"), ("c", "x")]));
         assert_eq!(filled, "{{b_2}} and ü{{b_2}}, {c} }}");
         assert_eq!(text.filled(&values(&[])), " and , {c} }}");
+    }
+
+    #[test]
+    fn what_gets_too_long_ends_there() {
+        let text = text(&"{{a}}".repeat(20)).expect("a text");
+        let filled = text.filled(&values(&[("a", &"x".repeat(1_000_000))]));
+        assert_eq!(filled.len(), 1_000_000);
+        assert!(filled.parse::<slipway_kernel::text::Notes>().is_err());
+        let filled = text.filled(&values(&[("a", "xyz")]));
+        assert_eq!(filled.len(), 60);
     }
 
     #[test]

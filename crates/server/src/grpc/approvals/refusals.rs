@@ -3,7 +3,7 @@
 use slipway_api::errors::v1::ErrorReason;
 use slipway_application::approvals::ApprovalError;
 use slipway_application::approvals::policies::PolicyError;
-use slipway_application::freezes::{FreezeError, Frozen, MAX_TOLD};
+use slipway_application::freezes::{FreezeError, Frozen};
 use slipway_kernel::Slug;
 use tonic::Code;
 
@@ -90,15 +90,12 @@ impl From<PolicyError> for Refusal {
                 Self::new(Code::NotFound, ErrorReason::PolicyNotFound, message)
                     .about("policy", scope)
             }
-            PolicyError::Unsatisfiable { rules } => {
-                let names: Vec<_> = rules.iter().map(Slug::as_str).collect();
-                Self::new(
-                    Code::FailedPrecondition,
-                    ErrorReason::PolicyUnsatisfiable,
-                    message,
-                )
-                .with("rules", names.join(","))
-            }
+            PolicyError::Unsatisfiable { rules } => Self::new(
+                Code::FailedPrecondition,
+                ErrorReason::PolicyUnsatisfiable,
+                message,
+            )
+            .with_names("rules", rules.iter().map(Slug::as_str)),
             PolicyError::Etag(error) => error.into(),
             PolicyError::Command(error) => error.into(),
         }
@@ -137,11 +134,10 @@ impl From<FreezeError> for Refusal {
             }
             FreezeError::NotStanding { number, windows } => {
                 unfit(ErrorReason::FreezeNotStanding, number)
-                    .with("freeze_windows", listed(&windows))
+                    .with_names("freeze_windows", windows.iter().map(Slug::as_str))
             }
-            FreezeError::NotNamed { number, windows } => {
-                unfit(ErrorReason::FreezeNotNamed, number).with("freeze_windows", listed(&windows))
-            }
+            FreezeError::NotNamed { number, windows } => unfit(ErrorReason::FreezeNotNamed, number)
+                .with_names("freeze_windows", windows.iter().map(Slug::as_str)),
             FreezeError::Command(error) => error.into(),
         }
     }
@@ -154,16 +150,10 @@ impl From<Frozen> for Refusal {
             ErrorReason::Frozen,
             frozen.to_string(),
         )
-        .with("freeze_windows", listed(&frozen.windows()));
+        .with_names("freeze_windows", frozen.windows().iter().map(Slug::as_str));
         match frozen.opens_again() {
             Some(at) => refusal.with("opens_again", at.to_string()),
             None => refusal,
         }
     }
-}
-
-/// Slugs as metadata has them: as many as the message names.
-fn listed(slugs: &[Slug]) -> String {
-    let slugs: Vec<_> = slugs.iter().take(MAX_TOLD).map(Slug::as_str).collect();
-    slugs.join(",")
 }

@@ -98,10 +98,10 @@ impl From<ReleaseError> for Refusal {
             }
             ReleaseError::Frozen(frozen) => frozen.into(),
             ReleaseError::ChecksMissing { number, missing } => {
-                let names: Vec<_> = missing.into_iter().map(|check| check.name).collect();
+                let names = missing.iter().map(|check| &*check.name);
                 unfit(ErrorReason::ChecksMissing)
                     .about("deployment", number)
-                    .with("checks", names.join(","))
+                    .with_names("checks", names)
             }
             ReleaseError::TooEarly { number, until } => unfit(ErrorReason::TooEarly)
                 .about("deployment", number)

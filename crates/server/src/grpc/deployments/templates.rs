@@ -2,7 +2,6 @@
 
 use slipway_api::deployments::v1 as proto;
 use slipway_api::errors::v1::ErrorReason;
-use slipway_api::ledger::v1::RiskLevel as ProtoRisk;
 use slipway_application::templates::{
     CreateTemplate, DeleteTemplate, TemplateError, UpdateTemplate, create_template,
     delete_template, get_template, list_templates, update_template,
@@ -14,6 +13,7 @@ use tonic::Code;
 use crate::grpc::Api;
 use crate::grpc::door::Session;
 use crate::grpc::fields::Fields;
+use crate::grpc::ledger::{risk_level, shown_risk};
 use crate::grpc::page::fitting;
 use crate::grpc::page_token::List;
 use crate::grpc::refusal::Refusal;
@@ -192,24 +192,14 @@ fn item(fields: &mut Fields, message: proto::TemplateItem) -> Option<TemplateIte
     }
     let version = text(fields, "version", message.version);
     let reason = text(fields, "change_message", message.change_message);
-    let declared = fields.choice("risk_level", message.risk_level, |level| Some(risk(level)));
+    let declared = fields.choice("risk_level", message.risk_level, risk_level);
     Some(TemplateItem {
         application: application?,
         version: (!message.removal).then_some(version),
         message: reason,
-        declared: declared?,
+        declared: declared.unwrap_or(RiskLevel::Low),
         allow_older: message.allow_older,
     })
-}
-
-/// A level; the lowest where none is given.
-const fn risk(level: ProtoRisk) -> RiskLevel {
-    match level {
-        ProtoRisk::Unspecified | ProtoRisk::Low => RiskLevel::Low,
-        ProtoRisk::Medium => RiskLevel::Medium,
-        ProtoRisk::High => RiskLevel::High,
-        ProtoRisk::Critical => RiskLevel::Critical,
-    }
 }
 
 fn shown(template: Template, project: &str) -> proto::Template {
@@ -237,13 +227,7 @@ fn shown_item(item: TemplateItem) -> proto::TemplateItem {
         removal: item.version.is_none(),
         version: item.version.map(String::from).unwrap_or_default(),
         change_message: item.message.into(),
-        risk_level: match item.declared {
-            RiskLevel::Low => ProtoRisk::Low,
-            RiskLevel::Medium => ProtoRisk::Medium,
-            RiskLevel::High => ProtoRisk::High,
-            RiskLevel::Critical => ProtoRisk::Critical,
-        }
-        .into(),
+        risk_level: shown_risk(item.declared).into(),
         allow_older: item.allow_older,
     }
 }

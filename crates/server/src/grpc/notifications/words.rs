@@ -8,11 +8,11 @@ use slipway_api::ledger::v1::RiskLevel as ProtoRisk;
 use slipway_api::notifications::v1 as proto;
 use slipway_api::notifications::v1::webhook_target::Target as ProtoTarget;
 use slipway_kernel::Tier;
-use slipway_ledger::RiskLevel;
 use slipway_notifications::{DeliveryState, EventKind, Filter, MAX_RECIPIENTS, Target};
 
 use crate::grpc::catalog::words::{shown_tier, tier};
 use crate::grpc::fields::Fields;
+use crate::grpc::ledger::{risk_level, shown_risk};
 
 /// The most environments of a filter.
 const MAX_ENVIRONMENTS: usize = 100;
@@ -81,7 +81,7 @@ pub(super) fn filter(fields: &mut Fields, message: Option<proto::WebhookFilter>)
             tiers.extend(chosen);
         }
     }
-    let least_risk = inner.choice("least_risk", message.least_risk, risk);
+    let least_risk = inner.choice("least_risk", message.least_risk, risk_level);
     fields.absorb(inner);
     Filter {
         events,
@@ -117,25 +117,6 @@ fn list<T: FromStr<Err: Display> + Ord + Clone>(
         }
     }
     values
-}
-
-fn risk(level: ProtoRisk) -> Option<RiskLevel> {
-    match level {
-        ProtoRisk::Unspecified => None,
-        ProtoRisk::Low => Some(RiskLevel::Low),
-        ProtoRisk::Medium => Some(RiskLevel::Medium),
-        ProtoRisk::High => Some(RiskLevel::High),
-        ProtoRisk::Critical => Some(RiskLevel::Critical),
-    }
-}
-
-const fn shown_risk(level: RiskLevel) -> ProtoRisk {
-    match level {
-        RiskLevel::Low => ProtoRisk::Low,
-        RiskLevel::Medium => ProtoRisk::Medium,
-        RiskLevel::High => ProtoRisk::High,
-        RiskLevel::Critical => ProtoRisk::Critical,
-    }
 }
 
 /// A target as messages have it.

@@ -1,8 +1,10 @@
 //! Changes of the ledger at the same time.
 
+use std::sync::Mutex;
+
 use futures_util::future::{join_all, try_join_all};
 use slipway_kernel::Timestamp;
-use slipway_ledger::{AsOf, NewRecord};
+use slipway_ledger::{AsOf, NewRecord, record::Placed};
 
 use super::{
     retract,
@@ -74,4 +76,41 @@ pub async fn concurrent_repeats_add_each_record_once(store: &dyn Store) {
     };
     let added: usize = join_all((0..8).map(task)).await.into_iter().sum();
     assert_eq!(added, 90);
+}
+
+/// Whoever waits for a cell sees what whoever held it has put there, be it another version.
+pub async fn what_is_held_is_what_was_committed_last(store: &dyn Store) {
+    let world = &World::new(store, 1, 1).await;
+    let versions = &world.applications[0].versions;
+    world
+        .report(&[world.record(0, 0, at(0))])
+        .await
+        .expect("reports");
+    // How many have put a version there: each puts the next one of them.
+    let turns = &Mutex::new(0_i64);
+    let task = |_| async move {
+        let mut unit = world.store.begin().await?;
+        let keys = [world.applications[0].key.clone()].into();
+        let held = unit.records().hold_versions(world.environments[0].0, &keys);
+        let held: Vec<_> = held.await?.into_iter().map(|it| it.version).collect();
+        let turn = *turns.lock().expect("no panic");
+        let version = |turn: i64| versions[usize::try_from(turn).expect("small") % 3].0;
+        assert_eq!(held, [version(turn)], "turn {turn}");
+        let record = NewRecord {
+            version: version(turn + 1),
+            ..world.record(0, 0, at(turn + 1))
+        };
+        let names = [world.names(&record)];
+        let targets = unit.records().targets(world.project, &names).await?;
+        let placed = Placed {
+            record: &record,
+            sequence: targets[0].sequence,
+            cell: world.place(&record),
+        };
+        unit.records().add(&[placed]).await?;
+        *turns.lock().expect("no panic") += 1;
+        unit.commit().await
+    };
+    try_join_all((0..16).map(task)).await.expect("no conflict");
+    assert_eq!(*turns.lock().expect("no panic"), 16);
 }

@@ -50,19 +50,19 @@ fn field_of(fault: &TermsFault) -> String {
 /// `None` where a part can't be read; what is wrong is noted.
 fn terms(fields: &mut Fields, message: proto::PolicyTerms) -> Option<Terms> {
     let default = Terms::default();
-    let (rules_given, checks_given) = (message.rules.len(), message.required_checks.len());
+    let rules_given = message.rules.len();
     let rules: Vec<_> = (0..)
         .zip(message.rules)
         .filter_map(|(at, message)| rule(fields, at, message))
         .collect();
     let required_checks: Vec<_> = (0..)
         .zip(message.required_checks)
-        .filter_map(|(at, message)| check(fields, at, &message))
+        .map(|(at, message)| check(fields, at, message))
         .collect();
     let expire_after = duration(fields, "expire_after", message.expire_after);
     let wait = duration(fields, "wait", message.wait);
     let requesters = eligible(fields, "requesters", message.requesters.unwrap_or_default());
-    let complete = rules.len() == rules_given && required_checks.len() == checks_given;
+    let complete = rules.len() == rules_given;
     let terms = Terms {
         rules,
         required_checks,
@@ -105,14 +105,12 @@ fn rule(fields: &mut Fields, at: usize, message: proto::ApprovalRule) -> Option<
     complete.then_some(rule)
 }
 
-fn check(fields: &mut Fields, at: usize, message: &proto::RequiredCheck) -> Option<RequiredCheck> {
-    let name = fields.required(&format!("required_checks[{at}].name"), &message.name);
+fn check(fields: &mut Fields, at: usize, message: proto::RequiredCheck) -> RequiredCheck {
+    let name = format!("required_checks[{at}].name");
+    let name = fields.required_text(&name, message.name);
     let field = format!("required_checks[{at}].from_risk");
     let from_risk = from_risk(fields, &field, message.from_risk);
-    Some(RequiredCheck {
-        name: name?,
-        from_risk,
-    })
+    RequiredCheck { name, from_risk }
 }
 
 fn from_risk(fields: &mut Fields, field: &str, word: i32) -> RiskLevel {
