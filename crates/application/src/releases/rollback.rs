@@ -7,7 +7,7 @@ use slipway_deployments::{
     Released, State, VersionRef,
 };
 use slipway_kernel::{
-    ApplicationKind, DeploymentId, Key, PrincipalId, RiskLevel, Sha256, Tier, Timestamp,
+    ApplicationKind, DeploymentId, Key, PrincipalId, Sha256, Tier, Timestamp,
     text::{Notes, Reason},
 };
 use slipway_ledger::{AsOf, CurrentVersion};

@@ -9,7 +9,7 @@ use slipway_store::UnitOfWork;
 
 use super::{
     inline::{self, Ran},
-    queue::queue,
+    queue::{engine_since, queue},
 };
 use crate::{
     CommandError, Context,
@@ -114,6 +114,9 @@ pub(super) async fn pass(
     }
     if !deployment.runs_inline() {
         return queue(unit, deployment, now).await;
+    }
+    if let Some(problem) = engine_since(context, deployment).await? {
+        return Ok(Started::Impossible(problem));
     }
     Ok(match inline::run(context, unit, deployment, now).await? {
         Ran::Done { facts } => Started::Done { facts },

@@ -17,13 +17,13 @@ use slipway_api::identity::v1::Role;
 use slipway_api::ledger::v1::ListDeploymentRecordsRequest;
 use slipway_n8n_stand_in::{Fault, Injection, Options, StandIn};
 use slipway_tests::clock::{HOUR, ahead};
-use slipway_tests::world::{report, workflow};
+use slipway_tests::world::{directory, report, workflow};
 use slipway_tests::{Backend, Client, Granted, Project, Refused, World, ago};
 use tonic::Code;
 use tonic_types::StatusExt;
 
 use super::policies::admins;
-use super::releases::{bring, execute, prompt, release};
+use super::releases::{bring, execute, executing, prompt, release};
 use crate::case::cases;
 
 cases![
@@ -33,6 +33,7 @@ cases![
     an_engine_that_changed_is_looked_at_again,
     all_of_it_is_rolled_back,
     what_can_not_be_written_is_refused,
+    an_engine_that_was_added_since_is_not_passed_over,
 ];
 
 /// How long a deployment may take on a busy machine.
@@ -586,4 +587,34 @@ async fn what_can_not_be_written_is_refused(backend: Backend) {
     assert_eq!(gone.state(), DeploymentState::Succeeded, "{gone:?}");
     assert!(shop.engine.ids().is_empty());
     assert_eq!(shop.current("Mail").await, None);
+}
+
+async fn an_engine_that_was_added_since_is_not_passed_over(backend: Backend) {
+    let world = World::shared(backend).await;
+    let project = world.project().await;
+    project.environment("prod").await;
+    workflow_application(&project, "Mail").await;
+    let mail = document("Mail", "first", None).to_string();
+    content(&project, "Mail", "1", mail.as_bytes()).await;
+    let made = create(&project.admin, release(&project, vec![bring("Mail", "1")])).await;
+    let folder = world.server.workflows(&[]);
+    let engine = catalog::UpdateEnvironmentRequest {
+        project: project.slug.clone(),
+        environment: "prod".to_owned(),
+        workflow_engine: Some(directory(&folder)),
+        update_mask: Some(prost_types::FieldMask {
+            paths: vec!["workflow_engine".to_owned()],
+        }),
+        ..Default::default()
+    };
+    let mut environments = project.admin.environments();
+    environments.update_environment(engine).await.granted();
+    let mut deployments = project.admin.deployments();
+    let refused = deployments.execute_deployment(executing(&made)).await;
+    let refused = refused.refused(Code::FailedPrecondition, ErrorReason::PlanHasProblems);
+    assert!(refused.message().contains("engine"), "{refused:?}");
+    let again = create(&project.admin, release(&project, vec![bring("Mail", "1")])).await;
+    let done = over(&project, &execute(&project.admin, &again).await).await;
+    assert_eq!(done.state(), DeploymentState::Succeeded, "{done:?}");
+    assert_eq!(file(&folder, "Mail.json")["name"], "Mail");
 }
