@@ -19,7 +19,7 @@ const FIXED: [(&str, &str); 6] = [
         "deployment",
         "id, project_id, number, kind, target_id, pipeline_id, stage, source_id, restores_id, undoes_id, \
          approval_required, source_unchanged, drift, on_failure, publish, secrets, requested_by, created_at, \
-         name, description, back_to_id",
+         name, description, template_id, template_version, back_to_id",
     ),
     (
         "deployment_item",

@@ -21,10 +21,10 @@ pub enum CommandError {
     /// The caller may not.
     #[error(transparent)]
     Denied(Denied),
-    /// The caller may not ask for deployments to a governed environment.
+    /// The caller may neither ask for deployments to a governed environment nor carry them out.
     #[error(
-        "the environment `{slug}` is governed by approval policies, and none of them lets you ask for deployments to it: \
-         ask an administrator"
+        "the environment `{slug}` is governed by approval policies, and none of them lets you ask for deployments to it, \
+         or carry them out: ask an administrator"
     )]
     MayNotAsk {
         /// The environment.

@@ -181,6 +181,7 @@ impl World {
                 name: name("Spring"),
                 description: Description::default(),
                 execute_on_approval: false,
+                template: None,
             }),
             risk: RiskLevel::Medium,
             ..Deployment::from(new)

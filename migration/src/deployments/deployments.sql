@@ -53,6 +53,9 @@ CREATE TABLE deployment (
     name {text},
     description {text},
     execute_on_approval {bool},
+    -- The version of a template that it was made from.
+    template_id {uuid},
+    template_version {bigint},
     -- The earlier one whose outcome a rollback of a release goes back to.
     back_to_id {uuid},
     risk {text} NOT NULL DEFAULT 'LOW' CHECK (risk IN ('LOW', 'MEDIUM', 'HIGH', 'CRITICAL')),
@@ -75,7 +78,9 @@ CREATE TABLE deployment (
     FOREIGN KEY (undoes_id, target_id) REFERENCES deployment (id, target_id),
     FOREIGN KEY (rolled_back_by, target_id) REFERENCES deployment (id, target_id),
     FOREIGN KEY (back_to_id, target_id) REFERENCES deployment (id, target_id),
-    -- Snapshots are of the target. PostgreSQL learns of these once there is such a table.
+    -- PostgreSQL learns of these once there is such a table.
+    {sqlite} FOREIGN KEY (template_id, template_version) REFERENCES template_version (template_id, version),
+    -- Snapshots are of the target.
     {sqlite} FOREIGN KEY (restores_id, target_id) REFERENCES snapshot (id, environment_id),
     {sqlite} FOREIGN KEY (pre_snapshot_id, target_id) REFERENCES snapshot (id, environment_id),
     {sqlite} FOREIGN KEY (post_snapshot_id, target_id) REFERENCES snapshot (id, environment_id),
@@ -90,6 +95,7 @@ CREATE TABLE deployment (
             AND restores_id IS NULL AND undoes_id IS NOT NULL AND undoes_id <> id)),
     CONSTRAINT deployment_release CHECK ((kind = 'RELEASE') = (name IS NOT NULL)
         AND (name IS NULL) = (description IS NULL) AND (name IS NULL) = (execute_on_approval IS NULL)
+        AND (template_id IS NULL) = (template_version IS NULL) AND (template_id IS NULL OR kind = 'RELEASE')
         AND (back_to_id IS NULL OR (kind = 'ROLLBACK' AND back_to_id <> id))
         AND (workflows_digest IS NULL OR kind IN ('RELEASE', 'ROLLBACK'))),
     CONSTRAINT deployment_over CHECK ((finished_at IS NOT NULL)

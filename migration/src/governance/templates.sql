@@ -19,3 +19,4 @@ CREATE TABLE template_version (
     created_at {bigint} NOT NULL,
     PRIMARY KEY (template_id, version)
 ) {clustered};
+{postgres} ALTER TABLE deployment ADD FOREIGN KEY (template_id, template_version) REFERENCES template_version (template_id, version);

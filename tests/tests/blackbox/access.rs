@@ -70,7 +70,7 @@ const TABLE: &[(Who, &[&str])] = &[
     (Who::Writers, &[
         "CreateApplication", "UpdateApplication", "CreateVersion", "DeprecateVersion",
         "RecordDeployment", "ImportDeployments", "StartPromotion", "CancelDeployment", "RollbackDeployment",
-        "CreateRelease", "ExecuteDeployment", "ReportCheck",
+        "CreateRelease", "CreateReleaseFromTemplate", "ExecuteDeployment", "ReportCheck",
         "CreateSnapshot",
     ]),
     (Who::Admins, &[

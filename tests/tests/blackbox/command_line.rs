@@ -16,6 +16,8 @@ use crate::deployments::doubts::Doubt;
 use crate::deployments::policies::admins;
 use crate::deployments::releases::prompt;
 
+pub(crate) mod governed;
+
 cases![
     a_deployment_is_recorded_once,
     a_release_goes_from_request_to_success,
@@ -426,6 +428,9 @@ async fn a_wait_goes_on_when_the_server_is_back(backend: Backend) {
     waiting.env("SLIPWAY_PROJECT", &project.slug);
     let waiting = tokio::spawn(async move { waiting.output().await });
     tokio::time::sleep(Duration::from_secs(1)).await;
+    // Longer than a call alone is tried again.
+    world.server.kill().await;
+    tokio::time::sleep(Duration::from_secs(18)).await;
     world.server.restart().await;
     let executed = run(
         &world,

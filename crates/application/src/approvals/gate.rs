@@ -12,8 +12,8 @@ use slipway_deployments::{
     State, release::risk::of_plan,
 };
 use slipway_kernel::{
-    ApplicationKind, ApprovalRequestId, DeploymentId, EnvironmentId, RiskLevel, StoreError, Tier,
-    Timestamp,
+    ApplicationKind, ApprovalRequestId, DeploymentId, EnvironmentId, PrincipalId, RiskLevel,
+    StoreError, Tier, Timestamp,
 };
 use slipway_store::UnitOfWork;
 
@@ -31,16 +31,8 @@ pub(crate) async fn add(
     deployment: &mut Deployment,
 ) -> Result<Option<ApprovalRequestId>, CommandError> {
     let demands = demands(unit, deployment).await?;
-    if demands.policies.governs() {
-        let asker = unit
-            .approvals()
-            .voters(deployment.project, Some(&[deployment.requested_by]))
-            .await?;
-        if !asker.iter().any(|voter| demands.policies.lets_ask(voter)) {
-            let slug = context.environment_slug(deployment.target).await?;
-            return Err(CommandError::MayNotAsk { slug });
-        }
-    }
+    let asker = deployment.requested_by;
+    lets(context, unit, &demands.policies, deployment, asker).await?;
     let required = !demands.rules.is_empty();
     deployment.risk = demands.risk;
     deployment.state = match required {
@@ -55,6 +47,28 @@ pub(crate) async fn add(
         return Ok(None);
     }
     Ok(Some(open(context, unit, deployment, demands, now).await?))
+}
+
+/// Passes where this one may ask for deployments to the environment, or carry them out.
+pub(super) async fn lets(
+    context: &Context,
+    unit: &mut dyn UnitOfWork,
+    policies: &Effective,
+    deployment: &Deployment,
+    who: PrincipalId,
+) -> Result<(), CommandError> {
+    if !policies.governs() {
+        return Ok(());
+    }
+    let voters = unit
+        .approvals()
+        .voters(deployment.project, Some(&[who]))
+        .await?;
+    if voters.iter().any(|voter| policies.lets_ask(voter)) {
+        return Ok(());
+    }
+    let slug = context.environment_slug(deployment.target).await?;
+    Err(CommandError::MayNotAsk { slug })
 }
 
 /// What has to hold for a deployment at this moment.

@@ -5,8 +5,8 @@ use slipway_deployments::{Deployment, DeploymentKind, check::Missing};
 use slipway_kernel::{PrincipalId, StoreError, Timestamp};
 use slipway_store::UnitOfWork;
 
-use super::gate::{Demands, demands};
-use crate::checks;
+use super::gate::{Demands, demands, lets};
+use crate::{CommandError, Context, checks};
 
 /// What policies demand of a deployment now, and what people were asked.
 pub(crate) struct Passage {
@@ -26,21 +26,15 @@ impl Passage {
         })
     }
 
-    /// Whether this one may carry deployments out here: whoever may ask for them.
+    /// Passes where this one may carry the deployment out: whoever may ask for it.
     pub(crate) async fn lets_execute(
         &self,
+        context: &Context,
         unit: &mut dyn UnitOfWork,
         deployment: &Deployment,
         who: PrincipalId,
-    ) -> Result<bool, StoreError> {
-        if !self.demands.policies.governs() {
-            return Ok(true);
-        }
-        let approvals = unit.approvals();
-        let found = approvals.voters(deployment.project, Some(&[who])).await?;
-        Ok(found
-            .iter()
-            .any(|voter| self.demands.policies.lets_ask(voter)))
+    ) -> Result<(), CommandError> {
+        lets(context, unit, &self.demands.policies, deployment, who).await
     }
 
     /// Why the deployment may not begin, where it may not: nobody was asked who has to be by now, or what was answered does not

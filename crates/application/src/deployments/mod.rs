@@ -41,6 +41,7 @@ use crate::{
     engines::EngineProblem,
     error::{dangling, meets_command_errors},
     releases::ReleaseError,
+    templates::TemplateError,
 };
 
 /// Why a command about a deployment was not carried out.
@@ -124,6 +125,9 @@ pub enum DeploymentError {
         /// Why not, and what to choose instead.
         why: Unresolvable,
     },
+    /// The template that a release was to be made from is not there.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
     /// What only releases meet.
     #[error(transparent)]
     Release(#[from] ReleaseError),

@@ -6,10 +6,9 @@ use slipway_audit::Resource;
 use slipway_catalog::Environment;
 use slipway_deployments::{
     Bound, BoundItem, Change as ItemChange, Deployment, DeploymentKind, Item, ItemStatus,
-    NewDeployment, Origin, Release, Released, VersionRef,
-    release::{Draft, DraftItem, Findings, assess, circumstances, findings},
+    NewDeployment, Origin, Release, Released, Template, VersionRef,
+    release::{Draft, DraftItem, Findings, assess, circumstances},
 };
-use slipway_identity::Command;
 use slipway_kernel::{
     DeploymentId, ProjectId, Sha256, Slug, Timestamp,
     text::{Description, DisplayName},
@@ -20,6 +19,7 @@ use super::{
     base::riskiest,
     drafted,
     facts::{self, Known},
+    source::{Drawn, Source},
     start::{Started, start_new},
     workflows,
 };
@@ -42,7 +42,7 @@ pub struct CreateRelease {
     /// Where.
     pub environment: Slug,
     /// What becomes current.
-    pub draft: Draft,
+    pub source: Source,
     /// Whether it is carried out as soon as nobody has to agree any more.
     pub execute_on_approval: bool,
     /// When it is to be carried out.
@@ -50,6 +50,9 @@ pub struct CreateRelease {
     /// Only says what would be made.
     pub validate_only: bool,
 }
+
+/// How far ahead a release may be to begin.
+const MAX_AHEAD: Duration = Duration::from_hours(90 * 24);
 
 /// A release, and what should be known about it.
 #[derive(Debug, Clone)]
@@ -66,49 +69,53 @@ pub async fn create_release(
     call: &Call<'_>,
     command: CreateRelease,
 ) -> Result<Made, DeploymentError> {
-    let project = context
-        .authorise_in(call, Command::CreateRelease, &command.project)
-        .await?;
-    let (target, known) = look(context, project, &command).await?;
-    let mut findings = findings(&command.draft, &known.facts);
-    let mut written = None;
-    if target.archived_at.is_none() && drafted::writes(context, &target, &known).await? {
-        // A request that was carried out answers when it is repeated, whatever the engine says now.
-        if let Some(deployment) = made_before(context, call, project, &command).await? {
-            return Ok(repeated(deployment));
-        }
-        let draft = &command.draft;
-        written = drafted::plan(context, &target, draft, &known, &mut findings).await?;
-    }
+    let asked = command.source.command();
+    let project = context.authorise_in(call, asked, &command.project).await?;
+    let looked_at = look(context, project, &command).await;
     let id = DeploymentId::new(&*context.ids);
-    let mut chosen = chosen(&command.draft, &known);
-    if let Some(made) = &written
-        && !findings.refuse()
-    {
-        let keep = !command.validate_only;
-        workflows::fill(context, &mut chosen, &made.plan, keep).await?;
-    }
-    let mut change = Change::begin(context, call, Command::CreateRelease, Some(project)).await?;
+    let mut change = Change::begin(context, call, asked, Some(project)).await?;
     if !command.validate_only
         && let Some(earlier) = change.made_before(&command, &id.to_string()).await?
     {
         let deployment = started_before(&mut change, project, &earlier).await?;
-        return Ok(repeated(deployment));
+        return Ok(Made {
+            deployment,
+            findings: Findings::default(),
+        });
     }
     change.require_open(&command.project).await?;
+    // Not before: a request that was carried out answers again, also where its template is gone.
+    let LookedAt {
+        target,
+        drawn,
+        known,
+        findings,
+        items,
+        written,
+    } = looked_at?;
+    if let Some(at) = command.start_at
+        && !(change.now..=change.now.plus(MAX_AHEAD)).contains(&at)
+    {
+        return Err(ReleaseError::StartTime { at }.into());
+    }
     if target.archived_at.is_some() {
         return Err(DeploymentError::EnvironmentArchived { slug: target.slug });
     }
     if findings.refuse() {
         return Err(ReleaseError::HasFindings { findings }.into());
     }
-    check_start(command.start_at, change.now)?;
     let workflows = written.as_ref().map(|made| made.plan.digest);
-    let bound = bound(&command.draft.items, &known, &target, workflows);
+    let bound = bound(&drawn.draft.items, &known, &target, workflows);
     let mut deployment = Deployment {
-        release: Some(described(&command)),
+        release: Some(Release {
+            name: command.name.clone(),
+            description: drawn.description.clone(),
+            // What has a time begins by itself then.
+            execute_on_approval: command.execute_on_approval || command.start_at.is_some(),
+            template: drawn.template_version(),
+        }),
         not_before: command.start_at,
-        workflows: bound.workflows,
+        workflows,
         ..Deployment::from(NewDeployment {
             id,
             project,
@@ -123,7 +130,7 @@ pub async fn create_release(
             requested_by: call.caller.principal,
             created_at: change.now,
             reason: None,
-            items: chosen,
+            items,
         })
     };
     deployment.risk = riskiest(&deployment.items);
@@ -146,6 +153,7 @@ pub async fn create_release(
         "kind": deployment.kind,
         "state": deployment.state,
         "name": command.name,
+        "template": drawn.template.as_ref().map(named),
         "target": command.environment,
         "risk": deployment.risk,
         "plan_digest": deployment.plan_digest,
@@ -167,34 +175,23 @@ pub async fn create_release(
     })
 }
 
-/// How far ahead the start of a release may be.
-const MOST_AHEAD: Duration = Duration::from_hours(90 * 24);
-
-fn check_start(start_at: Option<Timestamp>, now: Timestamp) -> Result<(), ReleaseError> {
-    match start_at {
-        Some(at) if at < now || at > now.plus(MOST_AHEAD) => Err(ReleaseError::StartTime {
-            at,
-            days: MOST_AHEAD.as_secs() / 86_400,
-        }),
-        _ => Ok(()),
-    }
+/// What there is to decide by, as it is before the unit of work.
+struct LookedAt {
+    target: Environment,
+    drawn: Drawn,
+    known: Known,
+    findings: Findings,
+    /// As far as nothing stands against them.
+    items: Vec<Item>,
+    /// What the workflows take, where an engine is changed.
+    written: Option<workflows::Made>,
 }
 
-fn described(command: &CreateRelease) -> Release {
-    Release {
-        name: command.name.clone(),
-        description: command.description.clone(),
-        // What has a time begins by itself then.
-        execute_on_approval: command.execute_on_approval || command.start_at.is_some(),
-    }
-}
-
-/// Where the release goes, and what is known about what it names.
 async fn look(
     context: &Context,
     project: ProjectId,
     command: &CreateRelease,
-) -> Result<(Environment, Known), DeploymentError> {
+) -> Result<LookedAt, DeploymentError> {
     let reader = context.reader();
     let slug = &command.project;
     let described = reader.project(slug).await?;
@@ -204,35 +201,34 @@ async fn look(
     let target = target.ok_or_else(|| DeploymentError::EnvironmentNotFound {
         slug: command.environment.clone(),
     })?;
-    let known = facts::read(context, &described, &target, &command.draft.items).await?;
-    Ok((target, known))
-}
-
-/// The release that this request made when it was made before, as it is now.
-async fn made_before(
-    context: &Context,
-    call: &Call<'_>,
-    project: ProjectId,
-    command: &CreateRelease,
-) -> Result<Option<Deployment>, DeploymentError> {
-    if call.request_id.is_none() || command.validate_only {
-        return Ok(None);
+    let drawn = command.source.draw(context, project, &command.description);
+    let drawn = drawn.await?;
+    let items = &drawn.draft.items;
+    let known = facts::read(context, &described, &target, items).await?;
+    let part = drafted::plan(context, &target, &drawn.draft, &known).await?;
+    let findings = drawn.findings(&known.facts, part.findings, &part.written);
+    let mut items = chosen(&drawn.draft, &known);
+    if let Some(made) = part.made.as_ref().filter(|_| !findings.refuse()) {
+        let keep = !command.validate_only;
+        workflows::fill(context, &mut items, &made.plan, keep).await?;
     }
-    let mut change = Change::begin(context, call, Command::CreateRelease, Some(project)).await?;
-    Ok(match change.made_before(command, "").await? {
-        Some(earlier) => Some(started_before(&mut change, project, &earlier).await?),
-        None => None,
+    Ok(LookedAt {
+        target,
+        drawn,
+        known,
+        findings,
+        items,
+        written: part.made,
     })
 }
 
-const fn repeated(deployment: Deployment) -> Made {
-    Made {
-        deployment,
-        findings: Findings {
-            listed: Vec::new(),
-            left_out: 0,
-        },
-    }
+/// The version of a template, as the audit trail shows it.
+fn named(template: &Template) -> serde_json::Value {
+    json!({
+        "template_id": template.id,
+        "slug": template.slug,
+        "version": template.version.0,
+    })
 }
 
 /// What people agree to.

@@ -1,11 +1,11 @@
 //! What a draft wants of the workflows in an engine, and what stands against that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use slipway_catalog::Environment;
 use slipway_deployments::{
     PlannedItem,
-    release::{Draft, Finding, Findings, findings::Reason},
+    release::{Draft, Finding, findings::Reason},
 };
 use slipway_kernel::{ApplicationKind, Key, requirements::Severity};
 
@@ -15,25 +15,25 @@ use super::{
 };
 use crate::{Context, deployments::DeploymentError};
 
-/// Whether a draft has workflows, and its environment an engine: what becomes of them is written there.
-pub(super) async fn writes(
-    context: &Context,
-    target: &Environment,
-    known: &Known,
-) -> Result<bool, DeploymentError> {
-    let mut applications = known.applications.values();
-    let any = applications.any(|application| application.kind == ApplicationKind::Workflow);
-    Ok(any && context.reader().engine(target.id).await?.is_some())
+/// What becomes of the workflows of a draft.
+#[derive(Default)]
+pub(super) struct Part {
+    /// What it takes; `None` where no engine is changed, or that can't be told.
+    pub(super) made: Option<Made>,
+    /// What was found.
+    pub(super) findings: Vec<Finding>,
+    /// The places of the items that are written.
+    pub(super) written: BTreeSet<usize>,
 }
 
-/// Plans what the workflows take, and adds what was found to the findings; `None` where some of them have no document.
+/// Plans what the workflows take, where the environment has an engine.
 pub(super) async fn plan(
     context: &Context,
     target: &Environment,
     draft: &Draft,
     known: &Known,
-    findings: &mut Findings,
-) -> Result<Option<Made>, DeploymentError> {
+) -> Result<Part, DeploymentError> {
+    let mut part = Part::default();
     let workflows = draft.items.iter().filter(|item| {
         let application = known.applications.get(&item.application);
         application.is_some_and(|it| it.kind == ApplicationKind::Workflow)
@@ -43,37 +43,39 @@ pub(super) async fn plan(
         let version = known.version(item);
         if version.is_none() && item.version().is_some() {
             // It is told that there is none.
-            return Ok(None);
+            return Ok(part);
         }
         chosen
             .entry(item.application.clone())
             .or_insert_with(|| version.cloned());
     }
+    if chosen.is_empty()
+        || target.archived_at.is_some()
+        || context.reader().engine(target.id).await?.is_none()
+    {
+        return Ok(part);
+    }
     let (wanted, objections) = wanted(context, &chosen).await?;
     if !objections.is_empty() {
-        findings.extend(told(draft, objections));
-        return Ok(None);
+        part.findings = told(draft, objections);
+        return Ok(part);
     }
     let (made, objections) = plan_wanted(context, target, wanted).await?;
-    findings.extend(told(draft, objections));
-    let secrets = made.plan.items.iter().filter(|item| item.writes());
-    let secrets: Vec<_> = secrets
-        .filter_map(|item| told_secret(draft, item, findings))
-        .collect();
-    findings.extend(secrets);
-    let written = made.plan.items.iter().filter(|item| item.writes());
-    let written: Vec<_> = written
-        .map(|item| position(draft, &item.key))
-        .chain([None])
-        .collect();
-    // The ledger alone does not say what the engine holds.
-    if written.len() > 1 {
-        findings.listed.retain(|found| {
-            let by_ledger = [Reason::NothingToDo, Reason::AlreadyCurrent].contains(&found.reason);
-            !by_ledger || !written.contains(&found.item)
-        });
+    part.findings = told(draft, objections);
+    for item in made.plan.items.iter().filter(|item| item.writes()) {
+        let Some(at) = position(draft, &item.key) else {
+            continue;
+        };
+        part.written.insert(at);
+        let version = draft.items[at].version();
+        let version = version.and_then(|it| known.facts.version(&item.key, it));
+        // What was looked through as every other text is told already.
+        if version.is_some_and(|version| version.text.is_none()) {
+            part.findings.extend(told_secret(item, at));
+        }
     }
-    Ok(Some(made))
+    part.made = Some(made);
+    Ok(part)
 }
 
 fn position(draft: &Draft, key: &Key) -> Option<usize> {
@@ -92,15 +94,12 @@ fn told(draft: &Draft, objections: Vec<Objection>) -> Vec<Finding> {
 }
 
 /// What looks like a secret in a document that is too long to be looked through as every other text.
-fn told_secret(draft: &Draft, item: &PlannedItem, findings: &Findings) -> Option<Finding> {
+fn told_secret(item: &PlannedItem, at: usize) -> Option<Finding> {
     let first = item.secrets.first()?;
-    let position = position(draft, &item.key);
-    let mut listed = findings.listed.iter();
-    let told = listed.any(|it| it.item == position && it.reason == Reason::SecretInContent);
-    (!told).then(|| Finding {
+    Some(Finding {
         reason: Reason::SecretInContent,
         severity: Severity::Warning,
-        item: position,
+        item: Some(at),
         message: format!(
             "the workflow `{}` holds what looks like a secret ({:?}) in the node `{}` at {}: keep it in a credential",
             item.key, first.kind, first.node, first.path

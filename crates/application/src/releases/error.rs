@@ -13,6 +13,12 @@ pub enum ReleaseError {
         /// All that was found.
         findings: Findings,
     },
+    /// It can't be to begin then.
+    #[error("start_time is {at}: it must not be before now, nor more than 90 days ahead")]
+    StartTime {
+        /// When it was to begin.
+        at: Timestamp,
+    },
     /// It does not wait for somebody to execute it.
     #[error(
         "deployment #{number} is a {kind} that is {state}: only a release that is APPROVED is executed"
@@ -32,14 +38,6 @@ pub enum ReleaseError {
         number: i64,
         /// From when on it may.
         until: Timestamp,
-    },
-    /// It is to begin at a time at which none may.
-    #[error("start_time: {at} is not between now and {days} days ahead")]
-    StartTime {
-        /// The time given.
-        at: Timestamp,
-        /// How far ahead it may be.
-        days: u64,
     },
     /// Freezes stand in the way.
     #[error(transparent)]

@@ -11,7 +11,7 @@ use super::{
     start::{Hold, Started, pass},
 };
 use crate::{
-    Call, CommandError, Context,
+    Call, Context,
     approvals::passage::Passage,
     change::{Change, Done},
     deployments::DeploymentError,
@@ -44,6 +44,12 @@ pub async fn execute_deployment(
         return Ok(deployment);
     }
     change.require_open(&command.project).await?;
+    let (now, executor) = (change.now, call.caller.principal);
+    let unit = &mut *change.unit;
+    let passage = Passage::look(unit, &deployment).await?;
+    passage
+        .lets_execute(context, unit, &deployment, executor)
+        .await?;
     if deployment.state != State::Approved {
         return Err(ReleaseError::NotExecutable {
             number: deployment.number,
@@ -55,14 +61,7 @@ pub async fn execute_deployment(
     if deployment.plan_digest != command.plan_digest {
         return Err(changed(&deployment, &command));
     }
-    let (now, caller) = (change.now, call.caller.principal);
-    let passage = Passage::look(&mut *change.unit, &deployment).await?;
-    let unit = &mut *change.unit;
-    if !passage.lets_execute(unit, &deployment, caller).await? {
-        let slug = context.environment_slug(deployment.target).await?;
-        return Err(CommandError::MayNotAsk { slug }.into());
-    }
-    deployment.executed_by = Some(caller);
+    deployment.executed_by = Some(executor);
     let (id, number) = (deployment.id, deployment.number);
     match pass(context, &mut *change.unit, &mut deployment, &passage, now).await? {
         Started::Done { facts } => {

@@ -141,7 +141,11 @@ pub(super) fn version_facts(
         attributes: version.attributes.clone(),
         notes: version.notes.clone(),
         text,
-        unread: version.content.as_ref().map(|held| held.size).filter(|size| *size > MAX_LOOKED_THROUGH),
+        unread: version
+            .content
+            .as_ref()
+            .map(|held| held.size)
+            .filter(|size| *size > MAX_LOOKED_THROUGH),
     }
 }
 

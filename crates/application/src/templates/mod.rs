@@ -7,6 +7,7 @@ mod update;
 
 pub use create::{CreateTemplate, create_template};
 pub use delete::{DeleteTemplate, delete_template};
+pub(crate) use read::a_version;
 pub use read::{get_template, list_templates};
 pub use update::{UpdateTemplate, update_template};
 

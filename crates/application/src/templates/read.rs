@@ -1,6 +1,6 @@
 use slipway_deployments::Template;
 use slipway_identity::Command;
-use slipway_kernel::{Page, PageSize, Revision, Slug};
+use slipway_kernel::{Page, PageSize, ProjectId, Revision, Slug};
 
 use super::TemplateError;
 use crate::{Call, CommandError, Context};
@@ -16,6 +16,16 @@ pub async fn get_template(
     let project = context
         .authorise_in(call, Command::GetTemplate, project)
         .await?;
+    a_version(context, project, slug, version).await
+}
+
+/// The same for whoever may do what needs it.
+pub(crate) async fn a_version(
+    context: &Context,
+    project: ProjectId,
+    slug: &Slug,
+    version: Option<Revision>,
+) -> Result<Template, TemplateError> {
     let reader = context.reader();
     if let Some(template) = reader.template(project, slug, version).await? {
         return Ok(template);

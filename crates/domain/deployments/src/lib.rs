@@ -36,4 +36,5 @@ pub use state::{IllegalTransition, State};
 pub use steps::{Direction, Next, Ordered, Phase, Progress, Step, Work, next, steps_for};
 pub use template::{
     Template, TemplateItem, TemplateItems, TemplateQueries, TemplateRepository, TemplateText,
+    TemplateVersion, expand,
 };

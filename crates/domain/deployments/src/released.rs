@@ -6,7 +6,7 @@ use slipway_kernel::{
     text::{Description, DisplayName, Notes},
 };
 
-use crate::release::RiskFactor;
+use crate::{TemplateVersion, release::RiskFactor};
 
 /// What people say a release is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -17,6 +17,8 @@ pub struct Release {
     pub description: Description,
     /// Whether it is carried out as soon as nobody has to agree any more, rather than when somebody executes it.
     pub execute_on_approval: bool,
+    /// What it was made from; `None` where its items were named one by one.
+    pub template: Option<TemplateVersion>,
 }
 
 /// A version, as requests call it too.

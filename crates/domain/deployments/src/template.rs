@@ -110,17 +110,33 @@ impl From<TemplateItems> for Vec<TemplateItem> {
     }
 }
 
+impl TemplateItem {
+    /// The names of its parameters.
+    pub fn parameters(&self) -> BTreeSet<&str> {
+        let mut names = self.message.parameters();
+        let version = self.version.as_ref();
+        names.extend(version.map(TemplateText::parameters).unwrap_or_default());
+        names
+    }
+}
+
 impl Template {
     /// The names of all parameters, in order.
     pub fn parameters(&self) -> BTreeSet<&str> {
         let mut names = self.description.parameters();
-        for item in self.items.as_slice() {
-            names.extend(item.message.parameters());
-            let version = item.version.as_ref();
-            names.extend(version.map(TemplateText::parameters).unwrap_or_default());
-        }
+        let items = self.items.as_slice().iter();
+        names.extend(items.flat_map(TemplateItem::parameters));
         names
     }
+}
+
+/// The version of a template that a release was made from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct TemplateVersion {
+    /// The template, which may be deleted by now.
+    pub id: TemplateId,
+    /// Which version of it.
+    pub version: Revision,
 }
 
 /// Changes templates, inside a unit of work.
@@ -162,4 +178,7 @@ pub trait TemplateQueries: Send + Sync {
         after: Option<&Slug>,
         size: PageSize,
     ) -> Result<Page<Template, Slug>, StoreError>;
+
+    /// The slug of a template, also of one that was deleted.
+    async fn template_slug(&self, id: TemplateId) -> Result<Option<Slug>, StoreError>;
 }

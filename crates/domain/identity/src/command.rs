@@ -198,6 +198,8 @@ commands! {
     changes UpdateTemplate: ADMINS;
     /// Deletes a template.
     changes DeleteTemplate: ADMINS;
+    /// Asks for what a template says to become current.
+    changes CreateReleaseFromTemplate: WRITERS;
     /// Says how a check of a deployment stands.
     changes ReportCheck: WRITERS;
     /// Agrees to a deployment.

@@ -8,6 +8,7 @@ use clap::Args;
 use slipway_api::approvals::v1::approval_service_client::ApprovalServiceClient;
 use slipway_api::audit::v1::audit_service_client::AuditServiceClient;
 use slipway_api::deployments::v1::deployment_service_client::DeploymentServiceClient;
+use slipway_api::deployments::v1::template_service_client::TemplateServiceClient;
 use slipway_api::ledger::v1::ledger_service_client::LedgerServiceClient;
 use tonic::metadata::errors::InvalidMetadataValue;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -289,6 +290,12 @@ impl Client {
     /// Deployments.
     pub(super) fn deployments(&self) -> DeploymentServiceClient<Authenticated> {
         DeploymentServiceClient::with_interceptor(self.channel.clone(), self.bearer.clone())
+            .max_decoding_message_size(MAX_ANSWER_BYTES)
+    }
+
+    /// Templates for releases.
+    pub(super) fn templates(&self) -> TemplateServiceClient<Authenticated> {
+        TemplateServiceClient::with_interceptor(self.channel.clone(), self.bearer.clone())
             .max_decoding_message_size(MAX_ANSWER_BYTES)
     }
 

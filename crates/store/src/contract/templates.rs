@@ -123,6 +123,11 @@ pub async fn a_slug_is_taken_once_until_it_is_deleted(store: &dyn Store) {
         let gone = reader.template(project_id(1), &name("chat"), version).await;
         assert_eq!(gone.expect("read"), None);
     }
+    // Releases made from it say so still.
+    let slug = reader.template_slug(id).await.expect("read");
+    assert_eq!(slug, Some(name("chat")));
+    let absent = reader.template_slug(TemplateId::from_uuid(uuid(99)));
+    assert_eq!(absent.await.expect("read"), None);
     let mut work = begin(store).await;
     let again = work.templates().delete(id, at(9)).await;
     assert!(matches!(again, Err(StoreError::Conflict(_))), "{again:?}");

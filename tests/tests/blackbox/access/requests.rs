@@ -236,20 +236,24 @@ async fn templates(name: &str, target: &Target) -> Option<Value> {
     Some(match name {
         "CreateTemplate" => json!({"project": project, "slug": fresh, "items": items}),
         "ListTemplates" => json!({"project": project}),
-        "GetTemplate" | "UpdateTemplate" | "DeleteTemplate" => {
+        "GetTemplate" | "UpdateTemplate" | "DeleteTemplate" | "CreateReleaseFromTemplate" => {
             let mut templates = target.project.admin.templates();
             let created = templates.create_template(CreateTemplateRequest {
                 project: project.to_owned(),
                 slug: fresh.clone(),
                 items: vec![TemplateItem {
-                    application: "app".to_owned(),
-                    removal: true,
+                    application: to_release(target).await,
+                    version: "1".to_owned(),
                     ..Default::default()
                 }],
                 ..Default::default()
             });
             created.await.granted();
             let mut message = json!({"project": project, "template": fresh});
+            if name == "CreateReleaseFromTemplate" {
+                message["name"] = json!("Walk");
+                message["environment"] = json!("prod");
+            }
             if name == "UpdateTemplate" {
                 message["items"] = items;
                 message["update_mask"] = json!("items");

@@ -14,6 +14,7 @@ pub(crate) mod four_eyes;
 pub(crate) mod four_eyes_by_policy;
 pub(crate) mod freeze_windows;
 pub(crate) mod freezes;
+pub(crate) mod from_templates;
 pub(crate) mod github;
 pub(crate) mod going_back;
 pub(crate) mod governance;

@@ -67,6 +67,7 @@ pub(crate) async fn execute(client: &Client, deployment: &Deployment) -> Deploym
     executed.granted().deployment.unwrap()
 }
 
+/// A request that carries a release out.
 pub(crate) fn executing(deployment: &Deployment) -> ExecuteDeploymentRequest {
     ExecuteDeploymentRequest {
         project: deployment.project.clone(),

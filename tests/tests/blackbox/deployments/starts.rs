@@ -15,9 +15,9 @@ use slipway_tests::{Backend, Granted, Refused};
 use tonic::Code;
 
 use super::approvals::Gate;
-use super::governance::{Team, agree, executing, undoing};
+use super::governance::{Team, agree, undoing};
 use super::policies::{rule, terms};
-use super::releases::{bring, prompt, release};
+use super::releases::{bring, executing, prompt, release};
 use crate::case::cases;
 
 cases![
@@ -62,7 +62,12 @@ async fn whoever_may_not_ask_may_not_execute(backend: Backend) {
 async fn promotions_have_a_risk(backend: Backend) {
     let from = |name: &str, risk: RiskLevel| ApprovalRule {
         from_risk: risk.into(),
-        ..rule(name, 1, &[EligibleRole::Admin, EligibleRole::Developer], &[])
+        ..rule(
+            name,
+            1,
+            &[EligibleRole::Admin, EligibleRole::Developer],
+            &[],
+        )
     };
     let risky = terms(vec![
         from("careful", RiskLevel::Medium),

@@ -34,8 +34,8 @@ pub(super) const COLUMNS: &str = "id, project_id, number, kind, state, target_id
     requested_by, created_at, approved_by, started_at, finished_at, succeeded_at, pre_snapshot_id, post_snapshot_id, \
     problem_reason, problem_message, cancel_by, cancel_at, cancel_reason, rolled_back_by, reason, resolved_by, \
     resolved_at, verdict, verdict_reason, doubt_reason, doubt_message, name, description, execute_on_approval, \
-    back_to_id, risk, not_before, executed_by, workflows_digest";
-const COLUMN_COUNT: usize = 47;
+    template_id, template_version, back_to_id, risk, not_before, executed_by, workflows_digest";
+const COLUMN_COUNT: usize = 49;
 
 /// A wish to stop.
 #[derive(FromQueryResult)]

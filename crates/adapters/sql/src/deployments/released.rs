@@ -1,8 +1,8 @@
 //! What only releases have: columns that are NULL for every other deployment and item.
 
 use sea_orm::{FromQueryResult, Value};
-use slipway_deployments::{Release, Released, VersionRef};
-use slipway_kernel::{DeploymentId, PageSize, StoreError, Timestamp, VersionId};
+use slipway_deployments::{Release, Released, TemplateVersion, VersionRef};
+use slipway_kernel::{DeploymentId, PageSize, StoreError, TemplateId, Timestamp, VersionId};
 use uuid::Uuid;
 
 use crate::{
@@ -15,27 +15,41 @@ pub(super) struct ReleaseRow {
     name: Option<String>,
     description: Option<String>,
     execute_on_approval: Option<bool>,
+    template_id: Option<Uuid>,
+    template_version: Option<i64>,
 }
 
 impl ReleaseRow {
     pub(super) fn parse(self, place: &Place<'_>) -> Result<Option<Release>, StoreError> {
+        let template = match (self.template_id, self.template_version) {
+            (None, None) => None,
+            (Some(id), Some(version)) => Some(TemplateVersion {
+                id: TemplateId::from_uuid(id),
+                version: place.revision(version)?,
+            }),
+            _ => return Err(place.inconsistent("template_id", "only a part of a template")),
+        };
         match (self.name, self.description, self.execute_on_approval) {
-            (None, None, None) => Ok(None),
+            (None, None, None) if template.is_none() => Ok(None),
             (Some(name), Some(description), Some(execute_on_approval)) => Ok(Some(Release {
                 name: place.parse("name", name)?,
                 description: place.parse("description", description)?,
                 execute_on_approval,
+                template,
             })),
             _ => Err(place.inconsistent("name", "only a part of a release")),
         }
     }
 }
 
-pub(super) fn values(release: Option<&Release>) -> [Value; 3] {
+pub(super) fn values(release: Option<&Release>) -> [Value; 5] {
+    let template = release.and_then(|release| release.template);
     [
         release.map(|release| release.name.as_str()).into(),
         release.map(|release| release.description.as_str()).into(),
         release.map(|release| release.execute_on_approval).into(),
+        template.map(|template| template.id.uuid()).into(),
+        template.map(|template| template.version.0).into(),
     ]
 }
 

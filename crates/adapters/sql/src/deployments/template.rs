@@ -195,4 +195,20 @@ impl TemplateQueries for SqlReader {
             template.slug.clone()
         }))
     }
+
+    async fn template_slug(&self, id: TemplateId) -> Result<Option<Slug>, StoreError> {
+        #[derive(FromQueryResult)]
+        struct Named {
+            slug: String,
+        }
+        let sql = "SELECT slug FROM template WHERE id = $1";
+        let named: Option<Named> = self.connection.one(sql, [id.uuid().into()]).await?;
+        let place = Place {
+            table: TABLE,
+            row: &id,
+        };
+        named
+            .map(|named| place.parse("slug", named.slug))
+            .transpose()
+    }
 }

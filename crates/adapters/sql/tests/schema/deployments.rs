@@ -96,6 +96,7 @@ UPDATE deployment SET undoes_id = NULL
 UPDATE deployment SET on_failure = 'KEEP'
 UPDATE deployment SET requested_by = {1}
 UPDATE deployment SET created_at = 0
+UPDATE deployment SET template_id = {1}, template_version = 1
 UPDATE deployment_item SET key = 'x'
 UPDATE deployment_item SET change = 'UPDATED'
 UPDATE deployment_step SET work = 'VERIFY'
@@ -111,7 +112,7 @@ const POSTGRES_REFUSED: &str = "
 TRUNCATE snapshot CASCADE
 TRUNCATE deployment_transition
 TRUNCATE deployment_check
-TRUNCATE template_version
+TRUNCATE template_version CASCADE
 INSERT INTO snapshot SELECT * FROM snapshot WHERE TRUE ON CONFLICT (id) DO UPDATE SET notes = 'x'
 ";
 

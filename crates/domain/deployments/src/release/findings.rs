@@ -96,6 +96,19 @@ words! {
     ParameterUnfit = "PARAMETER_UNFIT",
 }
 
+impl Reason {
+    /// Whether it can be told of an item only where all the others are known.
+    const fn rests_on_others(self) -> bool {
+        matches!(
+            self,
+            Self::DependencyMissing
+                | Self::DependencyIncompatible
+                | Self::NothingToDo
+                | Self::WorkflowUnmapped
+        )
+    }
+}
+
 /// Something that stands against a draft, or that people should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
@@ -124,16 +137,22 @@ impl Findings {
         self.errors().next().is_some()
     }
 
-    /// Adds what was found besides, as far as it can be listed.
-    pub fn extend(&mut self, found: Vec<Finding>) {
-        self.listed.extend(found);
+    /// These and more, errors before warnings where there are too many.
+    #[must_use]
+    pub fn with(mut self, more: impl IntoIterator<Item = Finding>) -> Self {
+        self.listed.extend(more);
+        self.listed.sort_by_key(|it| it.severity != Severity::Error);
         self.left_out += self.listed.len().saturating_sub(MAX_FINDINGS);
-        // Errors go first where not everything has a place.
-        self.listed
-            .sort_by_key(|finding| finding.severity == Severity::Warning);
         self.listed.truncate(MAX_FINDINGS);
-        self.listed
-            .sort_by_key(|finding| finding.item.unwrap_or(usize::MAX));
+        self.listed.sort_by_key(|it| it.item.unwrap_or(usize::MAX));
+        self
+    }
+
+    /// What is true of a draft of which some items are not known: less is found of those that are.
+    #[must_use]
+    pub fn of_a_part(mut self) -> Self {
+        self.listed.retain(|it| !it.reason.rests_on_others());
+        self
     }
 
     /// What stands against the draft.

@@ -6,50 +6,55 @@ use slipway_kernel::{Key, requirements::Severity, text::Description};
 
 use super::{Template, TemplateItem};
 use crate::release::{
-    Draft, DraftItem, Wanted,
+    DraftItem, Wanted,
     findings::{Finding, Reason},
 };
 
-/// What a template stands for with these values.
+/// What a template stands for with these values, as far as they go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expanded {
-    /// What the release is for.
-    pub description: Description,
-    /// What is released.
-    pub draft: Draft,
+    /// What the release is for, or why that can't be said.
+    pub description: Result<Description, Finding>,
+    /// The items that can be told, with their places in the template.
+    pub items: Vec<(usize, DraftItem)>,
+    /// What stands against it: parameters without a value, values without a parameter, and texts of items that become unfit
+    /// by their values.
+    pub findings: Vec<Finding>,
 }
 
-/// A template with these values for its parameters, or all that stands against that: parameters without a value, values
-/// without a parameter, and texts that become unfit by their values.
-pub fn expand(
-    template: &Template,
-    values: &BTreeMap<String, String>,
-) -> Result<Expanded, Vec<Finding>> {
+/// A template with these values for its parameters.
+pub fn expand(template: &Template, values: &BTreeMap<String, String>) -> Expanded {
     let mut findings = named(template, values);
-    if !findings.is_empty() {
-        return Err(findings);
-    }
-    let description = template.description.filled(values).try_into();
-    let description = description.unwrap_or_else(|error| {
-        findings.push(unfit(None, "the description", &error));
-        Description::default()
-    });
     let mut items = Vec::new();
     for (position, item) in template.items.as_slice().iter().enumerate() {
+        // What lacks a value is told once, for the template as a whole.
+        if !item.parameters().iter().all(|it| values.contains_key(*it)) {
+            continue;
+        }
         match filled(item, values) {
-            Ok(item) => items.push(item),
+            Ok(item) => items.push((position, item)),
             Err((what, why)) => {
                 let what = format!("the {what} of `{}`", item.application);
                 findings.push(unfit(Some(position), &what, &why));
             }
         }
     }
-    if findings.is_empty() {
-        let draft = Draft { items };
-        Ok(Expanded { description, draft })
-    } else {
-        Err(findings)
+    Expanded {
+        description: described(template, values),
+        items,
+        findings,
     }
+}
+
+fn described(
+    template: &Template,
+    values: &BTreeMap<String, String>,
+) -> Result<Description, Finding> {
+    let unfit = |why: &dyn std::fmt::Display| unfit(None, "the description", why);
+    let text = template.description.filled(values);
+    let text = text.map_err(|error| unfit(&error))?;
+    text.try_into()
+        .map_err(|error: slipway_kernel::TextError| unfit(&error))
 }
 
 /// Whether each parameter has a value, and each value a parameter.
@@ -80,22 +85,24 @@ fn filled(
     let wanted = match &item.version {
         None => Wanted::Removal,
         Some(version) => {
-            let identifier = version.filled(values).parse::<Key>();
-            Wanted::Version(identifier.map_err(|error| ("version", error.to_string()))?)
+            let told = |why: &dyn std::fmt::Display| ("version", why.to_string());
+            let identifier = version.filled(values).map_err(|error| told(&error))?;
+            Wanted::Version(identifier.parse::<Key>().map_err(|error| told(&error))?)
         }
     };
-    let message = item.message.filled(values).try_into();
+    let told = |why: &dyn std::fmt::Display| ("change message", why.to_string());
+    let message = item.message.filled(values).map_err(|error| told(&error))?;
+    let message = message.try_into();
     Ok(DraftItem {
         application: item.application.clone(),
         wanted,
-        message: message
-            .map_err(|error: slipway_kernel::TextError| ("change message", error.to_string()))?,
+        message: message.map_err(|error: slipway_kernel::TextError| told(&error))?,
         declared: item.declared,
         allow_older: item.allow_older,
     })
 }
 
-fn unfit(item: Option<usize>, what: &str, why: &impl std::fmt::Display) -> Finding {
+fn unfit(item: Option<usize>, what: &str, why: &dyn std::fmt::Display) -> Finding {
     let message = format!("with these values {what} can't be used: {why}");
     finding(Reason::ParameterUnfit, item, message)
 }
@@ -153,33 +160,45 @@ mod tests {
     }
 
     fn reasons(pairs: &[(&str, &str)]) -> Vec<(Reason, Option<usize>)> {
-        let findings = expand(&template(), &values(pairs)).expect_err("findings");
-        findings
+        let expanded = expand(&template(), &values(pairs));
+        let findings = expanded
+            .findings
             .into_iter()
-            .map(|it| (it.reason, it.item))
-            .collect()
+            .chain(expanded.description.err());
+        findings.map(|it| (it.reason, it.item)).collect()
+    }
+
+    fn told(pairs: &[(&str, &str)]) -> Vec<usize> {
+        let expanded = expand(&template(), &values(pairs));
+        expanded.items.into_iter().map(|(place, _)| place).collect()
     }
 
     #[test]
     fn values_go_where_their_parameters_stand() {
         let expanded = expand(&template(), &values(&[("version", "2.0.0"), ("why", "")]));
-        let expanded = expanded.expect("expanded");
-        assert_eq!(expanded.description.as_str(), "Chat 2.0.0: ");
+        assert_eq!(expanded.findings, []);
+        let description = expanded.description.expect("a description");
+        assert_eq!(description.as_str(), "Chat 2.0.0: ");
         let items: Vec<_> = expanded
-            .draft
             .items
             .iter()
-            .map(|item| (item.version().map(Key::as_str), item.message.as_str()))
+            .map(|(place, item)| {
+                (
+                    *place,
+                    item.version().map(Key::as_str),
+                    item.message.as_str(),
+                )
+            })
             .collect();
         assert_eq!(
             items,
             [
-                (Some("2.0.0"), ""),
-                (Some("2.0.0-assets"), ""),
-                (None, "not needed with 2.0.0"),
+                (0, Some("2.0.0"), ""),
+                (1, Some("2.0.0-assets"), ""),
+                (2, None, "not needed with 2.0.0"),
             ]
         );
-        assert_eq!(expanded.draft.items[0].declared, RiskLevel::Medium);
+        assert_eq!(expanded.items[0].1.declared, RiskLevel::Medium);
     }
 
     #[test]
@@ -199,5 +218,17 @@ mod tests {
             reasons(&[("version", "1"), ("why", &long)]),
             [(ParameterUnfit, None)]
         );
+        let endless = "x".repeat(20_000);
+        assert_eq!(
+            reasons(&[("version", "1"), ("why", &endless)]),
+            [(ParameterUnfit, Some(0)), (ParameterUnfit, None)]
+        );
+    }
+
+    #[test]
+    fn items_that_have_all_their_values_are_there_whatever_else_is_wrong() {
+        assert_eq!(told(&[]), [0; 0]);
+        assert_eq!(told(&[("version", "1"), ("vresion", "1")]), [1, 2]);
+        assert_eq!(told(&[("version", "no version"), ("why", "")]), [2]);
     }
 }

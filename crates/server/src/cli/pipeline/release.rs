@@ -2,8 +2,8 @@
 
 use clap::{ArgGroup, Args};
 use slipway_api::deployments::v1::{
-    CreateReleaseRequest, CreateReleaseResponse, Finding, FindingSeverity, ReleaseItem,
-    release_item,
+    CreateReleaseFromTemplateRequest, CreateReleaseRequest, CreateReleaseResponse, Finding,
+    FindingSeverity, ReleaseItem, release_item,
 };
 use slipway_kernel::Timestamp;
 
@@ -24,6 +24,7 @@ should know, is told one finding a line.
 Examples:
   slipway release --name \"Chatbot 2\" --environment prod --item greeting=2.0.0 --item model=7 --message \"New tone\"
   slipway release --name \"Chatbot 2\" --environment prod --item greeting=2.0.0 --validate-only
+  slipway release --name \"Chatbot 2\" --environment prod --template chatbot --parameter version=2.0.0 --parameter why=Tone
   slipway release --name \"Run $CI_PIPELINE_ID\" --environment prod --item cart=$TAG --request-id release-$CI_PIPELINE_ID \\
     --execute-on-approval --wait --timeout 4h"
 );
@@ -31,7 +32,7 @@ Examples:
 /// The arguments of `slipway release`.
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
-#[command(group(ArgGroup::new("changes").args(["item", "remove"]).required(true).multiple(true)))]
+#[command(group(ArgGroup::new("changes").args(["item", "remove", "template"]).required(true).multiple(true)))]
 pub(in crate::cli) struct Release {
     /// What people call it
     #[arg(long, value_name = "NAME")]
@@ -48,6 +49,9 @@ pub(in crate::cli) struct Release {
     /// The key of an application that is taken out; may be given several times
     #[arg(long, value_name = "APP")]
     remove: Vec<String>,
+
+    #[command(flatten)]
+    template: TemplateArgs,
 
     /// What changes, for those who are asked to agree
     #[arg(long, value_name = "TEXT")]
@@ -83,6 +87,22 @@ pub(in crate::cli) struct Release {
     calls: CallArgs,
 }
 
+/// What a template says, instead of items.
+#[derive(Debug, Args)]
+struct TemplateArgs {
+    /// The slug of a template that says what is released, instead of --item and --remove
+    #[arg(long, value_name = "SLUG", conflicts_with_all = ["item", "remove", "message", "risk", "allow_older"])]
+    template: Option<String>,
+
+    /// Which version of the template [default: the last one]
+    #[arg(long, value_name = "N", requires = "template", value_parser = clap::value_parser!(i64).range(1..))]
+    template_version: Option<i64>,
+
+    /// The value of one of the template's parameters; to be given for each of them
+    #[arg(long, value_name = "NAME=VALUE", requires = "template", value_parser = parameter)]
+    parameter: Vec<(String, String)>,
+}
+
 fn item(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((application, version)) if !application.is_empty() && !version.is_empty() => {
@@ -92,27 +112,28 @@ fn item(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// A value may be empty.
+fn parameter(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write NAME=VALUE, for example version=1.4.2".to_owned()),
+    }
+}
+
 impl Step for Release {
     fn calls(&self) -> &CallArgs {
         &self.calls
     }
 
     async fn run(&self, session: &Session) -> Result<Ending, Failure> {
-        let request = self.request();
-        let created = session
-            .call(async || {
-                let mut deployments = session.client.deployments();
-                deployments.create_release(request.clone()).await
-            })
-            .await;
-        let mut answer = match created {
+        let mut answer = match self.ask(session).await {
             Ok(answer) => answer,
             Err(error) => {
-                tell_findings(session, &against(&error), &request)?;
+                self.tell_findings(session, &against(&error))?;
                 return Err(error.into());
             }
         };
-        tell_findings(session, &answer.findings, &request)?;
+        self.tell_findings(session, &answer.findings)?;
         let made = present(answer.deployment.take())?;
         let (made, ending) = self.wait.follow(session, made).await?;
         let words = deployment::words(&made);
@@ -123,6 +144,85 @@ impl Step for Release {
 }
 
 impl Release {
+    /// What the server makes of it. The answers to both requests have the same fields.
+    async fn ask(&self, session: &Session) -> Result<CreateReleaseResponse, CallError> {
+        if let Some(template) = &self.template.template {
+            let request = self.template_request(template);
+            let answer = session
+                .call(async || {
+                    let mut templates = session.client.templates();
+                    templates
+                        .create_release_from_template(request.clone())
+                        .await
+                })
+                .await?;
+            return Ok(CreateReleaseResponse {
+                deployment: answer.deployment,
+                findings: answer.findings,
+            });
+        }
+        let request = self.request();
+        session
+            .call(async || {
+                let mut deployments = session.client.deployments();
+                deployments.create_release(request.clone()).await
+            })
+            .await
+    }
+
+    fn template_request(&self, template: &str) -> CreateReleaseFromTemplateRequest {
+        CreateReleaseFromTemplateRequest {
+            project: self.calls.project.clone(),
+            template: template.to_owned(),
+            template_version: self.template.template_version.unwrap_or_default(),
+            parameters: self.template.parameter.iter().cloned().collect(),
+            name: self.name.clone(),
+            environment: self.environment.clone(),
+            execute_on_approval: self.execute_on_approval,
+            start_time: self.start_time.map(time::to_wire),
+            validate_only: self.validate_only,
+            request_id: self.request_id.id(),
+            ..CreateReleaseFromTemplateRequest::default()
+        }
+    }
+
+    /// The application of the item at this place; of a template only the place is known.
+    fn application(&self, place: i32) -> String {
+        let brought = self.item.iter().map(|(application, _)| application);
+        let mut applications = brought.chain(&self.remove);
+        let found = usize::try_from(place).ok();
+        let found = found.and_then(|place| applications.nth(place));
+        found.map_or_else(|| format!("items[{place}]"), String::clone)
+    }
+
+    /// Tells findings one a line: on standard error where standard output is for the document.
+    fn tell_findings(&self, session: &Session, findings: &[Finding]) -> Result<(), Failure> {
+        for finding in findings {
+            let line = self.told(finding);
+            if session.json {
+                eprintln!("slipway: {line}");
+            } else {
+                print(&line)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A finding on one line.
+    fn told(&self, finding: &Finding) -> String {
+        let severity = match finding.severity() {
+            FindingSeverity::Error => "error",
+            FindingSeverity::Warning => "warning",
+            FindingSeverity::Unspecified => "finding",
+        };
+        let about = finding.item.map(|place| self.application(place));
+        let about = about.as_deref().unwrap_or("release");
+        printable(&format!(
+            "{severity} {} {about}: {}",
+            finding.reason, finding.message
+        ))
+    }
+
     fn tell(
         &self,
         session: &Session,
@@ -179,23 +279,6 @@ impl Release {
     }
 }
 
-/// Tells findings one a line: on standard error where standard output is for the document.
-fn tell_findings(
-    session: &Session,
-    findings: &[Finding],
-    request: &CreateReleaseRequest,
-) -> Result<(), Failure> {
-    for finding in findings {
-        let line = told(finding, request);
-        if session.json {
-            eprintln!("slipway: {line}");
-        } else {
-            print(&line)?;
-        }
-    }
-    Ok(())
-}
-
 /// What stands against a release that was refused.
 fn against(error: &CallError) -> Vec<Finding> {
     let unmet = error.unmet().into_iter();
@@ -215,121 +298,5 @@ fn place(subject: &str) -> Option<i32> {
     number.parse().ok()
 }
 
-/// A finding on one line.
-fn told(finding: &Finding, request: &CreateReleaseRequest) -> String {
-    let severity = match finding.severity() {
-        FindingSeverity::Error => "error",
-        FindingSeverity::Warning => "warning",
-        FindingSeverity::Unspecified => "finding",
-    };
-    let about = finding
-        .item
-        .and_then(|place| request.items.get(usize::try_from(place).ok()?))
-        .map_or("release", |item| item.application.as_str());
-    printable(&format!(
-        "{severity} {} {about}: {}",
-        finding.reason, finding.message
-    ))
-}
-
 #[cfg(test)]
-mod tests {
-    use clap::Parser;
-    use slipway_api::ledger::v1::RiskLevel;
-
-    use super::*;
-
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        release: Release,
-    }
-
-    fn parse(arguments: &[&str]) -> Result<Release, clap::Error> {
-        let least = ["release", "--name", "n", "--environment", "prod"];
-        let words = least.iter().chain(arguments);
-        Line::try_parse_from(words).map(|line| line.release)
-    }
-
-    #[test]
-    fn items_are_brought_then_removed() {
-        let release = parse(&[
-            "--remove",
-            "old",
-            "--item",
-            "cart=1=2",
-            "--item",
-            "shop=3",
-            "--message",
-            "why",
-            "--risk",
-            "medium",
-            "--execute-on-approval",
-            "--allow-older",
-        ])
-        .unwrap();
-        let request = release.request();
-        assert!(request.execute_on_approval && !request.validate_only);
-        let changes: Vec<_> = request
-            .items
-            .iter()
-            .map(|item| (item.application.as_str(), item.change.clone().unwrap()))
-            .collect();
-        let expected = [
-            ("cart", release_item::Change::Version("1=2".to_owned())),
-            ("shop", release_item::Change::Version("3".to_owned())),
-            ("old", release_item::Change::Remove(true)),
-        ];
-        assert_eq!(changes, expected);
-        for item in &request.items {
-            assert_eq!(item.risk_level(), RiskLevel::Medium);
-            assert_eq!(item.change_message, "why");
-            assert!(item.allow_older);
-        }
-    }
-
-    #[test]
-    fn what_is_wrong_is_refused_before_any_call() {
-        let wrong: [&[&str]; 7] = [
-            &[],
-            &["--item", "cart"],
-            &["--item", "=1"],
-            &["--item", "cart="],
-            &["--item", "cart=1", "--validate-only", "--wait"],
-            &["--item", "cart=1", "--timeout", "1h"],
-            &["--item", "cart=1", "--wait", "--timeout", "soon"],
-        ];
-        for arguments in wrong {
-            assert!(parse(arguments).is_err(), "{arguments:?}");
-        }
-        assert!(parse(&["--remove", "cart"]).is_ok());
-    }
-
-    #[test]
-    fn a_place_is_that_of_an_item() {
-        assert_eq!(place("items[3]"), Some(3));
-        for other in ["", "items", "items[]", "items[x]", "name"] {
-            assert_eq!(place(other), None, "{other}");
-        }
-    }
-
-    #[test]
-    fn a_finding_names_its_application() {
-        let request = parse(&["--item", "cart=1"]).unwrap().request();
-        let mut finding = Finding {
-            reason: "VERSION_NOT_FOUND".to_owned(),
-            severity: FindingSeverity::Error.into(),
-            item: Some(0),
-            message: "no\nsuch".to_owned(),
-        };
-        assert_eq!(
-            told(&finding, &request),
-            "error VERSION_NOT_FOUND cart: no such"
-        );
-        finding.item = None;
-        assert_eq!(
-            told(&finding, &request),
-            "error VERSION_NOT_FOUND release: no such"
-        );
-    }
-}
+mod tests;

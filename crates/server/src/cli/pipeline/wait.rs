@@ -20,7 +20,7 @@ const TOLD_EVERY: Duration = Duration::from_secs(5);
 const HELP: &str = help!(
     "\
 Progress is told on standard error, the deployment as it is in the end on standard output. A connection that breaks is made
-again. It ends when the deployment is over, and also when it is in doubt.
+again for as long as --timeout says. It ends when the deployment is over, and also when it is in doubt.
 
 Examples:
   slipway wait 7
@@ -121,9 +121,10 @@ async fn until_over(
     Ok((found, Ending::TimedOut))
 }
 
-/// Reads the stream until the deployment is over, and opens it again where it breaks.
+/// Reads the stream until the deployment is over, and opens it again where it breaks, until the time that the caller gives
+/// it is over.
 async fn watch(session: &Session, name: &str) -> Result<Ending, Failure> {
-    let mut patience = Patience::default();
+    let mut patience = Patience::endless();
     let mut progress = Progress::default();
     loop {
         let status = match read(session, name, &mut patience, &mut progress).await {

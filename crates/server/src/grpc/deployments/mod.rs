@@ -101,6 +101,18 @@ impl TemplateService for Api {
     ) -> Result<Response<proto::DeleteTemplateResponse>, Status> {
         unary!(self, DeleteTemplate, request, templates::delete)
     }
+
+    async fn create_release_from_template(
+        &self,
+        request: Request<proto::CreateReleaseFromTemplateRequest>,
+    ) -> Result<Response<proto::CreateReleaseFromTemplateResponse>, Status> {
+        unary!(
+            self,
+            CreateReleaseFromTemplate,
+            request,
+            releases::create_from_template
+        )
+    }
 }
 
 #[tonic::async_trait]

@@ -71,6 +71,11 @@ impl From<ReleaseError> for Refusal {
                 });
                 unfit(ErrorReason::ReleaseHasFindings).unmet(unmet)
             }
+            ReleaseError::StartTime { at } => {
+                let what =
+                    format!("is {at}; it must not be before now, nor more than 90 days ahead");
+                Self::fields(vec![("start_time".to_owned(), what)])
+            }
             ReleaseError::ApprovalFell { number, .. } => {
                 unfit(ErrorReason::ApprovalFell).about("deployment", number)
             }
@@ -91,10 +96,6 @@ impl From<ReleaseError> for Refusal {
                 .with("version", version),
             ReleaseError::NotATarget { number, .. } => {
                 unfit(ErrorReason::NotARollbackTarget).about("deployment", number)
-            }
-            ReleaseError::StartTime { .. } => {
-                Self::new(Code::InvalidArgument, ErrorReason::InvalidField, message)
-                    .field("start_time")
             }
             ReleaseError::Frozen(frozen) => frozen.into(),
             ReleaseError::ChecksMissing { number, missing } => {
@@ -179,6 +180,7 @@ impl From<DeploymentError> for Refusal {
             DeploymentError::Unresolvable { number, .. } => {
                 unfit(ErrorReason::VerdictNotPossible).about("deployment", number)
             }
+            DeploymentError::Template(error) => error.into(),
             DeploymentError::Release(error) => error.into(),
             DeploymentError::PuttingBack(error) => error.into(),
             DeploymentError::Engine(error) => error.into(),

@@ -1,15 +1,15 @@
 //! Releases: made, carried out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use slipway_api::deployments::v1 as proto;
 use slipway_application::releases::{
-    CreateRelease, ExecuteDeployment, create_release, execute_deployment,
+    CreateRelease, ExecuteDeployment, Source, create_release, execute_deployment,
 };
 use slipway_deployments::release::{Draft, DraftItem, Finding, RiskFactor, Wanted};
 use slipway_deployments::{Release, Released};
 use slipway_kernel::requirements::Severity;
-use slipway_kernel::{Key, RiskLevel};
+use slipway_kernel::{Key, Revision, RiskLevel, Slug};
 
 use super::promotions::named;
 use super::shown::shown;
@@ -22,52 +22,146 @@ use crate::grpc::refusal::Refusal;
 
 /// How many items a release has at most.
 const MAX_ITEMS: usize = 500;
+/// How many values for parameters of a template a request has at most.
+const MAX_PARAMETERS: usize = 1_000;
+/// How long a value may be, in bytes: no text of a release is longer.
+const MAX_VALUE: usize = 16_384;
+
+/// What every request for a release says.
+struct Terms {
+    project: String,
+    name: String,
+    description: String,
+    environment: String,
+    execute_on_approval: bool,
+    start_time: Option<prost_types::Timestamp>,
+    validate_only: bool,
+    request_id: String,
+}
 
 pub(super) async fn create(
     api: &Api,
     session: &mut Session,
     message: proto::CreateReleaseRequest,
 ) -> Result<proto::CreateReleaseResponse, Refusal> {
-    session.admit(&message.project).await?;
+    let terms = Terms {
+        project: message.project,
+        name: message.name,
+        description: message.description,
+        environment: message.environment,
+        execute_on_approval: message.execute_on_approval,
+        start_time: message.start_time,
+        validate_only: message.validate_only,
+        request_id: message.request_id,
+    };
+    let items = message.items;
+    let source = |fields: &mut Fields| {
+        let items = wanted(fields, items);
+        Some(Source::Items(Draft { items }))
+    };
+    let (deployment, findings) = make(api, session, terms, source).await?;
+    Ok(proto::CreateReleaseResponse {
+        deployment: Some(deployment),
+        findings,
+    })
+}
+
+pub(super) async fn create_from_template(
+    api: &Api,
+    session: &mut Session,
+    message: proto::CreateReleaseFromTemplateRequest,
+) -> Result<proto::CreateReleaseFromTemplateResponse, Refusal> {
+    let terms = Terms {
+        project: message.project,
+        name: message.name,
+        description: message.description,
+        environment: message.environment,
+        execute_on_approval: message.execute_on_approval,
+        start_time: message.start_time,
+        validate_only: message.validate_only,
+        request_id: message.request_id,
+    };
+    let source = |fields: &mut Fields| {
+        let slug = fields.required("template", &message.template);
+        let version = revision(fields, "template_version", message.template_version);
+        let parameters = values(fields, message.parameters);
+        Some(Source::Template {
+            slug: slug?,
+            version,
+            parameters,
+        })
+    };
+    let (deployment, findings) = make(api, session, terms, source).await?;
+    Ok(proto::CreateReleaseFromTemplateResponse {
+        deployment: Some(deployment),
+        findings,
+    })
+}
+
+/// Makes a release of what `source` reads.
+async fn make(
+    api: &Api,
+    session: &mut Session,
+    terms: Terms,
+    source: impl FnOnce(&mut Fields) -> Option<Source>,
+) -> Result<(proto::Deployment, Vec<proto::Finding>), Refusal> {
+    session.admit(&terms.project).await?;
     let mut fields = Fields::default();
-    if !message.validate_only {
-        fields.request_id(&message.request_id);
+    if !terms.validate_only {
+        fields.request_id(&terms.request_id);
     }
-    let project = fields.required("project", &message.project);
-    let name = fields.required_text("name", message.name);
-    let description = fields.text("description", message.description);
-    let environment = fields.required("environment", &message.environment);
-    let items = wanted(&mut fields, message.items);
-    let start_at = fields.time("start_time", message.start_time);
+    let project = fields.required("project", &terms.project);
+    let name = fields.required_text("name", terms.name);
+    let description = fields.text("description", terms.description);
+    let environment = fields.required("environment", &terms.environment);
+    let source = source(&mut fields);
+    let start_at = fields.time("start_time", terms.start_time);
     let command = fields.finish(|| {
         Some(CreateRelease {
             project: project?,
             name,
             description,
             environment: environment?,
-            draft: Draft { items },
-            execute_on_approval: message.execute_on_approval,
+            source: source?,
+            execute_on_approval: terms.execute_on_approval,
             start_at,
-            validate_only: message.validate_only,
+            validate_only: terms.validate_only,
         })
     })?;
-    let call = session.call(&message.request_id);
+    let call = session.call(&terms.request_id);
     let made = create_release(&api.context, &call, command).await?;
-    let mut deployment = shown(&api.context, made.deployment, &message.project).await?;
-    if message.validate_only {
+    let mut deployment = shown(&api.context, made.deployment, &terms.project).await?;
+    if terms.validate_only {
         // What was not made has no name to find it by.
         deployment.deployment_id.clear();
         deployment.number = 0;
     }
-    Ok(proto::CreateReleaseResponse {
-        deployment: Some(deployment),
-        findings: made
-            .findings
-            .listed
-            .into_iter()
-            .map(shown_finding)
-            .collect(),
-    })
+    let findings = made.findings.listed.into_iter().map(shown_finding);
+    Ok((deployment, findings.collect()))
+}
+
+/// The version of a template; `None` for the last one.
+pub(super) fn revision(fields: &mut Fields, field: &str, version: i64) -> Option<Revision> {
+    if version < 0 {
+        fields.refuse(field, "is negative; versions count from 1");
+    }
+    Some(version).filter(|version| *version != 0).map(Revision)
+}
+
+/// The values of a template's parameters.
+fn values(fields: &mut Fields, values: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let count = values.len();
+    if count > MAX_PARAMETERS {
+        let what = format!("has {count} entries; at most {MAX_PARAMETERS} are allowed");
+        fields.refuse("parameters", what);
+    } else if values
+        .iter()
+        .any(|(name, value)| name.len().max(value.len()) > MAX_VALUE)
+    {
+        let what = format!("has an entry that is longer than {MAX_VALUE} bytes");
+        fields.refuse("parameters", what);
+    }
+    values
 }
 
 fn wanted(fields: &mut Fields, items: Vec<proto::ReleaseItem>) -> Vec<DraftItem> {
@@ -154,11 +248,17 @@ fn shown_finding(finding: Finding) -> proto::Finding {
     }
 }
 
-pub(super) fn shown_release(release: Release) -> proto::Release {
+/// A release as a message has it. `template` is the slug of what it was made from.
+pub(super) fn shown_release(release: Release, template: Option<&Slug>) -> proto::Release {
     proto::Release {
         name: release.name.into(),
         description: release.description.into(),
         execute_on_approval: release.execute_on_approval,
+        template: release.template.map(|made_from| proto::ReleaseTemplate {
+            template: template.map(Slug::to_string).unwrap_or_default(),
+            version: made_from.version.0,
+            template_id: made_from.id.to_string(),
+        }),
     }
 }
 

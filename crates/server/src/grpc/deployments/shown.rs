@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use slipway_api::deployments::v1 as proto;
 use slipway_application::Context;
 use slipway_deployments::{Deployment, Item, ItemCounts, Origin, Problem, Resolution, Transition};
-use slipway_kernel::{PipelineId, Slug, SnapshotId, StoreError};
+use slipway_kernel::{PipelineId, Slug, SnapshotId, StoreError, TemplateId};
 
 use super::releases::{shown_chosen, shown_release};
 use super::words::{shown_change, shown_kind, shown_state, shown_status, shown_verdict};
@@ -26,6 +26,7 @@ pub(in crate::grpc) async fn shown(
 pub(super) struct Names {
     environments: Environments,
     pipelines: HashMap<PipelineId, Slug>,
+    templates: HashMap<TemplateId, Slug>,
 }
 
 impl Names {
@@ -35,6 +36,7 @@ impl Names {
     ) -> Result<Self, StoreError> {
         let mut ids = Vec::with_capacity(2 * deployments.len());
         let mut pipelines = HashMap::new();
+        let mut templates = HashMap::new();
         for deployment in deployments {
             ids.push(deployment.target);
             if let Origin::Stage {
@@ -47,16 +49,24 @@ impl Names {
                     pipelines.extend(found.map(|found| (pipeline, found.slug)));
                 }
             }
+            if let Some(template) = made_from(deployment)
+                && !templates.contains_key(&template)
+            {
+                let found = context.reader().template_slug(template).await?;
+                templates.extend(found.map(|slug| (template, slug)));
+            }
         }
         Ok(Self {
             environments: Environments::of(context, ids).await?,
             pipelines,
+            templates,
         })
     }
 
     /// A deployment as a message has it, with its items.
     pub(super) fn shown(&self, deployment: Deployment, project: &str) -> proto::Deployment {
         use proto::deployment::Origin as Shown;
+        let template = made_from(&deployment).and_then(|id| self.templates.get(&id));
         let origin = match deployment.origin {
             Origin::Chosen => None,
             Origin::Stage {
@@ -108,7 +118,9 @@ impl Names {
                 .approved_by
                 .map(|id| id.to_string())
                 .unwrap_or_default(),
-            release: deployment.release.map(shown_release),
+            release: deployment
+                .release
+                .map(|release| shown_release(release, template)),
             risk_level: shown_risk(deployment.risk).into(),
             not_before_time: deployment.not_before.map(show::time),
             executed_by: deployment
@@ -123,6 +135,12 @@ impl Names {
             checks: Vec::new(),
         }
     }
+}
+
+/// The template that a release was made from.
+fn made_from(deployment: &Deployment) -> Option<TemplateId> {
+    let release = deployment.release.as_ref()?;
+    release.template.map(|template| template.id)
 }
 
 pub(in crate::grpc) fn shown_transition(transition: Transition) -> proto::Transition {

@@ -7,9 +7,10 @@ use slipway_application::templates::{
     delete_template, get_template, list_templates, update_template,
 };
 use slipway_deployments::{Template, TemplateItem, TemplateItems, TemplateText};
-use slipway_kernel::{Revision, RiskLevel, Slug};
+use slipway_kernel::{RiskLevel, Slug};
 use tonic::Code;
 
+use super::releases::revision;
 use crate::grpc::Api;
 use crate::grpc::door::Session;
 use crate::grpc::fields::Fields;
@@ -57,13 +58,9 @@ pub(super) async fn get(
     let mut fields = Fields::default();
     let project: Option<Slug> = fields.required("project", &message.project);
     let slug: Option<Slug> = fields.required("template", &message.template);
-    if message.version < 0 {
-        fields.refuse("version", "is negative; versions count from 1");
-    }
-    let version = Some(message.version).filter(|version| *version != 0);
+    let version = revision(&mut fields, "version", message.version);
     let (project, slug) = fields.finish(|| Some((project?, slug?)))?;
     let call = session.call("");
-    let version = version.map(Revision);
     let template = get_template(&api.context, &call, &project, &slug, version).await?;
     Ok(proto::GetTemplateResponse {
         template: Some(shown(template, &message.project)),

@@ -92,7 +92,12 @@ pub async fn what_is_held_is_what_was_committed_last(store: &dyn Store) {
         let mut unit = world.store.begin().await?;
         let keys = [world.applications[0].key.clone()].into();
         let held = unit.records().hold_versions(world.environments[0].0, &keys);
-        let held: Vec<_> = held.await?.into_iter().map(|it| it.version).collect();
+        let held: Vec<_> = held
+            .await?
+            .versions
+            .into_iter()
+            .map(|it| it.version)
+            .collect();
         let turn = *turns.lock().expect("no panic");
         let version = |turn: i64| versions[usize::try_from(turn).expect("small") % 3].0;
         assert_eq!(held, [version(turn)], "turn {turn}");

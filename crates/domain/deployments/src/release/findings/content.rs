@@ -43,8 +43,9 @@ pub(super) fn look(looked_at: &Looked<'_>, chosen: &Chosen<'_>, about: &mut Abou
         about.error(
             Reason::SecretInContent,
             format!(
-                "version `{}` of `{key}` seems to hold {}{more}: make one without, and replace the secret wherever it is \
-                 used",
+                "version `{}` of `{key}` seems to hold {}{more}: what a version holds never changes, so make a new version \
+                 without it, and release that; replace a secret that is real wherever it is used, and write what only looks \
+                 like one in other words",
                 chosen.identifier,
                 shown.join(", ")
             ),

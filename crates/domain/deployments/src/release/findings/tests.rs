@@ -5,7 +5,7 @@ use slipway_kernel::{
 
 use super::*;
 use crate::release::{
-    ApplicationFacts, Needed,
+    ApplicationFacts, MAX_LOOKED_THROUGH, Needed,
     given::{application, current, draft, facts, item, key, removal, version},
 };
 
@@ -114,6 +114,46 @@ fn something_must_change() {
     let items = [removal("chat"), item("model", "7")];
     assert_eq!(reasons(&items, &facts), [(Reason::AlreadyCurrent, Some(0))]);
     assert!(!findings(&draft(&items), &facts).refuse());
+}
+
+#[test]
+fn of_a_part_only_what_does_not_rest_on_the_rest() {
+    let mut facts = facts();
+    newest(&mut facts).dependencies = vec![Needed {
+        application: key("assets"),
+        requirement: "^2".to_owned(),
+    }];
+    let found = findings(&draft(&[item("chat", "2.0.0"), item("caht", "1")]), &facts);
+    let part: Vec<_> = found.clone().of_a_part().listed;
+    assert_eq!((found.listed.len(), part.len()), (2, 1));
+    assert_eq!(part[0].reason, Reason::ApplicationNotFound);
+    assert_eq!(
+        findings(&draft(&[]), &facts).of_a_part(),
+        Findings::default()
+    );
+}
+
+#[test]
+fn of_too_many_findings_the_errors_stay() {
+    let finding = |severity, item| Finding {
+        reason: Reason::RuleViolated,
+        severity,
+        item,
+        message: String::new(),
+    };
+    let warnings = Findings {
+        listed: vec![finding(Severity::Warning, Some(1)); MAX_FINDINGS],
+        left_out: 3,
+    };
+    let errors = [
+        finding(Severity::Error, None),
+        finding(Severity::Error, Some(0)),
+    ];
+    let all = warnings.with(errors);
+    assert_eq!((all.listed.len(), all.left_out), (MAX_FINDINGS, 5));
+    assert!(all.refuse() && all.errors().count() == 2);
+    assert_eq!(all.listed[0].item, Some(0));
+    assert_eq!(all.listed[MAX_FINDINGS - 1].item, None);
 }
 
 #[test]
@@ -260,6 +300,7 @@ fn secrets_in_content_are_told_without_themselves() {
         told.contains("a key or token of GitHub at line 2") && !told.contains(&token),
         "{told}"
     );
+    assert!(told.contains("make a new version without it"), "{told}");
 }
 
 #[test]
@@ -342,10 +383,9 @@ fn what_is_found_besides_is_listed_with_the_rest_and_errors_before_warnings() {
         item,
         message: "besides".to_owned(),
     };
-    let mut all = Findings::default();
-    all.extend(vec![found(Severity::Warning, Some(3)); MAX_FINDINGS]);
+    let all = Findings::default().with(vec![found(Severity::Warning, Some(3)); MAX_FINDINGS]);
     assert!(!all.refuse());
-    all.extend(vec![
+    let all = all.with([
         found(Severity::Error, None),
         found(Severity::Error, Some(1)),
     ]);
