@@ -62,6 +62,8 @@ CREATE TABLE deployment (
     -- Not to begin before, by the database's clock.
     not_before {bigint},
     executed_by {uuid} REFERENCES principal (id),
+    -- What the workflows of a release, or of its rollback, take in the target's engine.
+    workflows_digest {bytes} CHECK ({length}(workflows_digest) = 32),
     -- Who carries it out: until when, by the database's clock; which claim that is; and how many there were.
     epoch {bigint} NOT NULL CHECK (epoch >= 0),
     claims {int} NOT NULL CHECK (claims >= 0),
@@ -94,7 +96,8 @@ CREATE TABLE deployment (
     CONSTRAINT deployment_release CHECK ((kind = 'RELEASE') = (name IS NOT NULL)
         AND (name IS NULL) = (description IS NULL) AND (name IS NULL) = (execute_on_approval IS NULL)
         AND (template_id IS NULL) = (template_version IS NULL) AND (template_id IS NULL OR kind = 'RELEASE')
-        AND (back_to_id IS NULL OR (kind = 'ROLLBACK' AND back_to_id <> id))),
+        AND (back_to_id IS NULL OR (kind = 'ROLLBACK' AND back_to_id <> id))
+        AND (workflows_digest IS NULL OR kind IN ('RELEASE', 'ROLLBACK'))),
     CONSTRAINT deployment_over CHECK ((finished_at IS NOT NULL)
         = (state IN ('SUCCEEDED', 'FAILED', 'CANCELED', 'REJECTED', 'EXPIRED', 'ROLLED_BACK'))),
     CONSTRAINT deployment_succeeded CHECK ((state <> 'SUCCEEDED' OR succeeded_at IS NOT NULL)

@@ -87,6 +87,8 @@ const TOPICS: &[&[Case]] = &[
     deployments::wrong_moments::CASES,
     deployments::killed::CASES,
     deployments::meeting::CASES,
+    deployments::mixed::CASES,
+    deployments::mixed_endings::CASES,
     deployments::endings::CASES,
     notifications::webhooks::CASES,
     notifications::deliveries::CASES,

@@ -240,6 +240,7 @@ pub(crate) async fn ask_again(
     let from = deployment.state;
     deployment.state = from.to(State::PendingApproval)?;
     deployment.approved_by = None;
+    deployment.executed_by = None;
     deployment.started_at = None;
     deployment.problem = Some(Problem {
         reason: APPROVAL_NEEDED.to_owned(),

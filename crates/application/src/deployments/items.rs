@@ -10,7 +10,7 @@ use crate::Context;
 const AT_ONCE: usize = 16;
 
 /// The items of a plan, with their documents kept.
-pub(super) async fn keep(context: &Context, plan: &Plan) -> Result<Vec<Item>, DeploymentError> {
+pub(crate) async fn keep(context: &Context, plan: &Plan) -> Result<Vec<Item>, DeploymentError> {
     let items: Vec<_> = (0..)
         .zip(&plan.items)
         .map(|(position, planned)| item(context, position, planned))

@@ -5,7 +5,7 @@ mod documents;
 pub(crate) mod event;
 pub mod executor;
 mod gates;
-mod items;
+pub(crate) mod items;
 mod planning;
 mod promotion;
 pub(crate) mod putting_back;
@@ -15,6 +15,8 @@ mod rollback;
 mod watch;
 
 pub use cancel::{CancelDeployment, cancel_deployment};
+pub(crate) use executor::problem;
+pub(crate) use planning::PlanningError;
 pub use promotion::{
     PlanPromotion, PlannedPromotion, StartPromotion, plan_promotion, start_promotion,
 };

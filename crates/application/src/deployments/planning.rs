@@ -26,7 +26,7 @@ pub(super) struct Made {
 
 /// Why a plan could not be made.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum PlanningError {
+pub(crate) enum PlanningError {
     #[error(transparent)]
     Engine(#[from] EngineProblem),
     #[error(transparent)]

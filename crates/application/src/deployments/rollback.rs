@@ -10,7 +10,8 @@ use slipway_identity::Command;
 use slipway_kernel::{DeploymentId, ProjectId, Slug, SnapshotId, Tier, text::Reason};
 
 use super::{
-    DeploymentError, environment,
+    DeploymentError, PuttingBackError, environment,
+    executor::plan_now,
     putting_back::{Bound, GATES, later_writers, plan_back, touched},
     started_before,
 };
@@ -22,6 +23,7 @@ use crate::{
         self,
         rollback::Wish,
         start::{Started, start_new},
+        workflows,
     },
 };
 
@@ -66,12 +68,27 @@ pub async fn plan_rollback(
     started(context, &mut change, &mut rollback.clone()).await?;
     // Engines are not waited for while anything is held.
     drop(change);
-    if rollback.runs_inline() {
-        return Ok(PlannedRollback::Release(Box::new(rollback)));
+    if rollback.chooses_versions() {
+        return Ok(PlannedRollback::Release(Box::new(
+            with_workflows(context, rollback).await?,
+        )));
     }
     let target = context.environment_slug(rollback.target).await?;
     let plan = plan_back(context, &rollback).await?;
     Ok(PlannedRollback::Workflows { target, plan })
+}
+
+/// With what its workflows would take at this moment.
+async fn with_workflows(
+    context: &Context,
+    mut rollback: Deployment,
+) -> Result<Deployment, DeploymentError> {
+    if rollback.workflows.is_some() {
+        let planned = plan_now(context, &rollback).await;
+        let made = planned.map_err(PuttingBackError::Impossible)?;
+        workflows::fill(context, &mut rollback.items, &made.plan, false).await?;
+    }
+    Ok(rollback)
 }
 
 /// Asks for what a deployment changed to be put back to what it was before, as a deployment of its own. What it takes is
@@ -153,7 +170,9 @@ async fn rollback(
     if target.archived_at.is_some() {
         return Err(DeploymentError::EnvironmentArchived { slug: target.slug });
     }
-    if undone.runs_inline() {
+    // One that failed moved no version: what it left in the engine goes back to the snapshot from before it.
+    let failed = undone.state == State::Failed && undone.workflows.is_some();
+    if undone.chooses_versions() && !failed {
         return of_release(context, call, change, (&undone, target.tier), command).await;
     }
     if command.back_to.is_some() {
@@ -207,6 +226,8 @@ async fn of_release(
         (_, State::Succeeded) => "",
         (_, State::RolledBack) => "it was rolled back already",
         (_, State::PendingApproval | State::Approved) => "it was not carried out: cancel it",
+        (_, State::InDoubt) => "nobody can tell what it did: resolve that first",
+        (_, state) if !state.is_over() => "it is not over: cancel it, or wait",
         _ => "it was never carried out",
     };
     if !why.is_empty() {

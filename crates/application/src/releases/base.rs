@@ -73,6 +73,7 @@ impl Base {
             target: deployment.target,
             items: items.collect(),
             base: base.map(|(key, it)| (key.clone(), it.version)).collect(),
+            workflows: deployment.workflows,
         };
         bound.digest()
     }
@@ -112,7 +113,10 @@ impl Base {
                 released.risk = assessment.level;
                 released.factors = assessment.factors;
             }
-            item.change = change_of(released);
+            // What is done to the engine stays as it was planned.
+            if item.before.is_none() && item.after.is_none() {
+                item.change = change_of(released);
+            }
         }
         deployment.risk = riskiest(&deployment.items);
         Ok(())

@@ -7,20 +7,21 @@ use slipway_catalog::Environment;
 use slipway_deployments::{
     Bound, BoundItem, Change as ItemChange, Deployment, DeploymentKind, Item, ItemStatus,
     NewDeployment, Origin, Release, Released, Template, VersionRef,
-    release::{Draft, DraftItem, Finding, Findings, assess, circumstances, findings::Reason},
+    release::{Draft, DraftItem, Findings, assess, circumstances},
 };
 use slipway_kernel::{
-    ApplicationKind, DeploymentId, ProjectId, Slug, Timestamp,
-    requirements::Severity,
+    DeploymentId, ProjectId, Sha256, Slug, Timestamp,
     text::{Description, DisplayName},
 };
 
 use super::{
     ReleaseError,
     base::riskiest,
+    drafted,
     facts::{self, Known},
     source::{Drawn, Source},
     start::{Started, start_new},
+    workflows,
 };
 use crate::{
     Call, CommandError, Context,
@@ -89,6 +90,8 @@ pub async fn create_release(
         drawn,
         known,
         findings,
+        items,
+        written,
     } = looked_at?;
     if let Some(at) = command.start_at
         && !(change.now..=change.now.plus(MAX_AHEAD)).contains(&at)
@@ -101,7 +104,8 @@ pub async fn create_release(
     if findings.refuse() {
         return Err(ReleaseError::HasFindings { findings }.into());
     }
-    let bound = bound(&drawn.draft.items, &known, &target);
+    let workflows = written.as_ref().map(|made| made.plan.digest);
+    let bound = bound(&drawn.draft.items, &known, &target, workflows);
     let mut deployment = Deployment {
         release: Some(Release {
             name: command.name.clone(),
@@ -111,18 +115,22 @@ pub async fn create_release(
             template: drawn.template_version(),
         }),
         not_before: command.start_at,
+        workflows,
         ..Deployment::from(NewDeployment {
             id,
             project,
             kind: DeploymentKind::Release,
             target: target.id,
             origin: Origin::Chosen,
-            gates: GATES,
+            gates: match written {
+                Some(_) => workflows::GATES,
+                None => GATES,
+            },
             plan_digest: bound.digest()?,
             requested_by: call.caller.principal,
             created_at: change.now,
             reason: None,
-            items: chosen(&drawn.draft, &known),
+            items,
         })
     };
     deployment.risk = riskiest(&deployment.items);
@@ -132,6 +140,10 @@ pub async fn create_release(
             deployment,
             findings,
         });
+    }
+    if let Some(made) = &written {
+        let engines = change.unit.engines();
+        engines.set_links(target.id, &made.target.new_links).await?;
     }
     let now = change.now;
     let started = start_new(context, &mut *change.unit, &mut deployment, now).await?;
@@ -169,6 +181,10 @@ struct LookedAt {
     drawn: Drawn,
     known: Known,
     findings: Findings,
+    /// As far as nothing stands against them.
+    items: Vec<Item>,
+    /// What the workflows take, where an engine is changed.
+    written: Option<workflows::Made>,
 }
 
 async fn look(
@@ -189,15 +205,20 @@ async fn look(
     let drawn = drawn.await?;
     let items = &drawn.draft.items;
     let known = facts::read(context, &described, &target, items).await?;
-    let more = match reader.engine(target.id).await? {
-        Some(_) => needing_promotion(items, &known),
-        None => Vec::new(),
-    };
+    let part = drafted::plan(context, &target, &drawn.draft, &known).await?;
+    let findings = drawn.findings(&known.facts, part.findings, &part.written);
+    let mut items = chosen(&drawn.draft, &known);
+    if let Some(made) = part.made.as_ref().filter(|_| !findings.refuse()) {
+        let keep = !command.validate_only;
+        workflows::fill(context, &mut items, &made.plan, keep).await?;
+    }
     Ok(LookedAt {
-        findings: drawn.findings(&known.facts, more),
         target,
-        known,
         drawn,
+        known,
+        findings,
+        items,
+        written: part.made,
     })
 }
 
@@ -210,28 +231,13 @@ fn named(template: &Template) -> serde_json::Value {
     })
 }
 
-/// The ledger alone does not change what an engine runs.
-fn needing_promotion(items: &[DraftItem], known: &Known) -> Vec<Finding> {
-    let is_workflow = |item: &DraftItem| {
-        let application = known.applications.get(&item.application);
-        application.is_some_and(|it| it.kind == ApplicationKind::Workflow)
-    };
-    let items = items.iter().enumerate();
-    let found = items.filter(|(_, item)| is_workflow(item)).map(|(at, item)| Finding {
-        reason: Reason::NeedsPromotion,
-        severity: Severity::Error,
-        item: Some(at),
-        message: format!(
-            "`{}` is a workflow, and the environment has a workflow engine: promote it through a pipeline, or restore a \
-             snapshot",
-            item.application
-        ),
-    });
-    found.collect()
-}
-
 /// What people agree to.
-fn bound(items: &[DraftItem], known: &Known, target: &Environment) -> Bound {
+fn bound(
+    items: &[DraftItem],
+    known: &Known,
+    target: &Environment,
+    workflows: Option<Sha256>,
+) -> Bound {
     let bound = items.iter().filter_map(|item| {
         let application = known.applications.get(&item.application)?;
         let version = known.version(item);
@@ -247,6 +253,7 @@ fn bound(items: &[DraftItem], known: &Known, target: &Environment) -> Bound {
         target: target.id,
         items: bound.collect(),
         base: base.map(|(key, it)| (key.clone(), it.version)).collect(),
+        workflows,
     }
 }
 

@@ -1,5 +1,5 @@
 use slipway_deployments::{DeploymentKind, State, check::Missing, release::Findings};
-use slipway_kernel::{Sha256, Timestamp};
+use slipway_kernel::{Key, Sha256, Timestamp};
 
 use super::start::told as told_checks;
 use crate::freezes::Frozen;
@@ -73,6 +73,19 @@ pub enum ReleaseError {
         digest: Sha256,
         /// The digest of what was looked at.
         looked_at: Sha256,
+    },
+    /// A workflow can't be put back from the catalog.
+    #[error(
+        "deployment #{undone} can't be rolled back: Slipway keeps no content of version `{version}` of the workflow \
+         `{application}`, which would be written into the engine; restore a snapshot from before it"
+    )]
+    NoContent {
+        /// The number of the one that is to be rolled back.
+        undone: i64,
+        /// The workflow.
+        application: Key,
+        /// Its version.
+        version: Key,
     },
     /// It can't be gone back to.
     #[error("deployment #{undone} can't go back to deployment #{number}: {why}")]

@@ -89,18 +89,69 @@ pub(crate) async fn rebase(
     Ok(unit.deployments().replace_plan(deployment, &[]).await?)
 }
 
-/// Adds the ledger's records of everything that changes.
-async fn record(
-    context: &Context,
+/// What there is to say about carrying a release out at this moment.
+pub(crate) enum Standing {
+    /// It would do what was agreed to, at this moment.
+    AsAgreed(Timestamp),
+    /// It would do something else.
+    Changed,
+    /// It can't be done.
+    Impossible(Problem),
+}
+
+/// Looks whether a release would do what was agreed to. The environment and what is current are held.
+pub(crate) async fn stands(
     unit: &mut dyn UnitOfWork,
     deployment: &Deployment,
-    target: &Slug,
     now: Timestamp,
-) -> Result<Result<Vec<Fact>, Problem>, CommandError> {
+) -> Result<Standing, CommandError> {
+    let target = unit.environments().hold(deployment.target).await?;
+    let target = target.ok_or_else(|| dangling("environment", deployment.target))?;
+    if target.archived_at.is_some() {
+        let message = format!("the environment `{}` is archived", target.slug);
+        let archived = problem("ENVIRONMENT_ARCHIVED", message);
+        return Ok(Standing::Impossible(archived));
+    }
+    let base = Base::hold(unit, deployment).await?;
+    let now = base.moment(now);
+    if base.digest(deployment)? != deployment.plan_digest {
+        return Ok(Standing::Changed);
+    }
+    if let Some(problem) = base.objection(deployment, target.tier) {
+        return Ok(Standing::Impossible(problem));
+    }
+    let moved = all_moved(deployment)?;
+    let targets = targets(unit, deployment, &moved, &target.slug, now).await?;
+    let mut moved = moved.iter().zip(&targets);
+    let unfit = moved.find_map(|(moved, found)| unfit(deployment.kind, moved, found));
+    Ok(unfit.map_or(Standing::AsAgreed(now), Standing::Impossible))
+}
+
+/// The moment at which a release is carried out that is carried out now.
+pub(crate) async fn moment(
+    unit: &mut dyn UnitOfWork,
+    deployment: &Deployment,
+    now: Timestamp,
+) -> Result<Timestamp, StoreError> {
+    Ok(Base::hold(unit, deployment).await?.moment(now))
+}
+
+fn all_moved(deployment: &Deployment) -> Result<Vec<Moved<'_>>, StoreError> {
     let mut moved = Vec::with_capacity(deployment.items.len());
     for item in &deployment.items {
         moved.extend(moved_by(deployment, item)?);
     }
+    Ok(moved)
+}
+
+/// What the records would be about.
+async fn targets(
+    unit: &mut dyn UnitOfWork,
+    deployment: &Deployment,
+    moved: &[Moved<'_>],
+    target: &Slug,
+    now: Timestamp,
+) -> Result<Vec<Target>, StoreError> {
     let names: Vec<_> = moved
         .iter()
         .map(|moved| TargetNames {
@@ -114,7 +165,19 @@ async fn record(
             kind: moved.kind,
         })
         .collect();
-    let targets = unit.records().targets(deployment.project, &names).await?;
+    unit.records().targets(deployment.project, &names).await
+}
+
+/// Adds the ledger's records of everything that changes.
+pub(crate) async fn record(
+    context: &Context,
+    unit: &mut dyn UnitOfWork,
+    deployment: &Deployment,
+    target: &Slug,
+    now: Timestamp,
+) -> Result<Result<Vec<Fact>, Problem>, CommandError> {
+    let moved = all_moved(deployment)?;
+    let targets = targets(unit, deployment, &moved, target, now).await?;
     let stands_against = moved
         .iter()
         .zip(&targets)

@@ -7,13 +7,13 @@ use slipway_deployments::{
     Released, State, VersionRef,
 };
 use slipway_kernel::{
-    DeploymentId, Key, PrincipalId, Tier, Timestamp,
+    ApplicationKind, DeploymentId, Key, PrincipalId, Sha256, Tier, Timestamp,
     text::{Notes, Reason},
 };
 use slipway_ledger::{AsOf, CurrentVersion};
 use slipway_store::UnitOfWork;
 
-use super::{ReleaseError, base::Base, create::change_of, facts};
+use super::{ReleaseError, base::Base, create::change_of, facts, workflows};
 use crate::{
     Context,
     deployments::{DeploymentError, putting_back::GATES},
@@ -84,18 +84,27 @@ pub(crate) async fn rollback(
         };
         items.push(Item {
             position,
+            key: item.key.clone(),
+            name: item.name.clone(),
+            application: item.application,
             change: change_of(&released),
             status: ItemStatus::Pending,
+            workflow: None,
+            before: None,
+            after: None,
+            rank: 0,
+            in_cycle: false,
             problem: None,
             released: Some(released),
-            ..item.clone()
         });
     }
     if items.iter().all(|item| item.change == Change::Unchanged) {
         return Err(DeploymentError::NothingToDo);
     }
+    let workflows = engine_part(context, unit, undone, &items).await?;
     let mut deployment = Deployment {
         back_to: back_to.map(|it| it.id),
+        workflows,
         ..Deployment::from(NewDeployment {
             id: DeploymentId::new(&*context.ids),
             project: undone.project,
@@ -104,7 +113,10 @@ pub(crate) async fn rollback(
             origin: Origin::Undoes {
                 deployment: undone.id,
             },
-            gates: GATES,
+            gates: match workflows {
+                Some(_) => workflows::GATES,
+                None => GATES,
+            },
             plan_digest: undone.plan_digest,
             requested_by: wish.by,
             created_at: wish.at,
@@ -116,6 +128,44 @@ pub(crate) async fn rollback(
     base.apply(&mut deployment, wish.tier)
         .map_err(crate::CommandError::from)?;
     Ok(deployment)
+}
+
+/// What is bound of the workflows that are put back; `None` where there are none, or no engine to write them into. Every
+/// version of them has to have content: what it takes is planned when it is carried out.
+async fn engine_part(
+    context: &Context,
+    unit: &mut dyn UnitOfWork,
+    undone: &Deployment,
+    items: &[Item],
+) -> Result<Option<Sha256>, DeploymentError> {
+    let workflows = items.iter().filter_map(|item| {
+        let released = item.released.as_ref()?;
+        (released.kind == ApplicationKind::Workflow).then_some((&item.key, released))
+    });
+    let workflows: Vec<_> = workflows.collect();
+    if workflows.is_empty() {
+        return Ok(None);
+    }
+    let Some(engine) = context.reader().engine(undone.target).await? else {
+        return Ok(None);
+    };
+    let after = workflows
+        .iter()
+        .filter_map(|(key, released)| Some((*key, released.after.as_ref()?)));
+    let after: BTreeMap<_, _> = after.map(|(key, version)| (version.id, key)).collect();
+    let versions = unit
+        .versions()
+        .with_ids(&after.keys().copied().collect())
+        .await?;
+    if let Some(bare) = versions.iter().find(|version| version.content.is_none()) {
+        return Err(ReleaseError::NoContent {
+            undone: undone.number,
+            application: after[&bare.id].clone(),
+            version: bare.identifier.clone(),
+        }
+        .into());
+    }
+    Ok(Some(workflows::bound_engine(undone.target, &engine)?))
 }
 
 fn named(current: &CurrentVersion) -> VersionRef {

@@ -1,11 +1,11 @@
 //! What a release is asked for by: items, or a template and values for its parameters.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use slipway_deployments::{
     Template, TemplateVersion, expand,
-    release::{Draft, DraftItem, Facts, Finding, Findings, findings},
+    release::{Draft, DraftItem, Facts, Finding, Findings, findings, findings::Reason},
 };
 use slipway_identity::Command;
 use slipway_kernel::{ProjectId, Revision, Slug, text::Description};
@@ -126,12 +126,23 @@ impl Drawn {
     }
 
     /// All that stands against it, with the places of items in what it was asked for by.
-    pub(super) fn findings(&self, facts: &Facts, more: Vec<Finding>) -> Findings {
+    /// Of the items that are `written` into an engine the ledger alone does not say that nothing would change.
+    pub(super) fn findings(
+        &self,
+        facts: &Facts,
+        more: Vec<Finding>,
+        written: &BTreeSet<usize>,
+    ) -> Findings {
         let mut found = findings(&self.draft, facts);
+        found.listed.retain(|finding| match finding.reason {
+            Reason::NothingToDo => written.is_empty(),
+            Reason::AlreadyCurrent => !finding.item.is_some_and(|at| written.contains(&at)),
+            _ => true,
+        });
+        found = found.with(more);
         if self.is_part {
             found = found.of_a_part();
         }
-        found = found.with(more);
         for finding in &mut found.listed {
             finding.item = finding.item.and_then(|at| self.places.get(at).copied());
         }

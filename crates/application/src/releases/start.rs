@@ -7,7 +7,10 @@ use slipway_deployments::{Deployment, FROZEN, Problem, State, check::Missing};
 use slipway_kernel::{StoreError, Timestamp};
 use slipway_store::UnitOfWork;
 
-use super::inline::{self, Ran};
+use super::{
+    inline::{self, Ran},
+    queue::{engine_since, queue},
+};
 use crate::{
     CommandError, Context,
     approvals::passage::Passage,
@@ -21,7 +24,7 @@ const LOOK_AGAIN: Duration = Duration::from_hours(30 * 24);
 
 /// What became of beginning.
 pub(crate) enum Started {
-    /// It was carried out; the records that say so.
+    /// It was carried out; the records that say so, none where it waits for an executor now.
     Done {
         /// What the audit event vouches for.
         facts: Vec<Fact>,
@@ -108,6 +111,12 @@ pub(super) async fn pass(
     }
     if let Some(hold) = hold(unit, deployment, passage, now).await? {
         return Ok(Started::Held(hold));
+    }
+    if !deployment.runs_inline() {
+        return queue(unit, deployment, now).await;
+    }
+    if let Some(problem) = engine_since(context, deployment).await? {
+        return Ok(Started::Impossible(problem));
     }
     Ok(match inline::run(context, unit, deployment, now).await? {
         Ran::Done { facts } => Started::Done { facts },

@@ -11,7 +11,8 @@ use slipway_kernel::{
 use slipway_workflows::WorkflowId;
 
 use crate::{
-    Direction, Gates, OnFailure, Phase, Release, Released, Resolution, State, Step, Verdict,
+    Direction, Gates, OnFailure, Ordered, Phase, Release, Released, Resolution, State, Step,
+    Verdict,
 };
 
 /// The most items of a deployment.
@@ -154,6 +155,9 @@ pub struct Deployment {
     pub risk: RiskLevel,
     /// Who executed it, where somebody had to.
     pub executed_by: Option<PrincipalId>,
+    /// The digest of what its chosen workflows take in the target's engine; `None` where it changes the ledger alone, and for
+    /// what chooses no versions.
+    pub workflows: Option<Sha256>,
     /// Its items, by position.
     pub items: Vec<Item>,
 }
@@ -215,6 +219,7 @@ impl From<NewDeployment> for Deployment {
             back_to: None,
             risk: RiskLevel::Low,
             executed_by: None,
+            workflows: None,
             items: new.items,
         }
     }
@@ -267,10 +272,15 @@ impl Deployment {
         }
     }
 
-    /// Whether it is carried out in the one unit of work of whoever says so, because it changes nothing outside of the
-    /// database: all of its items are chosen versions.
-    pub fn runs_inline(&self) -> bool {
+    /// Whether all of its items are chosen versions: it is a release, or rolls one back.
+    pub fn chooses_versions(&self) -> bool {
         !self.items.is_empty() && self.items.iter().all(|item| item.released.is_some())
+    }
+
+    /// Whether it is carried out in the one unit of work of whoever says so, because it changes nothing outside of the
+    /// database: all of its items are chosen versions, and none is written into an engine.
+    pub fn runs_inline(&self) -> bool {
+        self.workflows.is_none() && self.chooses_versions()
     }
 
     fn verdict(&self) -> Option<Verdict> {
@@ -354,8 +364,24 @@ pub struct Item {
     pub in_cycle: bool,
     /// Why it was skipped or failed.
     pub problem: Option<Problem>,
-    /// What a release chose; `None` where the item is a document that is written into an engine.
+    /// What a release chose; `None` where the item is nothing but a document that is written into an engine.
     pub released: Option<Released>,
+}
+
+impl Item {
+    /// Whether the target's engine is changed for it: there is a document, before or afterwards.
+    pub const fn is_written(&self) -> bool {
+        self.before.is_some() || self.after.is_some()
+    }
+
+    /// Its place among the items that are written.
+    pub const fn ordered(&self) -> Ordered {
+        Ordered {
+            position: self.position,
+            rank: self.rank,
+            in_cycle: self.in_cycle,
+        }
+    }
 }
 
 /// How a deployment is named in a request.

@@ -362,7 +362,7 @@ fn missing_callees(planned: Planned<'_>, items: &[PlannedItem]) -> Vec<Problem> 
         for callee in item.after.iter().flat_map(callees) {
             if planned.target.get(&callee).is_none() && !comes(&callee) {
                 let message = format!(
-                    "workflow `{}` refers to `{callee}`, which the target does not have: promote it too",
+                    "workflow `{}` refers to `{callee}`, which the target does not have: take it along",
                     item.key
                 );
                 problems.push(problem("WORKFLOW_UNMAPPED", message));

@@ -22,7 +22,8 @@ pub enum Work {
     Connect(u32),
     /// Reads the target again and compares.
     Verify,
-    /// Writes down, in one transaction, what became of the items, and what is where now.
+    /// Writes down, in one transaction, what became of the items, and what is where now. It fails where chosen versions can't
+    /// become current any more, because something else is current by now than when they were chosen.
     Record,
     /// Takes the snapshot that shows what became of the target.
     PostSnapshot,
@@ -190,7 +191,9 @@ fn running(progress: Progress<'_>) -> Next {
         Some(State::InDoubt)
     } else if progress.opening().any(has_failed) {
         Some(State::Failed)
-    } else if progress.on_failure == OnFailure::Compensate && progress.target().any(has_failed) {
+    } else if progress.on_failure == OnFailure::Compensate
+        && (progress.target().any(has_failed) || progress.was_refused())
+    {
         Some(State::Compensating)
     } else if progress.cancel && !progress.items_are_over() {
         Some(State::Canceling)
@@ -293,6 +296,12 @@ impl<'a> Progress<'a> {
     /// What changes the target, and what shows whether it did.
     fn target(self) -> impl Iterator<Item = &'a Step> {
         self.steps.iter().filter(|step| step.work.is_target())
+    }
+
+    /// Whether it may not be, or could not be, written down what is where now: then nothing of it is to stay.
+    fn was_refused(self) -> bool {
+        let mut records = self.steps.iter().filter(|step| step.work == Work::Record);
+        records.any(has_failed)
     }
 
     fn items_are_over(self) -> bool {

@@ -42,6 +42,24 @@ impl Inventory {
         Self { by_key, keys }
     }
 
+    /// Documents that belong to no engine, with keys in place of ids. What they refer to may be somewhere else.
+    pub fn of_documents(documents: impl IntoIterator<Item = (Key, Workflow)>) -> Self {
+        let entries = documents.into_iter().map(|(key, workflow)| Entry {
+            id: stand_in(&key),
+            key,
+            name: workflow.name.clone(),
+            archived: false,
+            workflow: Ok(workflow),
+        });
+        let mut inventory = Self::new(entries);
+        let workflows = inventory.by_key.values();
+        let documents = workflows.filter_map(|entry| entry.workflow.as_ref().ok());
+        let referred: BTreeSet<Key> = documents.flat_map(callees).collect();
+        let referred = referred.into_iter().map(|key| (stand_in(&key), key));
+        inventory.keys.extend(referred);
+        inventory
+    }
+
     /// The workflow with this key.
     pub fn get(&self, key: &Key) -> Option<&Entry> {
         self.by_key.get(key)
@@ -138,4 +156,35 @@ pub fn callees(workflow: &Workflow) -> BTreeSet<Key> {
             WorkflowTarget::Itself | WorkflowTarget::Expression => None,
         });
     fixed.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn key(text: &str) -> Key {
+        text.parse().expect("a key")
+    }
+
+    #[test]
+    fn documents_refer_to_each_other_and_to_others_by_key() {
+        let call = |id: &str| json!({"type": "n8n-nodes-base.executeWorkflow", "name": id, "parameters": {"workflowId": id}});
+        let nodes = ["slipway:Mail", "slipway:Elsewhere", "17"].map(call);
+        let orders = json!({"name": "Orders", "nodes": nodes, "connections": {}});
+        let mail = json!({"name": "Mail", "nodes": [], "connections": {}});
+        let documents = [("Orders", orders), ("Mail", mail)].map(|(name, document)| {
+            let workflow = Workflow::from_value(document, "").expect("a workflow");
+            (key(name), workflow)
+        });
+        let inventory = Inventory::of_documents(documents);
+        assert_eq!(inventory.iter().count(), 2);
+        for known in ["Mail", "Orders", "Elsewhere"] {
+            let id = stand_in(&key(known));
+            assert_eq!(inventory.key_of(&id), Some(&key(known)));
+        }
+        assert!(inventory.get(&key("Elsewhere")).is_none());
+        assert_eq!(inventory.key_of(&WorkflowId("17".to_owned())), None);
+    }
 }

@@ -110,6 +110,7 @@ pub async fn what_is_inserted_is_found(store: &dyn Store) {
         origin: Origin::Undoes {
             deployment: full.id,
         },
+        workflows: Some(Sha256::of_bytes(b"in an engine")),
         items: vec![item(0)],
         ..world.promotion(3, 0)
     };

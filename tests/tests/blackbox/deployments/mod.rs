@@ -20,6 +20,8 @@ pub(crate) mod going_back;
 pub(crate) mod governance;
 pub(crate) mod killed;
 pub(crate) mod meeting;
+pub(crate) mod mixed;
+pub(crate) mod mixed_endings;
 pub(crate) mod pipelines;
 pub(crate) mod policies;
 pub(crate) mod promotions;

@@ -34,8 +34,8 @@ pub(super) const COLUMNS: &str = "id, project_id, number, kind, state, target_id
     requested_by, created_at, approved_by, started_at, finished_at, succeeded_at, pre_snapshot_id, post_snapshot_id, \
     problem_reason, problem_message, cancel_by, cancel_at, cancel_reason, rolled_back_by, reason, resolved_by, \
     resolved_at, verdict, verdict_reason, doubt_reason, doubt_message, name, description, execute_on_approval, \
-    template_id, template_version, back_to_id, risk, not_before, executed_by";
-const COLUMN_COUNT: usize = 48;
+    template_id, template_version, back_to_id, risk, not_before, executed_by, workflows_digest";
+const COLUMN_COUNT: usize = 49;
 
 /// A wish to stop.
 #[derive(FromQueryResult)]
@@ -98,6 +98,7 @@ pub(super) struct Row {
     risk: String,
     not_before: Option<i64>,
     executed_by: Option<Uuid>,
+    workflows_digest: Option<Vec<u8>>,
 }
 
 #[derive(FromQueryResult)]
@@ -232,6 +233,10 @@ impl Row {
             risk: place.word("risk", &self.risk)?,
             not_before: place.parse_option("not_before", self.not_before)?,
             executed_by: self.executed_by.map(PrincipalId::from_uuid),
+            workflows: self
+                .workflows_digest
+                .map(|digest| place.digest("workflows_digest", &digest))
+                .transpose()?,
             items: Vec::new(),
         })
     }
@@ -303,7 +308,13 @@ fn values(deployment: &Deployment, number: i64) -> impl Iterator<Item = Value> {
             deployment.risk.as_str().into(),
             micros(deployment.not_before).into(),
             deployment.executed_by.map(PrincipalId::uuid).into(),
+            workflows_value(deployment),
         ])
+}
+
+fn workflows_value(deployment: &Deployment) -> Value {
+    let digest = deployment.workflows;
+    digest.map(|digest| digest.as_bytes().to_vec()).into()
 }
 
 fn cancel_values(cancel: Option<&Cancel>) -> [Value; 3] {
@@ -375,7 +386,8 @@ impl DeploymentRepository for SqlUnitOfWork {
 
     async fn update(&mut self, deployment: &Deployment, from: State) -> Result<(), StoreError> {
         let mut values = Values::default();
-        let columns: [(&str, Value); 11] = [
+        let columns: [(&str, Value); 12] = [
+            ("workflows_digest", workflows_value(deployment)),
             ("state", deployment.state.as_str().into()),
             (
                 "plan_digest",

@@ -103,6 +103,8 @@ impl Effect {
                     }
                 }
                 Write::Problem(problem) => drop(deployment.problem.get_or_insert(problem)),
+                // Those of chosen versions are written already: see `pointers`.
+                Write::Records if deployment.chooses_versions() => {}
                 Write::Records => record::write(context, deployment, unit).await?,
             }
         }

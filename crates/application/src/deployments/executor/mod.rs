@@ -5,8 +5,10 @@
 //! claim's epoch, so that an executor that was away for too long changes nothing any more.
 
 mod apply;
+mod chosen;
 mod effect;
 mod lease;
+mod pointers;
 mod preflight;
 mod prepare;
 mod record;
@@ -16,7 +18,8 @@ mod seen;
 mod snapshot;
 mod verify;
 
-pub(super) use run::problem;
+pub(super) use chosen::plan_now;
+pub(crate) use run::problem;
 pub(crate) use run::tell_undone;
 
 use std::{sync::Arc, time::Duration};

@@ -6,6 +6,7 @@ use slipway_deployments::{Change, Deployment, Origin, Problem};
 use slipway_kernel::{Key, StoreError};
 
 use super::{
+    chosen,
     effect::{Effect, Write},
     replanned::Replanned,
     run::problem,
@@ -46,6 +47,9 @@ pub(super) async fn closed(
 
 /// Plans again, and compares the digests. Nothing has been touched yet.
 pub(super) async fn check(context: &Context, deployment: &Deployment, seen: &Seen) -> Effect {
+    if deployment.chooses_versions() {
+        return chosen::check(context, deployment, seen).await;
+    }
     let Origin::Stage { source, .. } = deployment.origin else {
         return nothing_stands_for_new(context, deployment).await;
     };
@@ -124,7 +128,7 @@ pub(super) async fn check(context: &Context, deployment: &Deployment, seen: &See
 
 /// What is to be made is not there: a key that stood for something before stands for nothing until then. An engine may
 /// give that one's id to another workflow that is made at the same time, as a directory does.
-async fn nothing_stands_for_new(context: &Context, deployment: &Deployment) -> Effect {
+pub(super) async fn nothing_stands_for_new(context: &Context, deployment: &Deployment) -> Effect {
     let links = context.reader().workflow_links(deployment.target).await;
     let links = match links {
         Ok(links) => links,

@@ -2,7 +2,7 @@
 
 use slipway_deployments::{Claim, Deployment, Origin, Problem, Step, steps_for};
 
-use super::{preflight::closed, run::problem};
+use super::{chosen, preflight::closed, run::problem};
 use crate::{
     CommandError, Context,
     deployments::{
@@ -29,6 +29,9 @@ pub(super) async fn prepare(
     deployment: &mut Deployment,
     steps: &mut Vec<Step>,
 ) -> Result<Prepared, CommandError> {
+    if deployment.chooses_versions() {
+        return chosen::prepare(context, claim, deployment, steps).await;
+    }
     let stand_against = [
         closed(context, deployment).await?,
         moved(context, deployment).await?,
@@ -90,7 +93,7 @@ async fn moved(
 }
 
 /// Whether another deployment wrote the same workflows since the rollback was asked for.
-async fn overtaken(
+pub(super) async fn overtaken(
     context: &Context,
     deployment: &Deployment,
 ) -> Result<Option<Problem>, CommandError> {

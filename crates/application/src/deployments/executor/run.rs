@@ -22,6 +22,7 @@ use super::{
     Ended, Executor,
     effect::{Effect, perform},
     lease::Lease,
+    pointers,
     prepare::{Prepared, prepare},
     replanned::Asked,
     seen::Seen,
@@ -249,6 +250,18 @@ impl<'e> Run<'e> {
         }
         let mut deployment = Deployment::clone(&self.deployment);
         let mut unit = self.begin_unit().await?;
+        let work = self.steps[number as usize].work;
+        let is_record = work == Work::Record && effect.phase == Phase::Done;
+        if is_record && deployment.chooses_versions() {
+            // Held first, as by everybody else.
+            if !unit.deployments().guard(&self.claim).await? {
+                self.too_late("the records");
+                return Ok(false);
+            }
+            let context = &self.executor.context;
+            let refused = pointers::write(context, &mut deployment, &mut *unit).await?;
+            effect = refused.map_or(effect, Effect::failed);
+        }
         let ended = unit
             .deployments()
             .end_step(&self.claim, number, direction, effect.phase)
@@ -258,7 +271,6 @@ impl<'e> Run<'e> {
             return Ok(false);
         }
         // What an item's step did not touch is not undone: what stands there is somebody else's.
-        let work = self.steps[number as usize].work;
         let nothing_to_undo =
             effect.untouched && direction == Direction::Do && matches!(work, Work::Apply(_));
         if nothing_to_undo {
@@ -426,7 +438,7 @@ impl From<slipway_deployments::IllegalTransition> for CommandError {
 }
 
 /// A problem in words that never change, and words for people.
-pub(in crate::deployments) fn problem(reason: &str, message: impl Into<String>) -> Problem {
+pub(crate) fn problem(reason: &str, message: impl Into<String>) -> Problem {
     Problem {
         reason: reason.to_owned(),
         message: message.into(),

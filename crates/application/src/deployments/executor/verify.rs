@@ -67,7 +67,9 @@ async fn differences(
         Direction::Undo => ItemStatus::Compensated,
     };
     let of_interest = |item: &&Item| item.status == looked_at;
-    let puts_back = direction == Direction::Do && deployment.kind != DeploymentKind::Promotion;
+    let puts_back = direction == Direction::Do
+        && deployment.kind != DeploymentKind::Promotion
+        && !deployment.chooses_versions();
     // Otherwise there is nothing to read the target for, which may be out of reach.
     if !puts_back && !deployment.items.iter().any(|item| of_interest(&item)) {
         return Ok(Found::default());

@@ -49,8 +49,18 @@ pub enum Reason {
     NothingToDo,
     /// The environment is as the item says already.
     AlreadyCurrent,
-    /// The workflow runs in an engine, which a change of the ledger does not reach.
-    NeedsPromotion,
+    /// Slipway keeps no content of the workflow's version, which is what would be written into the engine.
+    NoContent,
+    /// The content of the workflow's version is none.
+    NotAWorkflow,
+    /// A workflow uses a credential for which the environment has no mapping.
+    CredentialUnmapped,
+    /// A workflow refers to one that is not in the environment, and does not come.
+    WorkflowUnmapped,
+    /// The workflow is archived in the engine.
+    TargetArchived,
+    /// What stands in the engine can't be read.
+    TargetUnreadable,
     /// A parameter of the template has no value.
     ParameterMissing,
     /// The template has no such parameter.
@@ -75,7 +85,12 @@ words! {
     DuplicateItem = "DUPLICATE_ITEM",
     NothingToDo = "NOTHING_TO_DO",
     AlreadyCurrent = "ALREADY_CURRENT",
-    NeedsPromotion = "NEEDS_PROMOTION",
+    NoContent = "NO_CONTENT",
+    NotAWorkflow = "NOT_A_WORKFLOW",
+    CredentialUnmapped = "CREDENTIAL_UNMAPPED",
+    WorkflowUnmapped = "WORKFLOW_UNMAPPED",
+    TargetArchived = "TARGET_ARCHIVED",
+    TargetUnreadable = "TARGET_UNREADABLE",
     ParameterMissing = "PARAMETER_MISSING",
     ParameterUnknown = "PARAMETER_UNKNOWN",
     ParameterUnfit = "PARAMETER_UNFIT",
@@ -86,7 +101,10 @@ impl Reason {
     const fn rests_on_others(self) -> bool {
         matches!(
             self,
-            Self::DependencyMissing | Self::DependencyIncompatible | Self::NothingToDo
+            Self::DependencyMissing
+                | Self::DependencyIncompatible
+                | Self::NothingToDo
+                | Self::WorkflowUnmapped
         )
     }
 }

@@ -437,6 +437,31 @@ fn what_is_wrong_when_looked_at_is_undone_or_told() {
 }
 
 #[test]
+fn what_may_not_become_current_is_undone_and_not_recorded() {
+    for phase in [Phase::Failed, Phase::Unknown] {
+        let refused = |on_failure| {
+            Situation::new(&three(), on_failure)
+                .with(Phase::Done, |work| {
+                    is_item(work) || opens(work) || work == Work::Verify
+                })
+                .with(phase, |work| work == Work::Record)
+        };
+        let mut at = refused(OnFailure::Compensate);
+        assert_eq!(at.next(), Next::Become(State::Compensating));
+        at.state = State::Compensating;
+        for step in at.steps.iter_mut().filter(|step| step.work.has_undo()) {
+            step.undo = Phase::Done;
+        }
+        assert_eq!(at.next(), begins(&[Work::PostSnapshot], Direction::Do));
+        let at = at.with(Phase::Done, |work| work == Work::PostSnapshot);
+        assert_eq!(at.next(), Next::Become(State::Failed));
+        // What a person said to be left as it stands is.
+        let at = refused(OnFailure::Keep);
+        assert_eq!(at.next(), begins(&[Work::PostSnapshot], Direction::Do));
+    }
+}
+
+#[test]
 fn what_was_done_last_is_undone_first_then_looked_at_then_recorded() {
     let mut at = Situation::new(&three(), OnFailure::Compensate)
         .with(Phase::Done, |work| is_item(work) || opens(work))

@@ -87,6 +87,13 @@ impl From<ReleaseError> for Refusal {
                 .about("deployment", number)
                 .with("kind", kind.as_str())
                 .with("state", state.as_str()),
+            ReleaseError::NoContent {
+                application,
+                version,
+                ..
+            } => unfit(ErrorReason::VersionWithoutContent)
+                .with("application", application)
+                .with("version", version),
             ReleaseError::NotATarget { number, .. } => {
                 unfit(ErrorReason::NotARollbackTarget).about("deployment", number)
             }

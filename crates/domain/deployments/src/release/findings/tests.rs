@@ -376,6 +376,26 @@ fn rules_of_the_project_speak_for_themselves() {
 }
 
 #[test]
+fn what_is_found_besides_is_listed_with_the_rest_and_errors_before_warnings() {
+    let found = |severity, item| Finding {
+        reason: Reason::WorkflowUnmapped,
+        severity,
+        item,
+        message: "besides".to_owned(),
+    };
+    let all = Findings::default().with(vec![found(Severity::Warning, Some(3)); MAX_FINDINGS]);
+    assert!(!all.refuse());
+    let all = all.with([
+        found(Severity::Error, None),
+        found(Severity::Error, Some(1)),
+    ]);
+    assert!(all.refuse());
+    assert_eq!((all.listed.len(), all.left_out), (MAX_FINDINGS, 2));
+    let items: Vec<_> = all.listed.iter().map(|finding| finding.item).collect();
+    assert_eq!((items[0], items[MAX_FINDINGS - 1]), (Some(1), None));
+}
+
+#[test]
 fn everything_is_told_at_once_up_to_a_limit() {
     let items: Vec<_> = (0..MAX_FINDINGS + 5)
         .map(|n| item(&format!("gone-{n}"), "1"))
