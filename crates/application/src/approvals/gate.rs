@@ -8,8 +8,8 @@ use slipway_approvals::{
     StateKind, Subject, stage_rule,
 };
 use slipway_deployments::{
-    APPROVAL_NEEDED, Deployment, DeploymentKind, Item, ItemStatus, Origin, PLAN_CHANGED, Problem,
-    State, release::risk::of_plan,
+    APPROVAL_NEEDED, Change, Deployment, DeploymentKind, Item, ItemStatus, Origin, PLAN_CHANGED,
+    Problem, State, release::risk::of_plan,
 };
 use slipway_kernel::{
     ApplicationKind, ApprovalRequestId, DeploymentId, EnvironmentId, PrincipalId, RiskLevel,
@@ -150,9 +150,10 @@ async fn goes_back(unit: &mut dyn UnitOfWork, deployment: &Deployment) -> Result
     let released: Vec<_> = deployment
         .items
         .iter()
+        .filter(|item| item.change != Change::Unchanged)
         .filter_map(|item| item.released.as_ref())
         .collect();
-    if released.is_empty() {
+    if !deployment.chooses_versions() {
         return unit.approvals().came_after_approved(undone).await;
     }
     let versions = released.iter().filter_map(|item| item.after.as_ref());

@@ -40,13 +40,8 @@ pub(crate) async fn rollback(
         None => unit.deployments().success_before(undone.id).await?,
         Some(name) => Some(chosen(unit, undone, name).await?),
     };
-    let moved = |item: &&Item| item.status == ItemStatus::Succeeded;
-    let keys: BTreeSet<Key> = undone
-        .items
-        .iter()
-        .filter(moved)
-        .map(|item| item.key.clone())
-        .collect();
+    // All of them, also what was current already: another deployment may have changed that since the one to go back to.
+    let keys: BTreeSet<Key> = undone.items.iter().map(|item| item.key.clone()).collect();
     let then = match back_to.as_ref().and_then(|it| it.finished_at) {
         Some(at) => {
             let as_of = AsOf {
@@ -64,7 +59,7 @@ pub(crate) async fn rollback(
     let held = unit.records().hold_versions(undone.target, &keys).await?;
     let now = facts::by_key(held.versions);
     let mut items = Vec::with_capacity(keys.len());
-    for (position, item) in (0..).zip(undone.items.iter().filter(moved)) {
+    for (position, item) in (0..).zip(&undone.items) {
         let Some(was) = &item.released else { continue };
         let released = Released {
             kind: was.kind,

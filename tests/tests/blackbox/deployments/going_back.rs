@@ -21,6 +21,7 @@ use crate::import::{batch, header_with, import};
 
 cases![
     releases_go_back_one_after_the_other,
+    what_was_current_already_goes_back_too,
     what_was_not_there_is_not_gone_back_to,
     imports_do_not_go_around_policies,
 ];
@@ -53,6 +54,27 @@ async fn releases_go_back_one_after_the_other(backend: Backend) {
     ] {
         assert_eq!(team.get(deployment).await.state(), state);
     }
+}
+
+/// Every item is as it was after the one gone back to, also one that the release had left as it was.
+async fn what_was_current_already_goes_back_too(backend: Backend) {
+    let team = Team::new(backend).await;
+    prompt(&team.project, "greeting", &["1", "2"]).await;
+    prompt(&team.project, "farewell", &["1"]).await;
+    let first = team.released(vec![bring("greeting", "1")]).await;
+    team.released(vec![bring("greeting", "2")]).await;
+    let items = vec![bring("greeting", "2"), bring("farewell", "1")];
+    let third = team.released(items).await;
+    let request = RollbackDeploymentRequest {
+        back_to: first.number.to_string(),
+        ..undoing(&third)
+    };
+    let mut deployments = team.lead.deployments();
+    let undone = deployments.rollback_deployment(request).await.granted();
+    let undone = undone.deployment.unwrap();
+    assert_eq!(undone.state(), DeploymentState::Succeeded, "{undone:?}");
+    assert_eq!(team.current("greeting").await.unwrap(), "1");
+    assert_eq!(team.current("farewell").await, None);
 }
 
 async fn what_was_not_there_is_not_gone_back_to(backend: Backend) {

@@ -26,7 +26,8 @@ pub(super) async fn undone_by(
 }
 
 /// Later is what began later, or has not begun; of two that began at the same time, the one with the higher number. What was
-/// undone since does not count, and neither does what undid it: together they left the workflows as they were.
+/// undone since does not count, and neither does what undid it: together they left the workflows as they were. All that a release
+/// chose goes back with it, be it that it was current before.
 pub(super) async fn later_writers(
     connection: &Connection,
     id: DeploymentId,
@@ -43,7 +44,8 @@ pub(super) async fn later_writers(
              AND EXISTS (SELECT 1 FROM deployment_item i \
              JOIN deployment_item m ON m.deployment_id = u.id AND m.key = i.key \
              WHERE i.deployment_id = l.id AND i.change IN ('CREATED', 'UPDATED', 'DELETED') \
-             AND m.change IN ('CREATED', 'UPDATED', 'DELETED') AND m.status IN ('SUCCEEDED', 'FAILED') \
+             AND (m.application_kind IS NOT NULL \
+             OR (m.change IN ('CREATED', 'UPDATED', 'DELETED') AND m.status IN ('SUCCEEDED', 'FAILED'))) \
              AND (i.status = 'SUCCEEDED' OR (i.status = 'PENDING' \
              AND l.state IN ('QUEUED', 'RUNNING', 'CANCELING', 'COMPENSATING', 'IN_DOUBT')))) \
              ORDER BY l.number LIMIT $2",

@@ -112,7 +112,8 @@ impl Model {
     /// Whether it only goes back to versions that people had approved for the environment before. What is taken away was not
     /// there after the deployment that it goes back to, and that people had to have approved.
     fn goes_back(&self, deployment: &Deployment) -> bool {
-        let removes = deployment.items.iter().any(|it| it.after.is_none());
+        let changed = || deployment.items.iter().filter(|it| it.changes());
+        let removes = changed().any(|it| it.after.is_none());
         let was_left_so = deployment.back_to.is_some_and(|back_to| {
             let back_to = &self.deployments[back_to];
             back_to.approved && !back_to.was_overridden()
@@ -132,10 +133,7 @@ impl Model {
                     && brought
             })
         };
-        let mut versions = deployment
-            .items
-            .iter()
-            .filter_map(|it| Some((it.application, it.after?)));
+        let mut versions = changed().filter_map(|it| Some((it.application, it.after?)));
         versions.all(|(application, version)| was_approved(application, version))
     }
 

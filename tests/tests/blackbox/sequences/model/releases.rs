@@ -381,8 +381,7 @@ impl Model {
             self.last_before(undone)
         };
         let cells = self.cells(undone.environment);
-        let changed = undone.items.iter().filter(|it| it.changes());
-        let items = changed.map(|it| Chosen {
+        let items = undone.items.iter().map(|it| Chosen {
             application: it.application,
             before: cells.get(&it.application).copied(),
             after: match back_to {
@@ -404,7 +403,7 @@ impl Model {
         Ok(self.asking(rollback))
     }
 
-    /// Whether a deployment wrote later what another one wrote. Both of a pair that undid each other count for nothing.
+    /// Whether a deployment wrote later what another one chose. Both of a pair that undid each other count for nothing.
     fn stands_on(&self, later: &Deployment, undone: &Deployment) -> bool {
         let is_later = |it: &Deployment| it.begun > undone.begun;
         let of_a_pair = later
@@ -416,7 +415,7 @@ impl Model {
             && !of_a_pair
             && later
                 .wrote()
-                .any(|it| undone.wrote().any(|other| it == other))
+                .any(|it| undone.items.iter().any(|item| item.application == it))
     }
 
     fn target(&self, undone: &Deployment, named: Option<usize>) -> Result<usize, Answer> {
