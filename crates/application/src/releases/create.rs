@@ -10,7 +10,7 @@ use slipway_deployments::{
     release::{Draft, DraftItem, Findings, assess, circumstances},
 };
 use slipway_kernel::{
-    DeploymentId, ProjectId, Sha256, Slug, Timestamp,
+    ApprovalRequestId, DeploymentId, ProjectId, Sha256, Slug, Timestamp,
     text::{Description, DisplayName},
 };
 
@@ -148,18 +148,7 @@ pub async fn create_release(
     let now = change.now;
     let started = start_new(context, &mut *change.unit, &mut deployment, now).await?;
     let facts = started.map_or_else(Vec::new, Started::facts);
-    let after = json!({
-        "number": deployment.number,
-        "kind": deployment.kind,
-        "state": deployment.state,
-        "name": command.name,
-        "template": drawn.template.as_ref().map(named),
-        "target": command.environment,
-        "risk": deployment.risk,
-        "plan_digest": deployment.plan_digest,
-        "items": deployment.items.len(),
-        "approval_request": asked_for,
-    });
+    let after = shown(&deployment, &command, drawn.template.as_ref(), asked_for);
     change
         .audit(Done {
             resource: Resource::new("deployment", &id),
@@ -172,6 +161,27 @@ pub async fn create_release(
     Ok(Made {
         deployment,
         findings,
+    })
+}
+
+/// A new release, as the audit trail shows it.
+fn shown(
+    deployment: &Deployment,
+    command: &CreateRelease,
+    template: Option<&Template>,
+    asked_for: Option<ApprovalRequestId>,
+) -> serde_json::Value {
+    json!({
+        "number": deployment.number,
+        "kind": deployment.kind,
+        "state": deployment.state,
+        "name": command.name,
+        "template": template.map(named),
+        "target": command.environment,
+        "risk": deployment.risk,
+        "plan_digest": deployment.plan_digest,
+        "items": deployment.items.len(),
+        "approval_request": asked_for,
     })
 }
 

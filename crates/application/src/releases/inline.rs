@@ -123,8 +123,8 @@ pub(crate) async fn stands(
     let moved = all_moved(deployment)?;
     let targets = targets(unit, deployment, &moved, &target.slug, now).await?;
     let mut moved = moved.iter().zip(&targets);
-    let unfit = moved.find_map(|(moved, found)| unfit(deployment.kind, moved, found));
-    Ok(unfit.map_or(Standing::AsAgreed(now), Standing::Impossible))
+    let against = moved.find_map(|(moved, found)| unfit(deployment.kind, moved, found));
+    Ok(against.map_or(Standing::AsAgreed(now), Standing::Impossible))
 }
 
 /// The moment at which a release is carried out that is carried out now.

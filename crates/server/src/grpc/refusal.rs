@@ -70,6 +70,10 @@ impl Refusal {
             message.truncate(message.floor_char_boundary(MAX_WORDS));
             message.push('…');
         }
+        Self::whole(code, reason, message)
+    }
+
+    fn whole(code: Code, reason: ErrorReason, message: String) -> Self {
         Self {
             code,
             reason,
@@ -101,7 +105,7 @@ impl Refusal {
             .map(|(field, what)| format!("{field}: {what}"))
             .collect();
         let message = format!("the request is not valid: {}", words.join("; "));
-        let mut refusal = Self::new(Code::InvalidArgument, ErrorReason::InvalidField, message);
+        let mut refusal = Self::whole(Code::InvalidArgument, ErrorReason::InvalidField, message);
         refusal.details.violations = violations;
         refusal
     }

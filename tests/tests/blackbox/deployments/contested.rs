@@ -52,7 +52,7 @@ impl Move {
         let mut calls: Vec<_> = (0..PEOPLE - 4)
             .map(|person| (Self::Approve, person))
             .collect();
-        calls.extend((0..REQUIRED + 1).map(|person| (Self::Withdraw, person)));
+        calls.extend((0..=REQUIRED).map(|person| (Self::Withdraw, person)));
         calls.extend([(Self::Reject, PEOPLE - 1), (Self::Reject, PEOPLE - 2)]);
         calls.extend([(Self::Override, PEOPLE - 3), (Self::Override, PEOPLE - 4)]);
         calls.extend([(Self::Execute, 0); 12]);

@@ -99,7 +99,7 @@ async fn ready(project: &Project, approver: &Client, n: usize, round: usize) -> 
     };
     let made = project.admin.deployments().create_release(request).await;
     let made = made.granted().deployment.unwrap();
-    if n % 2 == 0 {
+    if n.is_multiple_of(2) {
         approved(approver, &made).await.unwrap();
     }
     made

@@ -144,6 +144,9 @@ async fn what_changes_between_approval_and_execution_counts(backend: Backend) {
     // Nobody had to agree in development; in production somebody has.
     tier(&project, "prod", EnvironmentTier::Production).await;
     let refused = deployments.execute_deployment(executing(&third)).await;
+    refused.refused(Code::PermissionDenied, ErrorReason::RequesterNotEligible);
+    let mut of_admin = project.admin.deployments();
+    let refused = of_admin.execute_deployment(executing(&third)).await;
     refused.refused(Code::FailedPrecondition, ErrorReason::ApprovalFell);
     assert_eq!(
         get(&project, &third).await.state(),
@@ -158,7 +161,8 @@ async fn what_changes_between_approval_and_execution_counts(backend: Backend) {
     assert_eq!(project.matrix(None).await, []);
 }
 
-/// What was to begin later does not begin in a project that was archived meanwhile; it can be canceled.
+/// What was to begin later does not begin in a project that was archived meanwhile: what is queued fails with nothing touched,
+/// and what is approved can be canceled.
 async fn nothing_begins_in_an_archived_project(backend: Backend) {
     let patient = PolicyTerms {
         wait: Some(SOON.try_into().unwrap()),
@@ -186,16 +190,17 @@ async fn nothing_begins_in_an_archived_project(backend: Backend) {
     let mut identity = project.admin.identity();
     identity.archive_project(archival).await.granted();
     tokio::time::sleep(SOON + Duration::from_secs(2)).await;
-    for (made, state) in [
-        (&promoted, DeploymentState::Queued),
-        (&released, DeploymentState::Approved),
-    ] {
-        let found = get(project, made).await;
-        assert_eq!(found.state(), state, "{found:?}");
-        let canceled = deployments.cancel_deployment(gate.cancellation(made)).await;
-        let canceled = canceled.granted().deployment.unwrap();
-        assert_eq!(canceled.state(), DeploymentState::Canceled);
-    }
+    let failed = gate.over(&promoted).await;
+    assert_eq!(failed.state(), DeploymentState::Failed, "{failed:?}");
+    assert_eq!(failed.problem.unwrap().reason, "PROJECT_ARCHIVED");
+    let found = get(project, &released).await;
+    assert_eq!(found.state(), DeploymentState::Approved, "{found:?}");
+    let canceling = gate.cancellation(&released);
+    let canceled = deployments.cancel_deployment(canceling).await.granted();
+    assert_eq!(
+        canceled.deployment.unwrap().state(),
+        DeploymentState::Canceled
+    );
     assert_eq!((gate.in_prod(), project.matrix(None).await), (0, vec![]));
 }
 

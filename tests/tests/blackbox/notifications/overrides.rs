@@ -155,8 +155,8 @@ async fn overrides_are_told_and_stay(backend: Backend) {
 /// What the deployment would do changes after somebody looked at it: the freeze stands in its way again.
 async fn an_override_of_a_freeze_counts_for_what_was_looked_at(backend: Backend) {
     let project = frozen(backend).await;
-    let waits = released(&project, "1").await;
-    let first = released(&project, "2").await;
+    let waits = released(&project, "2").await;
+    let first = released(&project, "1").await;
     let other = project.member(Role::Admin).await;
     let mut freezes = other.freezes();
     let nothing = OverrideFreezeRequest {

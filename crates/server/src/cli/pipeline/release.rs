@@ -95,11 +95,11 @@ struct TemplateArgs {
     template: Option<String>,
 
     /// Which version of the template [default: the last one]
-    #[arg(long, value_name = "N", requires = "template", value_parser = clap::value_parser!(i64).range(1..))]
+    #[arg(long, value_name = "N", requires = "template", conflicts_with_all = ["item", "remove"], value_parser = clap::value_parser!(i64).range(1..))]
     template_version: Option<i64>,
 
     /// The value of one of the template's parameters; to be given for each of them
-    #[arg(long, value_name = "NAME=VALUE", requires = "template", value_parser = parameter)]
+    #[arg(long, value_name = "NAME=VALUE", requires = "template", conflicts_with_all = ["item", "remove"], value_parser = parameter)]
     parameter: Vec<(String, String)>,
 }
 

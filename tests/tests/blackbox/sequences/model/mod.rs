@@ -294,7 +294,7 @@ impl Model {
                     by_name: back_to.is_some(),
                     deployment: about.back_to,
                 };
-                return self.rollback(*who, of, back_to);
+                self.rollback(*who, of, back_to)
             }
             Op::SetPolicy(who, environment, terms) => self.set_policy(*who, *environment, *terms),
             Op::SetMembership(who, whom, standing) => self.set_membership(*who, *whom, *standing),

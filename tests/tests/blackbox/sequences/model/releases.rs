@@ -335,11 +335,8 @@ impl Model {
         who: Person,
         of: Option<usize>,
         back_to: Named,
-    ) -> Result<Answer, LeftOut> {
-        let rollback = match self.reversible(who, of, back_to) {
-            Ok(rollback) => rollback,
-            Err(refusal) => return Ok(refusal),
-        };
+    ) -> Result<Answer, Answer> {
+        let rollback = self.reversible(who, of, back_to)?;
         let of = self.deployments.len();
         let state = rollback.state;
         self.deployments.push(rollback);
