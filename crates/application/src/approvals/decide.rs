@@ -189,6 +189,7 @@ pub(super) async fn go_on(
     }
     deployment.state = next.map_err(|error| StoreError::Fault(Box::new(error)))?;
     deployment.approved_by = Some(by);
+    deployment.problem = None;
     change.unit.deployments().update(deployment, from).await?;
     let now = change.now;
     let started = start_new(context, &mut *change.unit, deployment, now).await?;

@@ -88,7 +88,10 @@ impl Base {
         let first = findings.errors().next()?;
         Some(Problem {
             reason: first.reason.as_str().to_owned(),
-            message: first.message.clone(),
+            message: format!(
+                "{}; what stands in a release stays as it is: cancel it, and ask anew",
+                first.message
+            ),
         })
     }
 

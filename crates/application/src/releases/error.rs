@@ -64,7 +64,8 @@ pub enum ReleaseError {
     /// A release would do something else than what was looked at.
     #[error(
         "deployment #{number} would do something else than what was looked at: its digest begins with {digest:.12} now, \
-         and not with {looked_at:.12}; nothing was touched: read it again, and look at it"
+         and not with {looked_at:.12}; nothing was touched: read it again, look at it, and have \
+         it agreed to again where people had to"
     )]
     Changed {
         /// Its number.

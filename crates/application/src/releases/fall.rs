@@ -20,8 +20,15 @@ pub(crate) async fn fall(
     let found = unit.deployments().find_by_id(id).await?;
     let mut deployment = found.ok_or_else(|| dangling("deployment", id))?;
     if deployment.state == State::Approved {
-        inline::rebase(&mut *unit, &mut deployment).await?;
-        gate::fall(context, &mut *unit, &mut deployment, why, now).await?;
+        let against = inline::rebase(&mut *unit, &mut deployment).await?;
+        let why = match against {
+            None => why.to_owned(),
+            Some(found) => format!(
+                "{why}; as things are it can't begin ({}): {}",
+                found.reason, found.message
+            ),
+        };
+        gate::fall(context, &mut *unit, &mut deployment, &why, now).await?;
         unit.commit().await?;
     }
     Ok(deployment)

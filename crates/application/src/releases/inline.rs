@@ -77,16 +77,17 @@ pub(crate) async fn run(
     Ok(Ran::Done { facts })
 }
 
-/// Lets a release say what it would do as things are now, and how risky that is.
+/// Lets a release say what it would do as things are now, and how risky that is; and answers with what would stand against it.
 pub(crate) async fn rebase(
     unit: &mut dyn UnitOfWork,
     deployment: &mut Deployment,
-) -> Result<(), CommandError> {
+) -> Result<Option<Problem>, CommandError> {
     let target = unit.environments().hold(deployment.target).await?;
     let target = target.ok_or_else(|| dangling("environment", deployment.target))?;
     let base = Base::hold(unit, deployment).await?;
     base.apply(deployment, target.tier)?;
-    Ok(unit.deployments().replace_plan(deployment, &[]).await?)
+    unit.deployments().replace_plan(deployment, &[]).await?;
+    Ok(base.objection(deployment, target.tier))
 }
 
 /// What there is to say about carrying a release out at this moment.

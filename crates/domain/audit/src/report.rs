@@ -74,6 +74,11 @@ pub struct DeploymentFacts {
 }
 
 impl DeploymentFacts {
+    /// Whether people had to agree, by policies or its stage.
+    pub fn was_asked(&self) -> bool {
+        self.deployment.approval_required || !self.requests.is_empty()
+    }
+
     /// The request that counts: the one that is pending or approved, or else the newest.
     pub fn request(&self) -> Option<&ApprovalRequest> {
         use slipway_approvals::StateKind::{Approved, Pending};

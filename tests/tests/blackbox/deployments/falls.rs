@@ -125,8 +125,12 @@ async fn an_older_version_does_not_begin(backend: Backend) {
     let executed = deployments.execute_deployment(executing(&approved)).await;
     executed.refused(Code::Aborted, ErrorReason::PlanChanged);
     let anew = team.get(&made).await;
+    let told = anew.problem.as_ref().unwrap();
+    assert_eq!(told.reason, "APPROVAL_NEEDED");
+    assert!(told.message.contains("VERSION_GOES_BACK"), "{told:?}");
     agree(&team.second, &anew).await;
     let approved = agree(&team.third, &anew).await;
+    assert_eq!(approved.problem, None);
     assert_eq!(approved.state(), DeploymentState::Approved);
     let executed = deployments.execute_deployment(executing(&approved)).await;
     let status = executed.refused(Code::FailedPrecondition, ErrorReason::PlanHasProblems);

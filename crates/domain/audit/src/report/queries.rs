@@ -39,7 +39,7 @@ pub struct ReportedDeployment {
     pub target: EnvironmentId,
     /// That one's slug.
     pub environment: Slug,
-    /// Whether people had to agree.
+    /// Whether its stage demanded that people agree.
     pub approval_required: bool,
     /// The digest of what it is to do.
     pub plan_digest: Sha256,

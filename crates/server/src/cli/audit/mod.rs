@@ -48,7 +48,7 @@ impl Audit {
 #[derive(Debug, Clone, Default, Args)]
 #[group(multiple = false)]
 struct ChainArgs {
-    /// The slug of the project whose chain is meant [default: default]
+    /// The slug of the project whose chain is meant [env: SLIPWAY_PROJECT] [default: default]
     #[arg(long, value_name = "SLUG")]
     project: Option<String>,
 
@@ -71,9 +71,12 @@ impl ChainArgs {
         }
     }
 
-    /// The chain that the arguments name, or that of the project `default`.
+    /// The chain that the arguments name, or else that of the project that the environment names, or of `default`.
     fn chain(&self) -> Chain {
-        self.named().unwrap_or_else(|| Chain("default".to_owned()))
+        let project = || std::env::var("SLIPWAY_PROJECT").ok();
+        let project = || project().filter(|slug| !slug.is_empty());
+        self.named()
+            .unwrap_or_else(|| Chain(project().unwrap_or_else(|| "default".to_owned())))
     }
 }
 

@@ -43,7 +43,12 @@ pub(in crate::cli) struct Deployments {
     force: bool,
 
     /// The project's slug
-    #[arg(long, value_name = "SLUG", default_value = "default")]
+    #[arg(
+        long,
+        env = "SLIPWAY_PROJECT",
+        value_name = "SLUG",
+        default_value = "default"
+    )]
     project: String,
 
     /// Only deployments of the application with this key

@@ -52,7 +52,12 @@ pub(in crate::cli) struct Deployments {
     file: PathBuf,
 
     /// The project's slug
-    #[arg(long, value_name = "SLUG", default_value = "default")]
+    #[arg(
+        long,
+        env = "SLIPWAY_PROJECT",
+        value_name = "SLUG",
+        default_value = "default"
+    )]
     project: String,
 
     #[command(flatten)]

@@ -33,6 +33,7 @@ pub(super) async fn is_told(team: &Team, asked: &Deployment, done: &Deployment, 
     assert_eq!(fell.state(), ApprovalState::Superseded);
     assert_eq!(fell.plan_digest, asked.plan_digest);
     assert_eq!(answers(&fell.decisions), both);
+    assert!(found.approval_required);
     assert_eq!(answers(&found.decisions), both);
     for decision in &found.decisions {
         assert_eq!(decision.plan_digest, done.plan_digest);

@@ -117,9 +117,6 @@ impl Model {
         if keys.len() < release.items.len() {
             return refused(Code::InvalidArgument, "INVALID_FIELD");
         }
-        if ENVIRONMENTS.get(environment).is_none() {
-            return not_found("ENVIRONMENT_NOT_FOUND");
-        }
         let kept_as = release
             .request_id
             .filter(|_| !release.validate_only)
@@ -130,6 +127,9 @@ impl Model {
             } else {
                 refused(Code::InvalidArgument, "REQUEST_ID_REUSED")
             };
+        }
+        if ENVIRONMENTS.get(environment).is_none() {
+            return not_found("ENVIRONMENT_NOT_FOUND");
         }
         let findings = self.findings(environment, &release.items);
         if !findings.is_empty() {

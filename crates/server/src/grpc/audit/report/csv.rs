@@ -1,5 +1,6 @@
 //! Reports as comma-separated values (RFC 4180), which spreadsheets open without running anything.
 
+use slipway_approvals::Decision;
 use slipway_audit::report::{
     DeploymentFacts, Entry, Exception, FourEyes, ReportedItem, ReportedLink,
 };
@@ -129,7 +130,7 @@ fn of_deployment(facts: &DeploymentFacts, four_eyes: FourEyes, name: NameOf<'_>)
     cells[13] = of.created_at.to_string();
     cells[14] = time(of.started_at);
     cells[15] = time(of.finished_at);
-    cells[16] = of.approval_required.to_string();
+    cells[16] = facts.was_asked().to_string();
     cells[17] = four_eyes.to_string();
     cells[18] = approvals(facts, name);
     cells[19] = overrides(facts, name);
@@ -142,6 +143,14 @@ fn of_deployment(facts: &DeploymentFacts, four_eyes: FourEyes, name: NameOf<'_>)
     cells[22] = link(of.rolled_back_by);
     cells[23] = link(of.back_to);
     cells
+}
+
+/// In their words, where they said anything.
+fn comment(made: &Decision) -> String {
+    match made.comment.as_str() {
+        "" => String::new(),
+        said => format!(": {said}"),
+    }
 }
 
 /// What was answered, also to requests that don't count any more.
@@ -158,7 +167,7 @@ fn approvals(facts: &DeploymentFacts, name: NameOf<'_>) -> String {
         let rule = made.rule.as_ref().map(|rule| format!(" for {rule}"));
         let withdrawn = made.withdrawn.as_ref().map_or("", |_| ", withdrawn");
         format!(
-            "{} by {} ({}){} at {} of {}{withdrawn}{}",
+            "{} by {} ({}){} at {} of {}{withdrawn}{}{}",
             made.verdict,
             name(made.principal),
             made.principal,
@@ -166,6 +175,7 @@ fn approvals(facts: &DeploymentFacts, name: NameOf<'_>) -> String {
             made.at,
             made.digest,
             earlier.unwrap_or_default(),
+            comment(made),
         )
     });
     told.collect::<Vec<_>>().join("; ")

@@ -76,6 +76,7 @@ pub(super) fn deployment(
     (items, records): (usize, usize),
     names: &Names,
 ) -> proto::ComplianceDeployment {
+    let was_asked = facts.was_asked();
     let counts = facts.request();
     let (rules, decisions) = counts.map_or_else(Default::default, |it| asked(it, names));
     let earlier_requests = facts.requests.iter();
@@ -107,7 +108,7 @@ pub(super) fn deployment(
         started_time: of.started_at.map(show::time),
         finished_time: of.finished_at.map(show::time),
         plan_digest: of.plan_digest.to_string(),
-        approval_required: of.approval_required,
+        approval_required: was_asked,
         four_eyes: shown_four_eyes(four_eyes).into(),
         rules,
         decisions,
@@ -179,6 +180,7 @@ fn asked(
             .unwrap_or_default(),
         time: Some(show::time(made.at)),
         plan_digest: made.digest.to_string(),
+        comment: made.comment.to_string(),
         withdrawn_time: made.withdrawn.as_ref().map(|taken| show::time(taken.at)),
     };
     (
