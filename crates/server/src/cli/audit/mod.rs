@@ -14,8 +14,16 @@ use clap::{Args, Subcommand};
 use super::Failure;
 use crate::config::Config;
 
+const HELP: &str = "\
+Examples:
+  slipway audit list
+  slipway audit checkpoint -o default-$(date +%F).json
+  slipway audit verify --checkpoint default-2026-03-01.json
+  slipway audit export audit.jsonl";
+
 /// The arguments of `slipway audit`.
 #[derive(Debug, Args)]
+#[command(after_help = HELP)]
 pub(super) struct Audit {
     #[command(subcommand)]
     what: What,

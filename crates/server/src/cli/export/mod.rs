@@ -10,8 +10,14 @@ use clap::{Args, Subcommand};
 use super::Failure;
 use crate::config::Config;
 
+const HELP: &str = "\
+Examples:
+  slipway export deployments backup.jsonl
+  slipway export deployments --environment prod-eu | gzip > prod-eu.jsonl.gz";
+
 /// The arguments of `slipway export`.
 #[derive(Debug, Args)]
+#[command(after_help = HELP)]
 pub(super) struct Export {
     #[command(subcommand)]
     what: What,

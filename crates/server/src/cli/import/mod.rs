@@ -14,8 +14,14 @@ use clap::{Args, Subcommand};
 use super::Failure;
 use crate::config::Config;
 
+const HELP: &str = "\
+Examples:
+  slipway import deployments history.jsonl
+  zcat history.jsonl.gz | slipway import deployments -";
+
 /// The arguments of `slipway import`.
 #[derive(Debug, Args)]
+#[command(after_help = HELP)]
 pub(super) struct Import {
     #[command(subcommand)]
     what: What,
