@@ -124,9 +124,10 @@ fn copies(database: &Database, people: &People) -> Vec<String> {
         format!(
             "INSERT INTO deployment_item (deployment_id, position, project_id, key, name, application_id, change, status, \
              rank, in_cycle, application_kind, version_before_id, version_after_id, message, declared_risk, risk, \
-             risk_factors) {numbers} SELECT {deployment}, t.position, t.project_id, t.key, t.name, t.application_id, \
-             t.change, t.status, t.rank, t.in_cycle, t.application_kind, t.version_before_id, t.version_after_id, t.message, \
-             t.declared_risk, t.risk, t.risk_factors FROM n, deployment d JOIN deployment_item t ON t.deployment_id = d.id {model}"
+             risk_factors, allow_older) {numbers} SELECT {deployment}, t.position, t.project_id, t.key, t.name, \
+             t.application_id, t.change, t.status, t.rank, t.in_cycle, t.application_kind, t.version_before_id, \
+             t.version_after_id, t.message, t.declared_risk, t.risk, t.risk_factors, t.allow_older \
+             FROM n, deployment d JOIN deployment_item t ON t.deployment_id = d.id {model}"
         ),
         format!(
             "INSERT INTO approval_request (id, project_id, deployment_id, environment_id, plan_digest, requested_by, \

@@ -125,7 +125,7 @@ pub enum TermsFault {
     #[error("must be between 1 minute and 90 days")]
     Expiry,
     /// A deployment would wait for too long.
-    #[error("must be shorter than 30 days, and shorter than `expire_after`")]
+    #[error("must be at most 30 days, and shorter than `expire_after`")]
     Wait,
 }
 
