@@ -56,7 +56,7 @@ impl Audit {
 #[derive(Debug, Clone, Default, Args)]
 #[group(multiple = false)]
 struct ChainArgs {
-    /// The slug of the project whose chain is meant [env: SLIPWAY_PROJECT] [default: default]
+    /// The slug of the project whose chain is meant [default: the one of the variable `SLIPWAY_PROJECT`, or `default`]
     #[arg(long, value_name = "SLUG")]
     project: Option<String>,
 
